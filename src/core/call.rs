@@ -1,0 +1,252 @@
+//! The one path that every call takes: keys, signature, attempt, verdict, and perhaps once more.
+//!
+//! A call is driven from outside and may be dropped at any await: its progress stands in [`Call`], so that whoever ends
+//! it, at its deadline or because the caller says so, can still tell the truth about it.
+
+use std::time::{Duration, Instant};
+
+use super::body::Witness;
+use super::budget::Budget;
+use super::clock::Clock;
+use super::config::Settings;
+use super::credentials;
+use super::error::Error;
+use super::invocation::Invocation;
+use super::outcome::{Execution, Outcome, Status};
+use super::response::{Body, Head};
+use super::retry::{self, RetryMode};
+use super::signing;
+use super::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
+use super::verdict::{Again, Verdict};
+use super::wire::Request;
+
+/// What the calls of a client share.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) budget: &'a Budget,
+    pub(crate) clock: &'a Clock,
+}
+
+/// One call, from its first attempt to its outcome.
+pub(crate) struct Call<'a> {
+    shared: Shared<'a>,
+    request: Request,
+    mode: RetryMode,
+    started: Instant,
+    timeout: Duration,
+    phase: Phase,
+    attempts: u32,
+    unknown_attempts: u32,
+    /// The highest of the attempts that are over.
+    execution: Execution,
+    clock_was_set: bool,
+}
+
+/// Where a call stands.
+enum Phase {
+    /// For a connection, or for credentials.
+    Waiting,
+    /// An attempt is under way; the head of its answer once that came.
+    Attempt { witness: Witness, head: Option<Head> },
+    /// Between two attempts; what the last one came to.
+    BackingOff(Outcome),
+}
+
+/// How far a call got on one engine.
+#[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
+pub(crate) enum Step {
+    Done(Outcome),
+    /// There was no descriptor for its connection: it can go on when others have let go of theirs.
+    NoDescriptors(Failure),
+}
+
+impl<'a> Call<'a> {
+    /// Refuses what cannot be sent.
+    pub(crate) fn new(shared: Shared<'a>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+        let request = Request::new(invocation, shared.settings)?;
+        Ok(Self {
+            mode: invocation.retry.unwrap_or(shared.settings.retry),
+            timeout: invocation.timeout.unwrap_or_else(|| shared.settings.timeout(request.kind)),
+            shared,
+            request,
+            started,
+            phase: Phase::Waiting,
+            attempts: 0,
+            unknown_attempts: 0,
+            execution: Execution::None,
+            clock_was_set: false,
+        })
+    }
+
+    /// When it ends at the latest; `None`: beyond what a clock can count.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.started.checked_add(self.timeout)
+    }
+
+    /// Goes on until there is an outcome.
+    pub(crate) async fn run(&mut self, transport: &Transport) -> Step {
+        loop {
+            let verdict = match self.attempt(transport).await {
+                Ok(verdict) => verdict,
+                Err(failure) => {
+                    self.phase = Phase::Waiting;
+                    self.attempts -= 1;
+                    return Step::NoDescriptors(failure);
+                }
+            };
+            let wait = self.wait_before_next(&verdict);
+            self.count(verdict.outcome.execution);
+            let Some(wait) = wait else {
+                return Step::Done(self.finish(verdict.outcome));
+            };
+            self.phase = Phase::BackingOff(verdict.outcome);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Ends the call because there is nobody to wait for: its own engine found no descriptor.
+    pub(crate) fn end_without_descriptors(&mut self, failure: Failure) -> Outcome {
+        self.attempts += 1;
+        let verdict = Verdict::without_answer(failure, false, &self.request);
+        self.finish(verdict.outcome)
+    }
+
+    /// Ends the call because no engine could be had.
+    pub(crate) fn end_without_engine(&mut self, error: &Error) -> Outcome {
+        self.finish(Outcome::refused(error))
+    }
+
+    /// Ends the call where it stands: at its deadline ([`Status::Timeout`]) or for the caller ([`Status::Cancelled`]).
+    pub(crate) fn end(&mut self, status: Status) -> Outcome {
+        let why = match status {
+            Status::Timeout => format!("the call's deadline of {} ms passed", self.timeout.as_millis()),
+            _ => "the caller ended the call".to_owned(),
+        };
+        let host = &self.request.host;
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::Waiting => {
+                Outcome::without_answer(status, Execution::None, format!("{why} before its request was sent to {host}"))
+            }
+            Phase::BackingOff(last) => {
+                let message = match &last.error_message {
+                    Some(last) => format!("{why} while waiting to try again after: {last}"),
+                    None => why,
+                };
+                Outcome { status, error_message: Some(message), execution: Execution::None, ..last }
+            }
+            Phase::Attempt { head: Some(head), .. } => {
+                let why = format!("{why} while the answer was being read");
+                head.judge(Body::Broken { partial: Vec::new(), status, why }).outcome
+            }
+            Phase::Attempt { witness, head: None } if witness.may_have_left() => {
+                let message =
+                    format!("{why} while waiting for the answer of {host}; nobody knows whether the function ran");
+                Outcome::without_answer(status, Execution::Unknown, message)
+            }
+            Phase::Attempt { .. } => {
+                Outcome::without_answer(status, Execution::None, format!("{why} while connecting to {host}"))
+            }
+        };
+        self.count(outcome.execution);
+        self.finish(outcome)
+    }
+
+    /// One attempt, to its verdict. The failure is that no descriptor was left.
+    async fn attempt(&mut self, transport: &Transport) -> Result<Verdict, Failure> {
+        let identity = match self.shared.settings.credentials.current().await {
+            Ok(identity) => identity,
+            Err(error) => return Ok(Verdict::refused(&error)),
+        };
+        let now = self.shared.clock.now();
+        let headers = match signing::signed_headers(&self.request, &identity, now) {
+            Ok(headers) => headers,
+            Err(error) => return Ok(Verdict::refused(&error)),
+        };
+        self.attempts += 1;
+        let witness = Witness::default();
+        self.phase = Phase::Attempt { witness: witness.clone(), head: None };
+        let sent = transport
+            .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), witness.clone())
+            .await;
+        let mut verdict = match sent {
+            Ok(answer) => self.read(answer, witness).await,
+            Err(failure) => match (failure.kind, witness.may_have_left()) {
+                (FailureKind::NoDescriptors, false) => return Err(failure),
+                (_, may_have_left) => Verdict::without_answer(failure, may_have_left, &self.request),
+            },
+        };
+        if let Some(message) = &mut verdict.outcome.error_message {
+            credentials::redact(&identity, message);
+        }
+        Ok(verdict)
+    }
+
+    async fn read(&mut self, mut answer: Answer, witness: Witness) -> Verdict {
+        let head =
+            Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
+        let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes) else {
+            return head.judge(Body::Complete(Vec::new()));
+        };
+        self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
+        let mut bytes = Vec::new();
+        let body = match answer.read(limit, &mut bytes).await {
+            Ok(()) => Body::Complete(bytes),
+            Err(failure) => {
+                let (status, why) = match failure {
+                    BodyFailure::Io(why) => (Status::Io, why),
+                    BodyFailure::TooLarge => {
+                        (Status::TooLarge, format!("it is longer than max_response_bytes, {limit}"))
+                    }
+                    BodyFailure::NoMemory => (Status::NoMemory, "there is no memory for it".to_owned()),
+                };
+                Body::Broken { partial: bytes, status, why }
+            }
+        };
+        head.judge(body)
+    }
+
+    /// How long to wait for the next attempt; `None`: there is none.
+    fn wait_before_next(&mut self, verdict: &Verdict) -> Option<Duration> {
+        if matches!(verdict.outcome.status, Status::Ok | Status::FunctionError) {
+            self.shared.budget.reward();
+            return None;
+        }
+        let max_attempts = self.shared.settings.max_attempts;
+        if let Again::WithClockSet { date, tolerance } = verdict.again {
+            let clock = self.shared.clock;
+            let worth_it = !self.clock_was_set
+                && self.mode != RetryMode::None
+                && self.attempts < max_attempts
+                && clock.difference(date) > tolerance;
+            if worth_it {
+                clock.set(date);
+                self.clock_was_set = true;
+                return Some(Duration::ZERO);
+            }
+        }
+        let retry = retry::decide(self.mode, self.attempts, max_attempts, verdict, fastrand::f64())?;
+        // A wait that does not end before the deadline ends the call at once, with what is known.
+        let in_time = match (self.deadline(), Instant::now().checked_add(retry.wait)) {
+            (Some(deadline), Some(next)) => next < deadline,
+            (deadline, _) => deadline.is_none(),
+        };
+        (in_time && self.shared.budget.take(retry.tokens)).then_some(retry.wait)
+    }
+
+    fn count(&mut self, execution: Execution) {
+        self.execution = self.execution.max(execution);
+        self.unknown_attempts += u32::from(execution == Execution::Unknown);
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Outcome {
+        self.phase = Phase::Waiting;
+        Outcome {
+            execution: self.execution.max(outcome.execution),
+            attempts: self.attempts,
+            unknown_attempts: self.unknown_attempts,
+            duration: self.started.elapsed(),
+            ..outcome
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The time that signatures are made with: the machine's, set right by what the service says.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// The machine's clock and how far it was seen to be off.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    ahead_seconds: AtomicI64,
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> SystemTime {
+        let ahead = self.ahead_seconds.load(Ordering::Relaxed);
+        let by = Duration::from_secs(ahead.unsigned_abs());
+        let machine = SystemTime::now();
+        let corrected = if ahead < 0 { machine.checked_sub(by) } else { machine.checked_add(by) };
+        corrected.unwrap_or(machine)
+    }
+
+    /// How far `date` is from what this clock says.
+    pub(crate) fn difference(&self, date: SystemTime) -> Duration {
+        let now = self.now();
+        date.duration_since(now).or_else(|_| now.duration_since(date)).unwrap_or_default()
+    }
+
+    /// From now on, it is `date`.
+    pub(crate) fn set(&self, date: SystemTime) {
+        let machine = SystemTime::now();
+        let ahead = match date.duration_since(machine) {
+            Ok(ahead) => i64::try_from(ahead.as_secs()).unwrap_or(0),
+            Err(behind) => -i64::try_from(behind.duration().as_secs()).unwrap_or(0),
+        };
+        self.ahead_seconds.store(ahead, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_can_be_set_forwards_and_backwards() {
+        let hour = Duration::from_secs(3_600);
+        let clock = Clock::default();
+        for date in [SystemTime::now() + hour, SystemTime::now() - hour, SystemTime::now()] {
+            clock.set(date);
+            assert!(clock.difference(date) < Duration::from_secs(5));
+        }
+    }
+}

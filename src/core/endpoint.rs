@@ -1,0 +1,99 @@
+//! Where a call goes.
+
+use url::Url;
+
+use super::error::Error;
+use super::region;
+
+/// The root of the Lambda API for one region, or a custom one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Scheme, authority and path prefix, without a slash at its end.
+    base: String,
+    /// Host, and the port unless it is the scheme's own: what HTTP's Host header says.
+    pub(crate) host: String,
+    /// Found by AWS's rules, not given: an answer from there must look like Lambda's.
+    pub(crate) resolved_here: bool,
+}
+
+impl Endpoint {
+    /// `https://lambda.REGION.SUFFIX`. `region` has passed [`region::check`].
+    pub(crate) fn of_region(region: &str) -> Self {
+        let host = format!("lambda.{region}.{}", region::partition_of(region).dns_suffix);
+        Self { base: format!("https://{host}"), host, resolved_here: true }
+    }
+
+    /// A URL from a setter or the environment; `origin` names it in messages, which never repeat the URL itself: a
+    /// password may stand in it.
+    pub(crate) fn custom(origin: &str, url: &str) -> Result<Self, Error> {
+        let refuse =
+            |why: &str| Err(Error::argument(format!("{origin}: {why}; expected http(s)://host[:port][/path]")));
+        let url = match Url::parse(url) {
+            Ok(url) => url,
+            Err(error) => return refuse(&format!("is no URL ({error})")),
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("is neither http nor https");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("holds a user name or a password, which Lambda has no use for");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("holds a query or a fragment");
+        }
+        let Some(name) = url.host_str() else { return refuse("names no host") };
+        let host = match url.port() {
+            Some(port) => format!("{name}:{port}"),
+            None => name.to_owned(),
+        };
+        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), host, resolved_here: false })
+    }
+
+    /// The full URL of a path that begins with a slash.
+    pub(crate) fn url(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.base)
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_endpoints_keep_port_and_prefix() {
+        for (given, url, host) in [
+            ("http://localhost:4566", "http://localhost:4566/x", "localhost:4566"),
+            ("http://localhost:80/", "http://localhost/x", "localhost"),
+            ("https://HOST:443/a/b/", "https://host/a/b/x", "host"),
+            ("http://[::1]:9", "http://[::1]:9/x", "[::1]:9"),
+        ] {
+            let endpoint = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap();
+            assert_eq!((endpoint.url("/x").as_str(), endpoint.host.as_str()), (url, host));
+            assert!(!endpoint.resolved_here);
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_without_repeating_it() {
+        for given in
+            ["", "localhost:4566", "ftp://h", "http://", "http://u:hunter2@h", "http://h/?hunter2", "http://h/#hunter2"]
+        {
+            let error = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap_err();
+            assert!(
+                error.message().starts_with("AWS_ENDPOINT_URL: ") && !error.message().contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_region_has_its_partitions_domain() {
+        assert_eq!(Endpoint::of_region("eu-west-1").url(""), "https://lambda.eu-west-1.amazonaws.com");
+        assert_eq!(Endpoint::of_region("cn-north-1").url(""), "https://lambda.cn-north-1.amazonaws.com.cn");
+        assert_eq!(Endpoint::of_region("eusc-de-east-1").host, "lambda.eusc-de-east-1.amazonaws.eu");
+    }
+}

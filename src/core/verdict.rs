@@ -1,0 +1,83 @@
+//! What one attempt came to: its outcome, and what that means for trying again. With `response` (attempts that got the
+//! head of an answer) this is the table "Did it run?" of ARCHITECTURE.md.
+
+use std::time::{Duration, SystemTime};
+
+use super::error::Error;
+use super::outcome::{Execution, Outcome, Status};
+use super::request::InvocationType;
+use super::transport::{Failure, FailureKind};
+use super::wire::Request;
+
+/// Lambda's limits for the payload of a request. Source: the Lambda quotas.
+const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+
+/// One attempt's outcome (its times and counts are the call's to fill in) and what may follow.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) outcome: Outcome,
+    pub(crate) again: Again,
+}
+
+/// What the evidence says about trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It would not help, or it might run the function twice.
+    No,
+    /// It certainly did not run, and may do better next time.
+    Safe { connect_timeout: bool },
+    /// Worth one try at once if the clock was off by more than `tolerance`: it was `date` at the server.
+    WithClockSet { date: SystemTime, tolerance: Duration },
+}
+
+impl Verdict {
+    pub(crate) fn end(outcome: Outcome) -> Self {
+        Self { outcome, again: Again::No }
+    }
+
+    /// Refused here, before the attempt began.
+    pub(crate) fn refused(error: &Error) -> Self {
+        Self::end(Outcome::refused(error))
+    }
+
+    /// No answer: `may_have_left` is the only evidence.
+    pub(crate) fn without_answer(failure: Failure, may_have_left: bool, request: &Request) -> Self {
+        let safe = |connect_timeout| Again::Safe { connect_timeout };
+        if may_have_left {
+            let (status, execution) = match failure.kind {
+                FailureKind::Protocol => (Status::Protocol, Execution::Unknown),
+                _ => (Status::Io, Execution::Unknown),
+            };
+            let mut message = failure.message;
+            message.push_str(&too_large_perhaps(request));
+            return Self::end(Outcome::without_answer(status, execution, message));
+        }
+        let (status, again) = match failure.kind {
+            FailureKind::Resolve { permanent: true } => (Status::Resolve, Again::No),
+            FailureKind::Resolve { permanent: false } => (Status::Resolve, safe(false)),
+            FailureKind::Connect { timeout } => (Status::Connect, safe(timeout)),
+            FailureKind::Tls { certificate: true } => (Status::Tls, Again::No),
+            FailureKind::Tls { certificate: false } => (Status::Tls, safe(false)),
+            FailureKind::NoDescriptors => (Status::Connect, Again::No),
+            // The connection broke before the request began to leave.
+            FailureKind::Io | FailureKind::Protocol => (Status::Connect, safe(false)),
+        };
+        Self { outcome: Outcome::without_answer(status, Execution::None, failure.message), again }
+    }
+}
+
+/// A server that refuses a payload while it is still being written is not heard over the broken connection.
+fn too_large_perhaps(request: &Request) -> String {
+    let (limit, kind) = match request.kind {
+        InvocationType::Event => (MAX_EVENT_PAYLOAD, "1 MB for an Event"),
+        InvocationType::RequestResponse | InvocationType::DryRun => (MAX_PAYLOAD, "6 MB"),
+    };
+    let length = request.payload.len();
+    if length <= limit {
+        return String::new();
+    }
+    format!(
+        "; the payload is {length} bytes long and Lambda takes at most {kind}, it may have been refused for its size"
+    )
+}

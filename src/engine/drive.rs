@@ -1,0 +1,81 @@
+//! A call driven to its end on the caller's thread.
+
+use std::time::{Duration, Instant};
+
+use super::patience::{Interrupt, Patience};
+use super::pool::Pool;
+use super::runtime::{Ended, Engine, NoEngine};
+use super::signals::SigpipeBlocked;
+use crate::core::call::{Call, Shared, Step};
+use crate::core::error::Error;
+use crate::core::invocation::Invocation;
+use crate::core::outcome::{Outcome, Status};
+use crate::core::transport::{Failure, FailureKind};
+
+/// Invokes and waits. Every failure is an outcome.
+pub(crate) fn drive(
+    pool: &Pool,
+    tls: &rustls::ClientConfig,
+    shared: Shared<'_>,
+    invocation: &Invocation,
+    interrupt: Option<Interrupt<'_>>,
+) -> Outcome {
+    let started = Instant::now();
+    let mut call = match Call::new(shared, invocation, started) {
+        Ok(call) => call,
+        Err(error) => return Outcome { duration: started.elapsed(), ..Outcome::refused(&error) },
+    };
+    let signals = SigpipeBlocked::new();
+    let mut patience = Patience::new(call.deadline(), interrupt, &signals);
+    // Whoever has said stop already wants nothing sent.
+    if let Some(status) = patience.end() {
+        return call.end(status);
+    }
+    let turn = match pool.turn(&mut patience) {
+        Ok(turn) => turn,
+        Err(status) => return call.end(status),
+    };
+    loop {
+        let failure = match engine(pool, shared.settings.connect_timeout, tls) {
+            Ok(mut engine) => match engine.run(&mut call, &mut patience) {
+                Ended::Step(Step::Done(outcome)) => {
+                    if is_fit_for_more(&outcome) {
+                        pool.keep(engine);
+                    }
+                    return outcome;
+                }
+                Ended::Early(status) => return call.end(status),
+                Ended::Step(Step::NoDescriptors(failure)) => failure,
+            },
+            Err(NoEngine::Failed(error)) => return call.end_without_engine(&error),
+            Err(NoEngine::NoDescriptors(error)) => Failure {
+                kind: FailureKind::NoDescriptors,
+                message: format!("no file descriptor was left for a connection: {error}"),
+            },
+        };
+        match pool.wait_for_descriptors(&turn, &mut patience) {
+            Ok(true) => {}
+            Ok(false) => return call.end_without_descriptors(failure),
+            Err(status) => return call.end(status),
+        }
+    }
+}
+
+fn engine(pool: &Pool, connect_timeout: Duration, tls: &rustls::ClientConfig) -> Result<Engine, NoEngine> {
+    pool.idle_engine().map_or_else(|| Engine::new(connect_timeout, tls), Ok)
+}
+
+/// After an error of the connection, or with an answer half read, an engine is in an unknown state.
+fn is_fit_for_more(outcome: &Outcome) -> bool {
+    matches!(outcome.status, Status::Ok | Status::FunctionError | Status::Service | Status::Throttled)
+}
+
+/// A runtime cannot be driven from inside another one.
+pub(crate) fn refuse_inside_a_runtime() -> Result<(), Error> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Err(Error::argument(
+            "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
+        )),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,22 @@
+//! Who drives a call: a runtime on the caller's own thread, and everything that is particular to an operating system.
+//!
+//! Nothing here runs unless a caller is inside the library, but a name lookup's thread, which ends with it.
+
+mod drive;
+mod fork;
+mod gate;
+mod limits;
+mod lock;
+mod patience;
+mod pool;
+mod resolver;
+mod runtime;
+mod signals;
+
+pub(crate) use drive::{drive, refuse_inside_a_runtime};
+pub(crate) use fork::PerProcess;
+pub(crate) use gate::Gate;
+pub(crate) use patience::Interrupt;
+pub(crate) use pool::Pool;
+#[cfg(unix)]
+pub(crate) use signals::CancelDisabled;

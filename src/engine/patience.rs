@@ -1,0 +1,44 @@
+//! How long a call may still wait, whatever it waits for.
+
+use std::time::{Duration, Instant};
+
+use super::signals::SigpipeBlocked;
+use crate::core::outcome::Status;
+
+/// The host's interrupt is promised at least every 100 ms.
+const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
+
+/// Asked while a call waits; `true` ends the call.
+pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;
+
+/// The deadline of a call and the interrupt of its caller.
+pub(super) struct Patience<'i, 's> {
+    deadline: Option<Instant>,
+    interrupt: Option<Interrupt<'i>>,
+    signals: &'s SigpipeBlocked,
+}
+
+impl<'i, 's> Patience<'i, 's> {
+    pub(super) fn new(
+        deadline: Option<Instant>,
+        interrupt: Option<Interrupt<'i>>,
+        signals: &'s SigpipeBlocked,
+    ) -> Self {
+        Self { deadline, interrupt, signals }
+    }
+
+    /// When to ask [`Self::end`] again at the latest; `None`: never.
+    pub(super) fn until(&self) -> Option<Instant> {
+        let tick = self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD));
+        [self.deadline, tick].into_iter().flatten().min()
+    }
+
+    /// Whether the call must end now, and as what. Runs the host's code: no engine may run meanwhile.
+    pub(super) fn end(&mut self) -> Option<Status> {
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Some(Status::Timeout);
+        }
+        let interrupt = self.interrupt.as_mut()?;
+        self.signals.with_hosts_mask(interrupt).then_some(Status::Cancelled)
+    }
+}

@@ -1,0 +1,174 @@
+//! Turns and engines: how many calls of a client are under way at once, and what they run on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::limits;
+use super::lock::lock;
+use super::patience::Patience;
+use super::runtime::Engine;
+use crate::core::config::default;
+use crate::core::outcome::Status;
+
+/// More engines than this are not kept for later calls.
+const MAX_IDLE: usize = 16;
+
+/// The engines of one client in one process.
+pub(crate) struct Pool {
+    max_under_way: u32,
+    state: Mutex<State>,
+    /// Rung at every end of a call while any call has no descriptors.
+    call_ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Last used, first used again: the fewest connections stay open.
+    idle: Vec<(Engine, Instant)>,
+    under_way: u32,
+    /// Of those under way, the ones that wait because the process has no descriptors.
+    without_descriptors: u32,
+    ended: u64,
+    /// First come, first served.
+    waiting: VecDeque<Arc<Waiter>>,
+}
+
+#[derive(Default)]
+struct Waiter {
+    turn: Mutex<bool>,
+    granted: Condvar,
+}
+
+/// A turn: the right to have one call under way. Ends when it is dropped.
+pub(super) struct Turn<'a>(&'a Pool);
+
+impl Pool {
+    /// `None`: as many calls at once as half of the process's descriptors allow.
+    pub(crate) fn new(max_connections: Option<u32>) -> Self {
+        Self {
+            max_under_way: max_connections.unwrap_or_else(limits::default_max_connections),
+            state: Mutex::default(),
+            call_ended: Condvar::new(),
+        }
+    }
+
+    /// Waits for a turn for as long as `patience` lasts.
+    pub(super) fn turn(&self, patience: &mut Patience<'_, '_>) -> Result<Turn<'_>, Status> {
+        let waiter = {
+            let mut state = lock(&self.state);
+            if state.under_way < self.max_under_way {
+                state.under_way += 1;
+                return Ok(Turn(self));
+            }
+            let waiter = Arc::new(Waiter::default());
+            state.waiting.push_back(Arc::clone(&waiter));
+            waiter
+        };
+        loop {
+            if waiter.wait(patience) {
+                return Ok(Turn(self));
+            }
+            if let Some(status) = patience.end() {
+                let mut state = lock(&self.state);
+                state.waiting.retain(|other| !Arc::ptr_eq(other, &waiter));
+                drop(state);
+                if *lock(&waiter.turn) {
+                    // Granted in the same moment: the next in line gets it.
+                    drop(Turn(self));
+                }
+                return Err(status);
+            }
+        }
+    }
+
+    /// An engine that a call before left.
+    pub(super) fn idle_engine(&self) -> Option<Engine> {
+        lock(&self.state).idle.pop().map(|(engine, _)| engine)
+    }
+
+    /// Keeps an engine that is fit for further calls.
+    pub(super) fn keep(&self, engine: Engine) {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        state.idle.push((engine, now));
+        // Nobody polls idle engines, so their connections cannot notice that their time is over.
+        let fresh = state.idle.iter().position(|(_, since)| now - *since < default::IDLE_TIMEOUT);
+        let surplus = state.idle.len().saturating_sub(MAX_IDLE);
+        let dropped: Vec<_> = state.idle.drain(..fresh.unwrap_or_default().max(surplus)).collect();
+        drop(state);
+        drop(dropped);
+    }
+
+    /// Waits until another call ends, which frees descriptors. `Ok(false)`: there is no other.
+    pub(super) fn wait_for_descriptors(
+        &self,
+        _turn: &Turn<'_>,
+        patience: &mut Patience<'_, '_>,
+    ) -> Result<bool, Status> {
+        let mut state = lock(&self.state);
+        let seen = state.ended;
+        state.without_descriptors += 1;
+        let outcome = loop {
+            if !state.idle.is_empty() || state.ended != seen {
+                break Ok(true);
+            }
+            if state.under_way == state.without_descriptors {
+                break Ok(false);
+            }
+            state = wait_until(&self.call_ended, state, patience.until());
+            if state.ended == seen {
+                drop(state);
+                let end = patience.end();
+                state = lock(&self.state);
+                if let Some(status) = end {
+                    break Err(status);
+                }
+            }
+        };
+        state.without_descriptors -= 1;
+        outcome
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.ended += 1;
+        match state.waiting.pop_front() {
+            // The number under way stays: one ends, one begins.
+            Some(next) => next.grant(),
+            None => state.under_way -= 1,
+        }
+        if state.without_descriptors > 0 {
+            self.0.call_ended.notify_all();
+        }
+    }
+}
+
+impl Waiter {
+    fn grant(&self) {
+        *lock(&self.turn) = true;
+        self.granted.notify_one();
+    }
+
+    /// Whether the turn came before the patience has to be asked again.
+    fn wait(&self, patience: &Patience<'_, '_>) -> bool {
+        let until = patience.until();
+        let mut turn = lock(&self.turn);
+        while !*turn && until.is_none_or(|until| Instant::now() < until) {
+            turn = wait_until(&self.granted, turn, until);
+        }
+        *turn
+    }
+}
+
+fn wait_until<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
+    match until {
+        None => condition.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(until) => {
+            let left = until.saturating_duration_since(Instant::now());
+            condition.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! lambda_client.
+
+use super::config::lambda_config;
+use super::error::lambda_error;
+use super::guard::entry;
+use super::handle;
+use super::status::{LAMBDA_OK, lambda_status, number};
+use super::text;
+use crate::client::Client;
+use crate::core::config::Config;
+use crate::core::error::Error;
+use crate::core::outcome::Status;
+
+/// Settings, connections and retry budget, shared by all who call with it. Threads: any.
+/// Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
+pub struct lambda_client {
+    pub(super) client: Client,
+}
+
+/// config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
+/// error may be NULL; *error is written only on failure, *client only on success. A client copies its config.
+///
+/// # Safety
+/// See [`handle::look`]; `client` and `error` are NULL or valid for writes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_client_new(
+    config: *const lambda_config,
+    client: *mut *mut lambda_client,
+    error: *mut *mut lambda_error,
+) -> lambda_status {
+    let body = || {
+        if client.is_null() {
+            return Err(Error::argument("client: is NULL"));
+        }
+        // SAFETY: the header's conventions.
+        let made = match unsafe { handle::look(config) } {
+            Some(config) => Client::new(config.usable()?)?,
+            None => Client::new(&Config::default())?,
+        };
+        let made = handle::give(lambda_client { client: made });
+        if made.is_null() {
+            return Err(text::no_memory("client"));
+        }
+        // SAFETY: not NULL, and so valid for writes.
+        unsafe { client.write(made) };
+        Ok(())
+    };
+    match entry(|what| Err(Error::new(Status::Internal, what)), body) {
+        Ok(()) => LAMBDA_OK,
+        Err(failure) => {
+            if !error.is_null() {
+                // SAFETY: not NULL, and so valid for writes.
+                unsafe { error.write(handle::give(lambda_error::new(&failure))) };
+            }
+            number(failure.status())
+        }
+    }
+}
+
+/// Must be the client's last use. Does not wait: no call may be under way.
+///
+/// # Safety
+/// See [`handle::free`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_client_free(client: *mut lambda_client) {
+    // SAFETY: the header's conventions.
+    entry(drop, || unsafe { handle::free(client) });
+}

@@ -1,0 +1,34 @@
+//! lambda_invoke.
+
+use super::client::lambda_client;
+use super::guard::entry;
+use super::handle;
+use super::request::lambda_request;
+use super::result::{give, give_panic, lambda_result, refuse};
+use crate::core::error::Error;
+
+/// Invokes and waits. Never NULL: every failure is a result, a NULL client too. Blocks: until the answer, the deadline
+/// or an interrupt. Owns: the caller, lambda_result_free.
+///
+/// # Safety
+/// See [`handle::look`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_invoke(
+    client: *const lambda_client,
+    request: *const lambda_request,
+) -> *mut lambda_result {
+    entry(give_panic, || {
+        // SAFETY: the header's conventions.
+        let (client, request) = unsafe { (handle::look(client), handle::look(request)) };
+        let Some(client) = client else { return refuse(&Error::argument("client: is NULL")) };
+        let Some(request) = request else { return refuse(&Error::argument("request: is NULL")) };
+        let (invocation, interrupt) = match request.usable() {
+            Ok(usable) => usable,
+            Err(error) => return refuse(&error),
+        };
+        give(match interrupt {
+            Some(interrupt) => client.client.call(invocation, Some(&mut || interrupt.ask())),
+            None => client.client.call(invocation, None),
+        })
+    })
+}

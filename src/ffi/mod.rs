@@ -1,0 +1,17 @@
+//! The C ABI: one file a noun, which converts and calls. The comments of the public items are those of the C header,
+//! written for its readers.
+
+// C's names, as the header has them.
+#![allow(non_camel_case_types)]
+
+mod client;
+mod config;
+mod error;
+mod guard;
+mod handle;
+mod invoke;
+mod refusals;
+mod request;
+mod result;
+mod status;
+mod text;

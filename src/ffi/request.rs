@@ -1,0 +1,353 @@
+//! lambda_request.
+
+use std::ffi::{c_char, c_void};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::guard::entry;
+use super::handle;
+use super::refusals::Refusals;
+use super::status::{
+    LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, LAMBDA_INVOCATION_DRY_RUN, LAMBDA_INVOCATION_EVENT,
+    LAMBDA_INVOCATION_REQUEST_RESPONSE, LAMBDA_LOG_TYPE_NONE, LAMBDA_LOG_TYPE_TAIL, LAMBDA_RETRY_ALWAYS,
+    LAMBDA_RETRY_NONE, LAMBDA_RETRY_SAFE, lambda_status,
+};
+use super::text;
+use crate::core::error::Error;
+use crate::core::function_name::FunctionName;
+use crate::core::invocation::Invocation;
+use crate::core::request::{
+    InvocationRequest, InvocationType, LogType, check_client_context, check_durable_execution_name, check_qualifier,
+    check_tenant_id, check_trace_header, encode_client_context,
+};
+use crate::core::retry::RetryMode;
+
+/// Called on the thread inside a blocking call, before it begins and then at least every 100 ms while it waits; anything
+/// but 0 ends the call with LAMBDA_E_CANCELLED.
+pub type lambda_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
+
+/// What to invoke. Reusable; a call takes its own snapshot (without copying the payload) before it returns, so the
+/// request may be changed or freed at once. Owns: the caller, lambda_request_free.
+#[derive(Clone, Default)]
+pub struct lambda_request {
+    invocation: Invocation,
+    interrupt: Option<Interrupt>,
+    refusals: Refusals,
+}
+
+/// The host's function and what it is called with.
+#[derive(Clone, Copy)]
+pub(super) struct Interrupt {
+    callback: unsafe extern "C" fn(user_data: *mut c_void) -> i32,
+    user_data: *mut c_void,
+}
+
+impl Interrupt {
+    /// Whether the host wants the call to end.
+    pub(super) fn ask(self) -> bool {
+        // SAFETY: lambda_request_set_interrupt's caller promised that both outlive the calls made with the request.
+        unsafe { (self.callback)(self.user_data) != 0 }
+    }
+}
+
+impl lambda_request {
+    /// What to invoke and whom to ask meanwhile, unless a setter's refusal stands in the way.
+    pub(super) fn usable(&self) -> Result<(&Invocation, Option<Interrupt>), Error> {
+        self.refusals.first().map(|()| (&self.invocation, self.interrupt))
+    }
+}
+
+/// NULL only when there is no memory.
+#[unsafe(no_mangle)]
+pub extern "C" fn lambda_request_new() -> *mut lambda_request {
+    entry(|_| std::ptr::null_mut(), || handle::give(lambda_request::default()))
+}
+
+/// A copy that shares the payload. NULL when there is no memory, and for NULL.
+///
+/// # Safety
+/// See [`handle::look`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_clone(request: *const lambda_request) -> *mut lambda_request {
+    entry(
+        |_| std::ptr::null_mut(),
+        || {
+            // SAFETY: the header's conventions.
+            match unsafe { handle::look(request) } {
+                Some(request) => handle::give(request.clone()),
+                None => std::ptr::null_mut(),
+            }
+        },
+    )
+}
+
+/// Frees a request; NULL is nothing to free.
+///
+/// # Safety
+/// See [`handle::free`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_free(request: *mut lambda_request) {
+    // SAFETY: the header's conventions.
+    entry(drop, || unsafe { handle::free(request) });
+}
+
+/// Name, partial ARN or ARN, each with optional :qualifier. A full ARN's region signs this call and, unless an endpoint
+/// is set, chooses its endpoint. Must be set.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::required`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_function_name(
+    request: *mut lambda_request,
+    name: *const c_char,
+) -> lambda_status {
+    set(request, "function_name", |invocation| {
+        // SAFETY: the header's conventions.
+        let name = unsafe { text::required("function_name", name) }?;
+        FunctionName::parse(name)?;
+        invocation.request.function_name = text::copy("function_name", name)?;
+        Ok(())
+    })
+}
+
+/// 1 to 128 characters. The function's name may hold the same qualifier, but no other.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_qualifier(
+    request: *mut lambda_request,
+    version_or_alias: *const c_char,
+) -> lambda_status {
+    // SAFETY: the header's conventions.
+    unsafe { set_text(request, "qualifier", version_or_alias, check_qualifier, |fields| &mut fields.qualifier) }
+}
+
+/// LAMBDA_INVOCATION_*; REQUEST_RESPONSE unless set.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_invocation_type(
+    request: *mut lambda_request,
+    invocation_type: i32,
+) -> lambda_status {
+    set(request, "invocation_type", |invocation| {
+        let kind = match invocation_type {
+            LAMBDA_INVOCATION_REQUEST_RESPONSE => InvocationType::RequestResponse,
+            LAMBDA_INVOCATION_EVENT => InvocationType::Event,
+            LAMBDA_INVOCATION_DRY_RUN => InvocationType::DryRun,
+            other => return Err(unknown("invocation_type", other, "LAMBDA_INVOCATION_*")),
+        };
+        invocation.request.invocation_type = Some(kind.as_str().to_owned());
+        Ok(())
+    })
+}
+
+/// LAMBDA_LOG_TYPE_*; NONE unless set; TAIL only with REQUEST_RESPONSE.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_log_type(request: *mut lambda_request, log_type: i32) -> lambda_status {
+    set(request, "log_type", |invocation| {
+        invocation.request.log_type = match log_type {
+            LAMBDA_LOG_TYPE_NONE => None,
+            LAMBDA_LOG_TYPE_TAIL => Some(LogType::Tail.as_str().to_owned()),
+            other => return Err(unknown("log_type", other, "LAMBDA_LOG_TYPE_*")),
+        };
+        Ok(())
+    })
+}
+
+/// Base64 of JSON, at most 3,583 bytes; the same field as _json: the last one set counts.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_client_context(
+    request: *mut lambda_request,
+    base64: *const c_char,
+) -> lambda_status {
+    // SAFETY: the header's conventions.
+    unsafe { set_text(request, "client_context", base64, check_client_context, |fields| &mut fields.client_context) }
+}
+
+/// JSON, which is checked to be such and sent as base64.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_client_context_json(
+    request: *mut lambda_request,
+    json: *const c_char,
+) -> lambda_status {
+    set(request, "client_context", |invocation| {
+        // SAFETY: the header's conventions.
+        let json = unsafe { text::optional("client_context", json) }?;
+        invocation.request.client_context = json.map(encode_client_context).transpose()?;
+        Ok(())
+    })
+}
+
+/// Copies. NULL, 0 is no payload; NULL with a length is refused. Lambda takes 6 MB, 1 MB for an Event.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::bytes`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_payload(
+    request: *mut lambda_request,
+    data: *const c_void,
+    len: usize,
+) -> lambda_status {
+    set(request, "payload", |invocation| {
+        // SAFETY: the header's conventions.
+        let bytes = unsafe { text::bytes("payload", data.cast(), len) }?;
+        let mut own = Vec::new();
+        own.try_reserve_exact(len).map_err(|_| text::no_memory("payload"))?;
+        own.extend_from_slice(bytes);
+        invocation.payload = Bytes::from(own);
+        Ok(())
+    })
+}
+
+/// 1 to 256 characters of printable ASCII; inner spaces are kept.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_tenant_id(
+    request: *mut lambda_request,
+    tenant_id: *const c_char,
+) -> lambda_status {
+    // SAFETY: the header's conventions.
+    unsafe { set_text(request, "tenant_id", tenant_id, check_tenant_id, |fields| &mut fields.tenant_id) }
+}
+
+/// 1 to 64 characters of printable ASCII. Sent as it is; does not change what is retried (see lambda_request_set_retry).
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_durable_execution_name(
+    request: *mut lambda_request,
+    name: *const c_char,
+) -> lambda_status {
+    // SAFETY: the header's conventions.
+    unsafe {
+        set_text(request, "durable_execution_name", name, check_durable_execution_name, |fields| {
+            &mut fields.durable_execution_name
+        })
+    }
+}
+
+/// X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_trace_header(
+    request: *mut lambda_request,
+    trace_header: *const c_char,
+) -> lambda_status {
+    // SAFETY: the header's conventions.
+    unsafe { set_text(request, "trace_header", trace_header, check_trace_header, |fields| &mut fields.trace_header) }
+}
+
+/// The whole call; 0 = the client's.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_timeout_ms(request: *mut lambda_request, ms: u64) -> lambda_status {
+    set(request, "timeout", |invocation| {
+        invocation.timeout = (ms != 0).then(|| Duration::from_millis(ms));
+        Ok(())
+    })
+}
+
+/// LAMBDA_RETRY_* for this request; -1 = the client's.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_retry(request: *mut lambda_request, mode: i32) -> lambda_status {
+    set(request, "retry", |invocation| {
+        invocation.retry = if mode == -1 { None } else { Some(retry_mode(mode)?) };
+        Ok(())
+    })
+}
+
+/// Whom lambda_invoke asks while it waits. callback and user_data must outlive the calls made with this request.
+/// callback NULL unsets.
+///
+/// # Safety
+/// See [`handle::change`]; `callback` may be called with `user_data` until the last call with this request is over.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_request_set_interrupt(
+    request: *mut lambda_request,
+    callback: lambda_interrupt_fn,
+    user_data: *mut c_void,
+) -> lambda_status {
+    entry(
+        |_| LAMBDA_E_INTERNAL,
+        || {
+            // SAFETY: the header's conventions.
+            let Some(request) = (unsafe { handle::change(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            request.interrupt = callback.map(|callback| Interrupt { callback, user_data });
+            request.refusals.note("interrupt", Ok(()))
+        },
+    )
+}
+
+/// A number of LAMBDA_RETRY_*.
+pub(super) fn retry_mode(mode: i32) -> Result<RetryMode, Error> {
+    match mode {
+        LAMBDA_RETRY_SAFE => Ok(RetryMode::Safe),
+        LAMBDA_RETRY_NONE => Ok(RetryMode::None),
+        LAMBDA_RETRY_ALWAYS => Ok(RetryMode::Always),
+        other => Err(unknown("retry", other, "LAMBDA_RETRY_*")),
+    }
+}
+
+fn unknown(field: &str, number: i32, known: &str) -> Error {
+    Error::argument(format!("{field}: {number} is none of {known}"))
+}
+
+/// Every setter: changes the request, or remembers why not.
+fn set(
+    request: *mut lambda_request,
+    field: &'static str,
+    change: impl FnOnce(&mut Invocation) -> Result<(), Error>,
+) -> lambda_status {
+    entry(
+        |_| LAMBDA_E_INTERNAL,
+        || {
+            // SAFETY: every setter has this pointer from its caller, under the header's conventions.
+            let Some(request) = (unsafe { handle::change(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            let result = change(&mut request.invocation);
+            request.refusals.note(field, result)
+        },
+    )
+}
+
+/// An optional text field.
+///
+/// # Safety
+/// See [`text::optional`].
+unsafe fn set_text(
+    request: *mut lambda_request,
+    field: &'static str,
+    value: *const c_char,
+    check: fn(&str) -> Result<(), Error>,
+    place: fn(&mut InvocationRequest) -> &mut Option<String>,
+) -> lambda_status {
+    set(request, field, |invocation| {
+        // SAFETY: what the caller promises.
+        let value = unsafe { text::optional(field, value) }?;
+        value.map_or(Ok(()), check)?;
+        *place(&mut invocation.request) = value.map(|value| text::copy(field, value)).transpose()?;
+        Ok(())
+    })
+}

@@ -1,0 +1,261 @@
+//! lambda_result.
+
+use std::ffi::{CStr, c_char};
+
+use super::guard::entry;
+use super::status::{
+    LAMBDA_E_NO_MEMORY, LAMBDA_EXECUTION_NONE, LAMBDA_EXECUTION_QUEUED, LAMBDA_EXECUTION_RAN, LAMBDA_EXECUTION_UNKNOWN,
+    LAMBDA_OK, execution_number, lambda_status, number,
+};
+use super::text::Terminated;
+use super::{handle, text};
+use crate::core::error::Error;
+use crate::core::outcome::{Execution, Outcome, Status};
+
+/// What became of one call. Made by the library, read-only, freed by lambda_result_free. Frozen layout.
+#[repr(C)]
+pub struct lambda_result {
+    /// LAMBDA_*
+    pub status: lambda_status,
+    /// LAMBDA_EXECUTION_*
+    pub execution: i32,
+    /// of the last attempt's answer; 0 if it had none
+    pub http_status: i32,
+    /// tries begun, those that found no connection included; 0 if refused before the first
+    pub attempts: u32,
+    /// what the function returned or threw; empty unless status is LAMBDA_OK or LAMBDA_FUNCTION_ERROR. Never NULL, and a
+    /// NUL stands past the end
+    pub payload: *const u8,
+    pub payload_len: usize,
+    /// decoded tail, bytes: may start mid-line, hold NULs, be no UTF-8; a NUL past the end; NULL if none was sent, or
+    /// what was sent is no base64
+    pub log: *const c_char,
+    pub log_len: usize,
+    /// as sent ("Unhandled", "Handled", ...); NULL if the function did not fail
+    pub function_error: *const c_char,
+    /// the function's errorType, or the service's error code without namespace and suffix, else NULL
+    pub error_type: *const c_char,
+    /// never NULL unless status is LAMBDA_OK; never a secret
+    pub error_message: *const c_char,
+    /// why the service throttled, in its words; else NULL
+    pub throttle_reason: *const c_char,
+    /// of the last attempt's answer; 0 if it did not say
+    pub retry_after_ms: u64,
+    /// x-amzn-RequestId of the last attempt's answer; NULL if it had none
+    pub request_id: *const c_char,
+    /// the version that ran; NULL if the answer did not say
+    pub executed_version: *const c_char,
+    /// NULL if the answer had none
+    pub durable_execution_arn: *const c_char,
+    /// from the call to the end, waits and retries included
+    pub duration_us: u64,
+    /// 0; for calls made otherwise than by lambda_invoke
+    pub tag: u64,
+    /// of the answer; NULL if it had none
+    pub content_type: *const c_char,
+    /// attempts of this call after which nobody knows whether they ran the function; each is a possible extra run
+    pub unknown_attempts: u32,
+    /// 0
+    pub reserved: u32,
+}
+
+/// What the caller sees, and behind it what its pointers point to.
+#[repr(C)]
+struct Owned {
+    public: lambda_result,
+    parts: Parts,
+}
+
+#[derive(Default)]
+struct Parts {
+    payload: Option<Terminated>,
+    log: Option<Terminated>,
+    texts: [Option<Terminated>; 8],
+}
+
+/// Given when there is no memory for a result: one for each of LAMBDA_EXECUTION_*, so that at least this is told.
+/// Never changed, never freed.
+static NO_MEMORY: [NoMemory; 4] = [
+    no_memory(LAMBDA_EXECUTION_UNKNOWN),
+    no_memory(LAMBDA_EXECUTION_NONE),
+    no_memory(LAMBDA_EXECUTION_RAN),
+    no_memory(LAMBDA_EXECUTION_QUEUED),
+];
+
+const fn no_memory(execution: i32) -> NoMemory {
+    let error_message = c"there is no memory for the result; all it held but status and execution is lost".as_ptr();
+    NoMemory(lambda_result { status: LAMBDA_E_NO_MEMORY, execution, error_message, ..EMPTY })
+}
+
+struct NoMemory(lambda_result);
+
+// SAFETY: nothing writes to it, and all its pointers are NULL or to static text.
+unsafe impl Sync for NoMemory {}
+
+const EMPTY: lambda_result = lambda_result {
+    status: LAMBDA_OK,
+    execution: LAMBDA_EXECUTION_NONE,
+    http_status: 0,
+    attempts: 0,
+    payload: c"".as_ptr().cast(),
+    payload_len: 0,
+    log: std::ptr::null(),
+    log_len: 0,
+    function_error: std::ptr::null(),
+    error_type: std::ptr::null(),
+    error_message: std::ptr::null(),
+    throttle_reason: std::ptr::null(),
+    retry_after_ms: 0,
+    request_id: std::ptr::null(),
+    executed_version: std::ptr::null(),
+    durable_execution_arn: std::ptr::null(),
+    duration_us: 0,
+    tag: 0,
+    content_type: std::ptr::null(),
+    unknown_attempts: 0,
+    reserved: 0,
+};
+
+/// The result of a call, owned by the caller. Never NULL.
+pub(super) fn give(outcome: Outcome) -> *mut lambda_result {
+    let public = lambda_result {
+        status: number(outcome.status),
+        execution: execution_number(outcome.execution),
+        http_status: i32::from(outcome.http_status),
+        attempts: outcome.attempts,
+        unknown_attempts: outcome.unknown_attempts,
+        retry_after_ms: outcome.retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        duration_us: u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX),
+        ..EMPTY
+    };
+    let text = |text: Option<String>| text.map(Terminated::text).transpose();
+    let parts = || {
+        Ok(Parts {
+            payload: Some(Terminated::of(outcome.payload)?),
+            log: outcome.log.map(Terminated::of).transpose()?,
+            texts: [
+                text(outcome.function_error)?,
+                text(outcome.error_type)?,
+                text(outcome.error_message)?,
+                text(outcome.throttle_reason)?,
+                text(outcome.request_id)?,
+                text(outcome.executed_version)?,
+                text(outcome.durable_execution_arn)?,
+                text(outcome.content_type)?,
+            ],
+        })
+    };
+    match parts() {
+        Ok(parts) => assemble(public, parts),
+        Err(()) => without_memory(public.execution),
+    }
+}
+
+/// The result of a call that was refused before it began.
+pub(super) fn refuse(error: &Error) -> *mut lambda_result {
+    give(Outcome::refused(error))
+}
+
+/// The result of a call in which a panic was caught: nobody knows how far it had got.
+pub(super) fn give_panic(what: String) -> *mut lambda_result {
+    give(Outcome::without_answer(Status::Internal, Execution::Unknown, what))
+}
+
+fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
+    let pointer = |part: &Option<Terminated>| part.as_ref().map_or(std::ptr::null(), Terminated::as_ptr);
+    let length = |part: &Option<Terminated>| part.as_ref().map_or(0, Terminated::len);
+    let execution = public.execution;
+    let [function_error, error_type, error_message, throttle_reason, request_id, executed_version, arn, content_type] =
+        &parts.texts;
+    let public = lambda_result {
+        payload: if parts.payload.is_some() { pointer(&parts.payload) } else { EMPTY.payload },
+        payload_len: length(&parts.payload),
+        log: pointer(&parts.log).cast(),
+        log_len: length(&parts.log),
+        function_error: pointer(function_error).cast(),
+        error_type: pointer(error_type).cast(),
+        error_message: pointer(error_message).cast(),
+        throttle_reason: pointer(throttle_reason).cast(),
+        request_id: pointer(request_id).cast(),
+        executed_version: pointer(executed_version).cast(),
+        durable_execution_arn: pointer(arn).cast(),
+        content_type: pointer(content_type).cast(),
+        ..public
+    };
+    let owned = handle::give(Owned { public, parts });
+    if owned.is_null() {
+        return without_memory(execution);
+    }
+    owned.cast()
+}
+
+fn without_memory(execution: i32) -> *mut lambda_result {
+    let known = NO_MEMORY.iter().find(|result| result.0.execution == execution).unwrap_or(&NO_MEMORY[0]);
+    std::ptr::from_ref(&known.0).cast_mut()
+}
+
+/// A deep copy; also the way to make a result for tests: fill a zeroed struct lambda_result and clone it. Never NULL.
+///
+/// # Safety
+/// NULL, or a result whose pointers are NULL or valid for their lengths, strings NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_result_clone(result: *const lambda_result) -> *mut lambda_result {
+    entry(give_panic, || {
+        // SAFETY: what the caller promises.
+        let Some(from) = (unsafe { result.as_ref() }) else {
+            return refuse(&Error::argument("result: is NULL"));
+        };
+        // SAFETY: what the caller promises.
+        match unsafe { copy_parts(from) } {
+            Ok(parts) => assemble(lambda_result { reserved: 0, ..*from }, parts),
+            Err(()) => without_memory(from.execution),
+        }
+    })
+}
+
+/// # Safety
+/// As for [`lambda_result_clone`].
+unsafe fn copy_parts(from: &lambda_result) -> Result<Parts, ()> {
+    // SAFETY: what the caller promises; a length without bytes is taken for none.
+    let bytes = |data: *const u8, len: usize| unsafe { text::bytes("", data, len) }.unwrap_or_default();
+    let text = |text: *const c_char| match text.is_null() {
+        true => Ok(None),
+        // SAFETY: not NULL, so NUL-terminated.
+        false => Terminated::copied(unsafe { CStr::from_ptr(text) }.to_bytes()).map(Some),
+    };
+    let message = match (from.status, from.error_message.is_null()) {
+        (LAMBDA_OK, true) | (_, false) => text(from.error_message)?,
+        (_, true) => Some(Terminated::copied(b"no message")?),
+    };
+    Ok(Parts {
+        payload: Some(Terminated::copied(bytes(from.payload, from.payload_len))?),
+        log: match from.log.is_null() {
+            true => None,
+            false => Some(Terminated::copied(bytes(from.log.cast(), from.log_len))?),
+        },
+        texts: [
+            text(from.function_error)?,
+            text(from.error_type)?,
+            message,
+            text(from.throttle_reason)?,
+            text(from.request_id)?,
+            text(from.executed_version)?,
+            text(from.durable_execution_arn)?,
+            text(from.content_type)?,
+        ],
+    })
+}
+
+/// Frees a result that the library made; NULL is nothing to free.
+///
+/// # Safety
+/// NULL, or a result of this library that is not used from now on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_result_free(result: *mut lambda_result) {
+    entry(drop, || {
+        if !NO_MEMORY.iter().any(|known| std::ptr::eq(result, &known.0)) {
+            // SAFETY: every other result of this library is the first member of an Owned from handle::give.
+            unsafe { handle::free(result.cast::<Owned>()) };
+        }
+    });
+}

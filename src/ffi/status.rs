@@ -1,0 +1,162 @@
+//! The numbers of the ABI.
+
+use std::ffi::{CStr, c_char};
+
+use super::guard::entry;
+use crate::core::outcome::{Execution, Status};
+
+/// What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed.
+pub type lambda_status = i32;
+
+pub const LAMBDA_OK: i32 = 0;
+/// The function ran and failed: error_type and error_message are its own.
+pub const LAMBDA_FUNCTION_ERROR: i32 = 1;
+/// The stream is over.
+pub const LAMBDA_END: i32 = 2;
+/// Nothing came in time; call again.
+pub const LAMBDA_PENDING: i32 = 3;
+/// A value that cannot be sent, NULL where an object belongs, a number that does not exist.
+pub const LAMBDA_E_INVALID_ARGUMENT: i32 = -1;
+/// No region, an unusable endpoint in the environment, no trusted certificates ...
+pub const LAMBDA_E_CONFIG: i32 = -2;
+/// No usable credentials.
+pub const LAMBDA_E_CREDENTIALS: i32 = -3;
+/// The endpoint's name could not be looked up.
+pub const LAMBDA_E_RESOLVE: i32 = -4;
+/// No connection: refused, unreachable, connect timeout.
+pub const LAMBDA_E_CONNECT: i32 = -5;
+/// The TLS handshake failed.
+pub const LAMBDA_E_TLS: i32 = -6;
+/// The connection broke after the request had begun; execution says what is known.
+pub const LAMBDA_E_IO: i32 = -7;
+/// The call's deadline passed; execution says whether anything had been sent.
+pub const LAMBDA_E_TIMEOUT: i32 = -8;
+/// The caller ended the call.
+pub const LAMBDA_E_CANCELLED: i32 = -9;
+/// The service turned the request away for its rate: throttle_reason and retry_after_ms say more.
+pub const LAMBDA_E_THROTTLED: i32 = -10;
+/// An HTTP error answer: error_type is its code, if it had one.
+pub const LAMBDA_E_SERVICE: i32 = -11;
+/// The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx.
+pub const LAMBDA_E_PROTOCOL: i32 = -12;
+/// The answer is longer than max_response_bytes.
+pub const LAMBDA_E_TOO_LARGE: i32 = -13;
+/// A caught panic; please report it.
+pub const LAMBDA_E_INTERNAL: i32 = -14;
+/// No memory for a payload or an answer.
+pub const LAMBDA_E_NO_MEMORY: i32 = -15;
+
+/// "Did it run?" Nobody knows: it may have run, may be running, may run yet.
+pub const LAMBDA_EXECUTION_UNKNOWN: i32 = 0;
+/// Certainly not, and it will not.
+pub const LAMBDA_EXECUTION_NONE: i32 = 1;
+/// It was started; whether it finished, and how, says the status.
+pub const LAMBDA_EXECUTION_RAN: i32 = 2;
+/// Lambda took the event (202) and will run it, by its own rules at least once and again after errors.
+pub const LAMBDA_EXECUTION_QUEUED: i32 = 3;
+
+pub const LAMBDA_INVOCATION_REQUEST_RESPONSE: i32 = 0;
+pub const LAMBDA_INVOCATION_EVENT: i32 = 1;
+pub const LAMBDA_INVOCATION_DRY_RUN: i32 = 2;
+
+pub const LAMBDA_LOG_TYPE_NONE: i32 = 0;
+pub const LAMBDA_LOG_TYPE_TAIL: i32 = 1;
+
+/// Retry only what certainly did not run.
+pub const LAMBDA_RETRY_SAFE: i32 = 0;
+pub const LAMBDA_RETRY_NONE: i32 = 1;
+/// Retry also when it may have run: for functions that may run twice.
+pub const LAMBDA_RETRY_ALWAYS: i32 = 2;
+
+/// The number of the library: major * 1000000 + minor * 1000 + patch.
+#[unsafe(no_mangle)]
+pub extern "C" fn lambda_version_number() -> u32 {
+    VERSION_NUMBER
+}
+
+/// "0.1.0"; static.
+#[unsafe(no_mangle)]
+pub extern "C" fn lambda_version() -> *const c_char {
+    VERSION.as_ptr()
+}
+
+/// "LAMBDA_E_TIMEOUT"; static; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know.
+#[unsafe(no_mangle)]
+pub extern "C" fn lambda_status_name(status: lambda_status) -> *const c_char {
+    entry(|_| c"LAMBDA_STATUS_UNKNOWN".as_ptr(), || name(status).as_ptr())
+}
+
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => c"",
+};
+
+const VERSION_NUMBER: u32 = decimal(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+    + decimal(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
+    + decimal(env!("CARGO_PKG_VERSION_PATCH"));
+
+const fn decimal(digits: &str) -> u32 {
+    let digits = digits.as_bytes();
+    let (mut number, mut at) = (0, 0);
+    while at < digits.len() {
+        number = number * 10 + (digits[at] - b'0') as u32;
+        at += 1;
+    }
+    number
+}
+
+pub(super) fn number(status: Status) -> lambda_status {
+    match status {
+        Status::Ok => LAMBDA_OK,
+        Status::FunctionError => LAMBDA_FUNCTION_ERROR,
+        Status::InvalidArgument => LAMBDA_E_INVALID_ARGUMENT,
+        Status::Config => LAMBDA_E_CONFIG,
+        Status::Credentials => LAMBDA_E_CREDENTIALS,
+        Status::Resolve => LAMBDA_E_RESOLVE,
+        Status::Connect => LAMBDA_E_CONNECT,
+        Status::Tls => LAMBDA_E_TLS,
+        Status::Io => LAMBDA_E_IO,
+        Status::Timeout => LAMBDA_E_TIMEOUT,
+        Status::Cancelled => LAMBDA_E_CANCELLED,
+        Status::Throttled => LAMBDA_E_THROTTLED,
+        Status::Service => LAMBDA_E_SERVICE,
+        Status::Protocol => LAMBDA_E_PROTOCOL,
+        Status::TooLarge => LAMBDA_E_TOO_LARGE,
+        Status::Internal => LAMBDA_E_INTERNAL,
+        Status::NoMemory => LAMBDA_E_NO_MEMORY,
+    }
+}
+
+pub(super) fn execution_number(execution: Execution) -> i32 {
+    match execution {
+        Execution::Unknown => LAMBDA_EXECUTION_UNKNOWN,
+        Execution::None => LAMBDA_EXECUTION_NONE,
+        Execution::Ran => LAMBDA_EXECUTION_RAN,
+        Execution::Queued => LAMBDA_EXECUTION_QUEUED,
+    }
+}
+
+fn name(status: lambda_status) -> &'static CStr {
+    match status {
+        LAMBDA_OK => c"LAMBDA_OK",
+        LAMBDA_FUNCTION_ERROR => c"LAMBDA_FUNCTION_ERROR",
+        LAMBDA_END => c"LAMBDA_END",
+        LAMBDA_PENDING => c"LAMBDA_PENDING",
+        LAMBDA_E_INVALID_ARGUMENT => c"LAMBDA_E_INVALID_ARGUMENT",
+        LAMBDA_E_CONFIG => c"LAMBDA_E_CONFIG",
+        LAMBDA_E_CREDENTIALS => c"LAMBDA_E_CREDENTIALS",
+        LAMBDA_E_RESOLVE => c"LAMBDA_E_RESOLVE",
+        LAMBDA_E_CONNECT => c"LAMBDA_E_CONNECT",
+        LAMBDA_E_TLS => c"LAMBDA_E_TLS",
+        LAMBDA_E_IO => c"LAMBDA_E_IO",
+        LAMBDA_E_TIMEOUT => c"LAMBDA_E_TIMEOUT",
+        LAMBDA_E_CANCELLED => c"LAMBDA_E_CANCELLED",
+        LAMBDA_E_THROTTLED => c"LAMBDA_E_THROTTLED",
+        LAMBDA_E_SERVICE => c"LAMBDA_E_SERVICE",
+        LAMBDA_E_PROTOCOL => c"LAMBDA_E_PROTOCOL",
+        LAMBDA_E_TOO_LARGE => c"LAMBDA_E_TOO_LARGE",
+        LAMBDA_E_INTERNAL => c"LAMBDA_E_INTERNAL",
+        LAMBDA_E_NO_MEMORY => c"LAMBDA_E_NO_MEMORY",
+        _ => c"LAMBDA_STATUS_UNKNOWN",
+    }
+}

@@ -1,0 +1,106 @@
+//! Strings and bytes across the boundary.
+
+use std::ffi::{CStr, c_char};
+
+use crate::core::error::Error;
+use crate::core::outcome::Status;
+
+/// A string of the caller's; `None` for NULL. `field` is for the message.
+///
+/// # Safety
+/// NULL, or a NUL-terminated string that stays as it is meanwhile.
+pub(super) unsafe fn optional<'a>(field: &str, text: *const c_char) -> Result<Option<&'a str>, Error> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: what the caller promises.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(Some).map_err(|_| Error::argument(format!("{field}: is not UTF-8")))
+}
+
+/// The same for a string that must be there.
+///
+/// # Safety
+/// As for [`optional`].
+pub(super) unsafe fn required<'a>(field: &str, text: *const c_char) -> Result<&'a str, Error> {
+    // SAFETY: what the caller promises.
+    unsafe { optional(field, text) }?.ok_or_else(|| Error::argument(format!("{field}: is NULL")))
+}
+
+/// Bytes of the caller's.
+///
+/// # Safety
+/// NULL, or `len` bytes that stay as they are meanwhile.
+pub(super) unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Result<&'a [u8], Error> {
+    if data.is_null() {
+        return match len {
+            0 => Ok(&[]),
+            _ => Err(Error::argument(format!("{field}: is NULL, but {len} bytes long"))),
+        };
+    }
+    if isize::try_from(len).is_err() {
+        return Err(Error::argument(format!("{field}: no object is {len} bytes long")));
+    }
+    // SAFETY: what the caller promises, and no longer than any object can be.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// A copy of what the caller sized.
+pub(super) fn copy(field: &str, text: &str) -> Result<String, Error> {
+    let mut own = String::new();
+    own.try_reserve_exact(text.len()).map_err(|_| no_memory(field))?;
+    own.push_str(text);
+    Ok(own)
+}
+
+pub(super) fn no_memory(field: &str) -> Error {
+    Error::new(Status::NoMemory, format!("{field}: there is no memory for it"))
+}
+
+/// Bytes with a NUL behind their end.
+pub(super) struct Terminated(Vec<u8>);
+
+impl Terminated {
+    /// Takes the bytes over. `Err`: no memory.
+    pub(super) fn of(mut bytes: Vec<u8>) -> Result<Self, ()> {
+        bytes.try_reserve(1).map_err(drop)?;
+        bytes.push(0);
+        Ok(Self(bytes))
+    }
+
+    /// Copies the bytes. `Err`: no memory.
+    pub(super) fn copied(bytes: &[u8]) -> Result<Self, ()> {
+        let mut own = Vec::new();
+        own.try_reserve_exact(bytes.len().checked_add(1).ok_or(())?).map_err(drop)?;
+        own.extend_from_slice(bytes);
+        Self::of(own)
+    }
+
+    /// A string as C wants it: an inner NUL becomes U+FFFD.
+    pub(super) fn text(text: String) -> Result<Self, ()> {
+        let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        Self::of(text.into_bytes())
+    }
+
+    /// Valid as long as this lives, moved or not.
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    /// Without the NUL.
+    pub(super) fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inner_nul_does_not_cut_a_string() {
+        let text = Terminated::text("a\0b".into()).unwrap();
+        assert_eq!(text.0, "a\u{fffd}b\0".as_bytes());
+        assert_eq!(text.len(), 5);
+    }
+}
