@@ -1,5 +1,5 @@
 // liblambda_invoke: invoke AWS Lambda functions from any language that can call C.
-// Made from src/ffi by cbindgen; UPDATE_HEADER=1 cargo test --test header renews it.
+// Made from src/ffi by cbindgen; make header renews it.
 //
 // CONVENTIONS, stated once; a function's comment says only what differs.
 //

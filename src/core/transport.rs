@@ -137,14 +137,10 @@ impl Transport {
             if let Some(error) = cause.downcast_ref::<LookupError>() {
                 return (FailureKind::Resolve { permanent: error.permanent }, "could not look up the name of");
             }
-            if let Some(error) = cause.downcast_ref::<io::Error>() {
-                if self.system.is_out_of_descriptors(error) {
-                    return (FailureKind::NoDescriptors, "no file descriptor was left for a connection to");
-                }
-                if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                    let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
-                    return (FailureKind::Tls { certificate }, "no TLS with");
-                }
+            if let Some(error) = cause.downcast_ref::<io::Error>()
+                && self.system.is_out_of_descriptors(error)
+            {
+                return (FailureKind::NoDescriptors, "no file descriptor was left for a connection to");
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
@@ -218,16 +214,23 @@ impl Resolve for Names {
 
 /// An error and what caused it, outermost first.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source())
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            // An io::Error passes over what it wraps when it is asked for its source.
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
-/// The innermost causes say what happened; the outermost only that something did, and name the URL once more.
+/// What happened, from the causes: the outermost only says that something did, and names the URL once more.
 fn chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error).skip(1) {
         let text = cause.to_string();
-        // Wrappers often repeat what they wrap.
-        if !texts.iter().any(|known| known.contains(&text)) {
+        // hyper-util's own words for its kinds, which ours stand for; and wrappers repeat what they wrap.
+        if !text.starts_with("client error (") && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
     }

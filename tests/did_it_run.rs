@@ -1,0 +1,386 @@
+//! The rows of "Did it run?" (ARCHITECTURE.md) that a server makes true on the wire.
+
+mod support;
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use lambda_invoke::{Client, Execution, Invocation, InvocationRequest, Outcome, RetryMode, Status};
+use support::{Server, answer, config, request};
+
+fn invoke(server: &Server) -> Outcome {
+    server.client().invoke(request(b"{}"))
+}
+
+/// Status, execution, attempts and unknown attempts of one call.
+fn facts(outcome: &Outcome) -> (Status, Execution, u32, u32) {
+    (outcome.status, outcome.execution, outcome.attempts, outcome.unknown_attempts)
+}
+
+#[test]
+fn answers_that_make_no_sense_leave_it_open() {
+    for bytes in [
+        "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        "\0\0\0".to_owned(),
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n".to_owned(),
+        answer("302 Found", "Location: http://127.0.0.1:1/\r\n", ""),
+        answer("307 Temporary Redirect", "Location: /\r\n", ""),
+        answer("201 Created", "", "{}"),
+        answer("206 Partial Content", "", "{}"),
+        format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Filler: x\r\n".repeat(60_000)),
+    ] {
+        let server = Server::answering(bytes.clone());
+        let outcome = invoke(&server);
+        let expected = (Status::Protocol, Execution::Unknown, 1, 1);
+        assert_eq!(facts(&outcome), expected, "{:.60}: {outcome:?}", bytes.escape_debug().to_string());
+        assert_eq!(server.connections(), 1, "nothing is followed or tried again");
+    }
+}
+
+#[test]
+fn a_head_that_is_cut_leaves_it_open() {
+    for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
+        let outcome = invoke(&Server::answering(bytes));
+        assert_eq!(facts(&outcome), (Status::Io, Execution::Unknown, 1, 1), "{bytes}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_body_that_is_cut_was_still_a_run() {
+    for bytes in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"half\":",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"half\":\r\n",
+    ] {
+        let outcome = invoke(&Server::answering(bytes));
+        assert_eq!(facts(&outcome), (Status::Io, Execution::Ran, 1, 0), "{bytes}: {outcome:?}");
+        assert!(outcome.payload.is_empty());
+        assert_eq!(outcome.http_status, 200);
+    }
+}
+
+#[test]
+fn an_answer_longer_than_allowed_was_still_a_run() {
+    for bytes in [
+        answer("200 OK", "", "0123456789"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n".to_owned(),
+    ] {
+        let server = Server::answering(bytes);
+        let mut config = server.config();
+        for (limit, status) in [(9, Status::TooLarge), (10, Status::Ok)] {
+            config.max_response_bytes = Some(limit);
+            let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+            assert_eq!(facts(&outcome), (status, Execution::Ran, 1, 0), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn other_ways_to_say_200_are_understood() {
+    for (bytes, payload) in [
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1",
+            "1",
+        ),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end", "to the end"),
+        ("HTTP/1.0 200 OK\r\n\r\nold", "old"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "abc"),
+        ("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", ""),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw", "raw"),
+    ] {
+        let outcome = invoke(&Server::answering(bytes));
+        assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 1, 0), "{bytes}: {outcome:?}");
+        assert_eq!(outcome.payload, payload.as_bytes());
+    }
+}
+
+#[test]
+fn taken_events_and_dry_runs_are_ok_whatever_follows() {
+    for (bytes, execution) in [
+        (answer("202 Accepted", "X-Amz-Function-Error: Unhandled\r\n", "a body"), Execution::Queued),
+        ("HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\ncut".to_owned(), Execution::Queued),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 18\r\n\r\n".to_owned(), Execution::None),
+    ] {
+        let outcome = invoke(&Server::answering(bytes));
+        assert_eq!(facts(&outcome), (Status::Ok, execution, 1, 0), "{outcome:?}");
+        assert_eq!((outcome.payload.len(), outcome.function_error), (0, None));
+    }
+}
+
+/// Answers the first requests with `first`, then with 200; counts them.
+fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let server = Server::start(move |_, mut connection| {
+        while connection.request().is_some() {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            match first.get(number) {
+                Some(bytes) if bytes.is_empty() => return,
+                Some(bytes) => connection.send(bytes.as_bytes()),
+                None => connection.send(answer("200 OK", "", "done").as_bytes()),
+            }
+        }
+    });
+    (server, count)
+}
+
+#[test]
+fn only_what_did_not_run_is_tried_again_unless_told_otherwise() {
+    let throttled =
+        answer("429 Too Many Requests", "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 0\r\n", "{}");
+    let not_ready = answer("409 Conflict", "x-amzn-ErrorType: SnapStartNotReadyException\r\n", "{}");
+    let broken = answer("500 Internal Server Error", "x-amzn-ErrorType: ServiceException\r\n", "{}");
+    let gone = answer("404 Not Found", "x-amzn-ErrorType: ResourceNotFoundException\r\n", "{}");
+    let dropped = String::new();
+    let run = Execution::Ran;
+    for (mode, first, status, execution, attempts, unknown) in [
+        (RetryMode::Safe, vec![&throttled, &not_ready], Status::Ok, run, 3, 0),
+        (RetryMode::Safe, vec![&throttled, &throttled, &throttled], Status::Throttled, Execution::None, 3, 0),
+        (RetryMode::None, vec![&not_ready], Status::Service, Execution::None, 1, 0),
+        (RetryMode::Safe, vec![&broken], Status::Service, Execution::Unknown, 1, 1),
+        (RetryMode::Safe, vec![&dropped], Status::Io, Execution::Unknown, 1, 1),
+        (RetryMode::Safe, vec![&gone], Status::Service, Execution::None, 1, 0),
+        (RetryMode::Always, vec![&gone], Status::Service, Execution::None, 1, 0),
+        (RetryMode::Always, vec![&broken, &dropped], Status::Ok, run, 3, 2),
+        (RetryMode::Always, vec![&dropped, &dropped, &dropped], Status::Io, Execution::Unknown, 3, 3),
+        // What an earlier attempt may have done counts, whatever the last one says.
+        (RetryMode::Always, vec![&broken, &gone], Status::Service, Execution::Unknown, 2, 1),
+    ] {
+        let (server, count) = recovering(first.into_iter().cloned().collect());
+        let mut config = server.config();
+        config.retry = Some(mode);
+        let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+        assert_eq!(facts(&outcome), (status, execution, attempts, unknown), "{mode:?}: {outcome:?}");
+        assert_eq!(count.load(Ordering::SeqCst), attempts as usize);
+
+        // The same, told by the call instead of the client.
+        let (server, count) = recovering(vec![broken.clone(), broken.clone(), broken.clone()]);
+        let outcome = server.client().invoke(Invocation::from(request(b"{}")).retry(mode));
+        let tries = if mode == RetryMode::Always { 3 } else { 1 };
+        assert_eq!((outcome.attempts, count.load(Ordering::SeqCst)), (tries, tries as usize));
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_ends_the_call_with_what_is_known() {
+    for (asked, timeout) in [("30", Duration::from_secs(60)), ("5", Duration::from_secs(2))] {
+        let headers = format!("x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: {asked}\r\n");
+        let (server, _) =
+            recovering(vec![answer("429 Too Many Requests", &headers, r#"{"Reason":"R","message":"m"}"#)]);
+        let started = Instant::now();
+        let outcome = server.client().invoke(Invocation::from(request(b"{}")).timeout(timeout));
+        assert_eq!(facts(&outcome), (Status::Throttled, Execution::None, 1, 0), "{outcome:?}");
+        assert_eq!(outcome.retry_after, Some(Duration::from_secs(asked.parse().unwrap())));
+        assert_eq!((outcome.throttle_reason.as_deref(), outcome.error_message.as_deref()), (Some("R"), Some("m")));
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn what_the_service_asks_to_wait_is_waited() {
+    let headers = "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 2\r\n";
+    let (server, _) = recovering(vec![answer("429 Too Many Requests", headers, "{}")]);
+    let outcome = invoke(&server);
+    assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 2, 0), "{outcome:?}");
+    assert!(outcome.duration >= Duration::from_secs(2), "{outcome:?}");
+}
+
+#[test]
+fn a_deadline_says_how_far_the_call_had_got() {
+    let silent = Server::start(|_, mut connection| {
+        connection.request();
+        connection.wait_closed();
+    });
+    let mut dripping = answer("200 OK", "X-Amz-Executed-Version: 7\r\n", "0123456789");
+    dripping.truncate(dripping.len() - 5);
+    let half = Server::start(move |_, mut connection| {
+        connection.request();
+        connection.send(dripping.as_bytes());
+        connection.wait_closed();
+    });
+    let failed = Server::start(|_, mut connection| {
+        connection.request();
+        connection.send(b"HTTP/1.1 200 OK\r\nX-Amz-Function-Error: Unhandled\r\nContent-Length: 9\r\n\r\n{");
+        connection.wait_closed();
+    });
+    for (server, status, execution) in [
+        (&silent, Status::Timeout, Execution::Unknown),
+        (&half, Status::Timeout, Execution::Ran),
+        (&failed, Status::FunctionError, Execution::Ran),
+    ] {
+        let started = Instant::now();
+        let outcome = server.client().invoke(Invocation::from(request(b"{}")).timeout(Duration::from_millis(300)));
+        assert_eq!((outcome.status, outcome.execution, outcome.attempts), (status, execution, 1), "{outcome:?}");
+        assert!((250..3_000).contains(&started.elapsed().as_millis()));
+        assert!(outcome.error_message.unwrap().contains("300 ms"));
+    }
+    let outcome = half.client().invoke(Invocation::from(request(b"{}")).timeout(Duration::from_millis(300)));
+    assert_eq!((outcome.http_status, outcome.executed_version.as_deref()), (200, Some("7")));
+}
+
+/// An address that takes no connection and refuses none: its queue of connections is full.
+struct Full {
+    address: SocketAddr,
+    _held: Vec<TcpStream>,
+    listener: i32,
+}
+
+impl Full {
+    fn new() -> Self {
+        // SAFETY: plain socket calls on values of this function.
+        let (listener, address) = unsafe {
+            let listener = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+            let mut address: libc::sockaddr_in = std::mem::zeroed();
+            address.sin_family = libc::AF_INET as u16;
+            address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+            let mut length = size_of_val(&address) as u32;
+            assert_eq!(libc::bind(listener, (&raw const address).cast(), length), 0);
+            assert_eq!(libc::listen(listener, 0), 0);
+            assert_eq!(libc::getsockname(listener, (&raw mut address).cast(), &raw mut length), 0);
+            (listener, SocketAddr::from(([127, 0, 0, 1], u16::from_be(address.sin_port))))
+        };
+        let mut held = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            held.push(stream);
+        }
+        Self { address, _held: held, listener }
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is this value's own.
+        unsafe { libc::close(self.listener) };
+    }
+}
+
+#[test]
+fn a_connect_timeout_ends_the_attempt_and_a_deadline_the_call() {
+    let full = Full::new();
+    let mut config = config(&format!("http://{}", full.address));
+    config.connect_timeout = Some(Duration::from_millis(200));
+    config.max_attempts = Some(2);
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Connect, Execution::None, 2, 0), "{outcome:?}");
+
+    config.connect_timeout = None;
+    let invocation = Invocation::from(request(b"{}")).timeout(Duration::from_millis(200));
+    let outcome = Client::new(&config).unwrap().invoke(invocation);
+    assert_eq!(facts(&outcome), (Status::Timeout, Execution::None, 1, 0), "{outcome:?}");
+}
+
+#[test]
+fn a_name_without_an_address_is_told_as_such() {
+    let name = format!("{}.invalid", "x".repeat(64));
+    let outcome = Client::new(&config(&format!("http://{name}:1"))).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Resolve, Execution::None, 1, 0), "{outcome:?}");
+    assert!(outcome.error_message.unwrap().contains(&name));
+}
+
+#[test]
+fn a_server_without_tls_is_told_as_such() {
+    let plain = Server::start(|_, mut connection| {
+        connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        connection.wait_closed();
+    });
+    let mut config = config(&format!("https://{}", plain.address));
+    config.max_attempts = Some(1);
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Tls, Execution::None, 1, 0), "{outcome:?}");
+}
+
+#[test]
+fn a_wrong_clock_is_set_right_by_the_servers_date() {
+    let dates = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&dates);
+    let there = SystemTime::now() + Duration::from_secs(3 * 3_600);
+    let server = Server::start(move |_, mut connection| {
+        while let Some(request) = connection.request() {
+            let mut dates = seen.lock().unwrap();
+            dates.push(request.header("x-amz-date").unwrap().to_owned());
+            if dates.len() == 1 {
+                let headers = format!(
+                    "Date: {}\r\nx-amzn-ErrorType: InvalidSignatureException\r\n",
+                    httpdate::fmt_http_date(there)
+                );
+                let body = r#"{"message":"Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z"}"#;
+                connection.send(answer("403 Forbidden", &headers, body).as_bytes());
+            } else {
+                connection.send(answer("200 OK", "", "1").as_bytes());
+            }
+        }
+    });
+    let client = server.client();
+    assert_eq!(facts(&client.invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 2, 0));
+    assert_eq!(facts(&client.invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 1, 0), "the clock stays right");
+    let dates = dates.lock().unwrap();
+    let hour = |date: &str| date[9..11].parse::<u32>().unwrap();
+    assert_eq!((hour(&dates[0]) + 3) % 24, hour(&dates[1]), "{dates:?}");
+    assert_eq!(hour(&dates[1]), hour(&dates[2]), "{dates:?}");
+}
+
+#[test]
+fn an_interrupt_ends_the_call_and_says_how_far_it_had_got() {
+    let (arrived, wait_arrived) = mpsc::channel();
+    let arrived = Mutex::new(arrived);
+    let server = Server::start(move |_, mut connection| {
+        connection.request();
+        arrived.lock().unwrap().send(()).unwrap();
+        connection.wait_closed();
+    });
+    let client = server.client();
+    let outcome = client.invoke_interruptible(request(b"{}"), &mut || true);
+    assert_eq!(facts(&outcome), (Status::Cancelled, Execution::None, 0, 0), "{outcome:?}");
+    assert_eq!(server.connections(), 0, "nothing was sent");
+
+    let asked_on = Mutex::new(Vec::new());
+    let outcome = client.invoke_interruptible(request(b"{}"), &mut || {
+        asked_on.lock().unwrap().push((thread::current().id(), Instant::now()));
+        wait_arrived.try_recv().is_ok()
+    });
+    assert_eq!(facts(&outcome), (Status::Cancelled, Execution::Unknown, 1, 1), "{outcome:?}");
+    assert!(asked_on.lock().unwrap().iter().all(|(thread, _)| *thread == thread::current().id()));
+}
+
+#[test]
+fn whoever_waits_for_a_turn_keeps_its_deadline() {
+    let (arrived, wait_arrived) = mpsc::channel();
+    let (go_on, wait_go_on) = mpsc::channel();
+    let (arrived, wait_go_on) = (Mutex::new(arrived), Mutex::new(wait_go_on));
+    let server = Server::start(move |_, mut connection| {
+        while connection.request().is_some() {
+            arrived.lock().unwrap().send(()).unwrap();
+            wait_go_on.lock().unwrap().recv().unwrap();
+            connection.send(answer("200 OK", "", "1").as_bytes());
+        }
+    });
+    let mut config = server.config();
+    config.max_connections = Some(1);
+    let client = Client::new(&config).unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.invoke(request(b"{}")));
+        wait_arrived.recv().unwrap();
+        let outcome = client.invoke(Invocation::from(request(b"{}")).timeout(Duration::from_millis(200)));
+        assert_eq!(facts(&outcome), (Status::Timeout, Execution::None, 0, 0), "{outcome:?}");
+        let second = scope.spawn(|| client.invoke(request(b"{}")));
+        go_on.send(()).unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(facts(&first.join().unwrap()), (Status::Ok, Execution::Ran, 1, 0));
+        assert_eq!(facts(&second.join().unwrap()), (Status::Ok, Execution::Ran, 1, 0));
+    });
+    assert_eq!(server.connections(), 1, "the second call took the first one's connection");
+}
+
+#[test]
+fn an_invocation_that_cannot_be_sent_is_refused_before_it_is() {
+    let server = Server::answering(answer("200 OK", "", "1"));
+    let outcome = server.client().invoke(InvocationRequest {
+        function_name: "f:live".into(),
+        qualifier: Some("7".into()),
+        ..InvocationRequest::default()
+    });
+    assert_eq!(facts(&outcome), (Status::InvalidArgument, Execution::None, 0, 0), "{outcome:?}");
+    assert_eq!(server.connections(), 0);
+}
