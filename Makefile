@@ -45,13 +45,13 @@ lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the shared and the static library
 $(LIB)/$(SO): $(RUST_SOURCES)
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	@mkdir -p $(LIB)
-	cp target/release/$(SO) $(LIB)/$(SO).$(ABI)
+	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES)
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
-	cp target/release/liblambda_invoke.a $@
+	install -m 644 target/release/liblambda_invoke.a $@
 
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude $< -L$(LIB) -llambda_invoke -Wl,-rpath,'$$ORIGIN/lib' -o $@

@@ -1,5 +1,7 @@
 //! The rows of "Did it run?" (ARCHITECTURE.md) that a server makes true on the wire.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
+
 mod support;
 
 use std::net::{SocketAddr, TcpStream};
