@@ -14,7 +14,7 @@ WARNINGS := -std=c11 -Wall -Wextra -pedantic -Werror
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c lint header lib clean help
+.PHONY: demo test test-rust test-local test-c lint header lib bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
@@ -61,6 +61,9 @@ $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
 	@touch $@
+
+bench: ## what a call costs, beside other ways to make it
+	$(CARGO) bench --locked --bench drivers
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD) target

@@ -50,3 +50,68 @@ pub(crate) fn signed_headers(request: &Request, identity: &Identity, now: System
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::core::config::{Config, Settings};
+    use crate::core::invocation::Invocation;
+    use crate::core::request::InvocationRequest;
+
+    /// 2026-01-02T03:04:05Z, the time of the vectors.
+    const NOW: Duration = Duration::from_secs(1_767_323_045);
+
+    #[test]
+    fn requests_and_signatures_are_botocores_for_every_form_of_every_field() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/invoke.json")).unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert!(cases.len() > 100);
+        for case in cases {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let input = &case["input"];
+            let request = InvocationRequest {
+                function_name: text(&input["function_name"]).unwrap(),
+                client_context: text(&input["client_context"]),
+                invocation_type: text(&input["invocation_type"]),
+                log_type: text(&input["log_type"]),
+                qualifier: text(&input["qualifier"]),
+                payload: text(&input["payload"]).map(|payload| STANDARD.decode(payload).unwrap()),
+                tenant_id: text(&input["tenant_id"]),
+                durable_execution_name: text(&input["durable_execution_name"]),
+                trace_header: text(&input["trace_header"]),
+            };
+            let mut config = Config::default();
+            config.region = text(&case["region"]);
+            config.endpoint_url = text(&case["endpoint_url"]);
+            let key = |name: &str| vectors[name].as_str().unwrap();
+            let token = text(&case["session_token"]);
+            config.set_credentials(key("access_key_id"), key("secret_access_key"), token.as_deref()).unwrap();
+            let settings = Settings::settle(&config, |_| None).unwrap();
+            let name = case["name"].as_str().unwrap();
+
+            let request =
+                Request::new(&Invocation::from(request), &settings).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let crate::core::credentials::Source::Static(identity) = &settings.credentials else { panic!("{name}") };
+            let headers = signed_headers(&request, identity, UNIX_EPOCH + NOW).unwrap();
+
+            let expected = &case["expected"];
+            let url = url::Url::parse(&request.url).unwrap();
+            assert_eq!(url.path(), expected["path"], "{name}");
+            assert_eq!(url.query().unwrap_or_default(), expected["query"], "{name}");
+            for (header, value) in expected["headers"].as_object().unwrap() {
+                assert_eq!(headers[header].to_str().unwrap(), value, "{name}: {header}");
+            }
+            assert_eq!(headers["authorization"].to_str().unwrap(), expected["authorization"], "{name}");
+            assert_eq!(
+                headers.get("x-amzn-trace-id").map(|value| value.to_str().unwrap()),
+                input["trace_header"].as_str()
+            );
+        }
+    }
+}

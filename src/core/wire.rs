@@ -1,7 +1,7 @@
 //! An invocation as the HTTP request that it becomes: everything but the signature.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
@@ -67,9 +67,6 @@ impl Request {
         let mut headers = HeaderMap::with_capacity(16);
         headers.insert(HOST, header_value("endpoint_url", &endpoint.host)?);
         headers.insert(USER_AGENT, HeaderValue::from_static(THIS_LIBRARY));
-        if !invocation.payload.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        }
         if fields.invocation_type.is_some() {
             headers.insert(INVOCATION_TYPE, HeaderValue::from_static(kind.as_str()));
         }
