@@ -27,8 +27,8 @@ test-rust: ## the tests of the crate
 test-local: $(VENV)/ready ## the local endpoint, tested with botocore
 	$(VENV)/bin/pytest tests/local tests/vectors
 
-test-c: $(VENV)/ready $(LIB)/$(SO) ## C programs, header, ABI; under valgrind too where that is installed
-	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi
+test-c: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## C programs, header, ABI, README; under valgrind where it is installed
+	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi tests/docs
 
 lint: $(VENV)/ready ## every linter, as strict as it goes
 	$(CARGO) fmt --check
@@ -56,14 +56,18 @@ $(LIB)/liblambda_invoke.a: $(RUST_SOURCES)
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude $< -L$(LIB) -llambda_invoke -Wl,-rpath,'$$ORIGIN/lib' -o $@
 
-# The Python packages that the tests use, at the versions that they were last run with.
+# The Python packages of tests and benchmarks, at the versions that they were last run with.
 $(VENV)/ready: tests/requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
+$(BUILD)/venv-bench/ready: benches/requirements.txt
+%/ready:
+	$(PYTHON) -m venv $*
+	$*/bin/pip install --quiet --requirement $<
 	@touch $@
 
-bench: ## what a call costs, beside other ways to make it
+bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## what a call costs, beside other ways to make it
 	$(CARGO) bench --locked --bench drivers
+	local/lambda-local examples/functions -- $(BUILD)/venv-bench/bin/python benches/first_call.py
+	ls -l $(LIB)/$(SO).$(ABI)
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD) target

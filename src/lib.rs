@@ -24,9 +24,13 @@
 //! # Ok::<(), lambda_invoke::Error>(())
 //! ```
 
+#![deny(unsafe_code)]
+
 mod client;
 mod core;
+#[allow(unsafe_code, reason = "it speaks with the operating system")]
 mod engine;
+#[allow(unsafe_code, reason = "it speaks C")]
 mod ffi;
 
 pub use client::Client;
@@ -36,3 +40,8 @@ pub use core::invocation::Invocation;
 pub use core::outcome::{Execution, Outcome, Status};
 pub use core::request::InvocationRequest;
 pub use core::retry::RetryMode;
+
+/// The README's program in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

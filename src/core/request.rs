@@ -110,6 +110,12 @@ impl LogType {
 }
 
 impl InvocationRequest {
+    /// Sets the client context from JSON, which is checked to be such and sent as base64.
+    pub fn set_client_context_json(&mut self, json: &str) -> Result<(), Error> {
+        self.client_context = Some(encode_client_context(json)?);
+        Ok(())
+    }
+
     /// The type asked for, `RequestResponse` unless set.
     pub(crate) fn kind(&self) -> Result<InvocationType, Error> {
         self.invocation_type.as_deref().map_or(Ok(InvocationType::RequestResponse), InvocationType::parse)
@@ -171,7 +177,7 @@ pub(crate) fn check_client_context(value: &str) -> Result<(), Error> {
 }
 
 /// Base64 of a client context given as JSON.
-pub(crate) fn encode_client_context(json: &str) -> Result<String, Error> {
+fn encode_client_context(json: &str) -> Result<String, Error> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
         return Err(Error::argument(format!("client_context: is not JSON: {error}")));
     }

@@ -19,7 +19,7 @@ use crate::core::function_name::FunctionName;
 use crate::core::invocation::Invocation;
 use crate::core::request::{
     InvocationRequest, InvocationType, LogType, check_client_context, check_durable_execution_name, check_qualifier,
-    check_tenant_id, check_trace_header, encode_client_context,
+    check_tenant_id, check_trace_header,
 };
 use crate::core::retry::RetryMode;
 
@@ -185,9 +185,13 @@ pub unsafe extern "C" fn lambda_request_set_client_context_json(
 ) -> lambda_status {
     set(request, "client_context", |invocation| {
         // SAFETY: the header's conventions.
-        let json = unsafe { text::optional("client_context", json) }?;
-        invocation.request.client_context = json.map(encode_client_context).transpose()?;
-        Ok(())
+        match unsafe { text::optional("client_context", json) }? {
+            Some(json) => invocation.request.set_client_context_json(json),
+            None => {
+                invocation.request.client_context = None;
+                Ok(())
+            }
+        }
     })
 }
 

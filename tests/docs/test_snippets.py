@@ -1,0 +1,82 @@
+"""What README.md and the header show is compiled, and what is a program is run, against the local endpoint."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CC = os.environ.get("CC", "cc")
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
+FRAGMENT = """
+#include "lambda_invoke.h"
+void fragment(lambda_request *request);
+void fragment(lambda_request *request) {{
+{code}
+}}
+"""
+
+
+def snippets(file: str, language: str) -> list[str]:
+    """The fenced blocks of a language, in a Markdown file or in the comments of a header."""
+    text = re.sub(r"^// ?", "", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def compile_c(source: Path, *arguments: str) -> None:
+    """Compiles as strictly as a careful user would."""
+    done = subprocess.run([CC, *STRICT, str(source), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+C_SNIPPETS = [*snippets("README.md", "c"), *snippets("include/lambda_invoke.h", "c")]
+PROGRAMS = [code for code in C_SNIPPETS if "int main" in code]
+FRAGMENTS = [code for code in C_SNIPPETS if "int main" not in code]
+
+
+def test_there_are_snippets() -> None:
+    assert PROGRAMS and FRAGMENTS
+
+
+@pytest.mark.parametrize("code", PROGRAMS)
+def test_programs_run(code: str, tmp_path: Path) -> None:
+    source, program = tmp_path / "program.c", tmp_path / "program"
+    source.write_text(code, encoding="utf-8")
+    library = ROOT / "build/lib"
+    compile_c(source, f"-L{library}", "-llambda_invoke", f"-Wl,-rpath,{library}", "-o", str(program))
+    command = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Hello, Ada!" in done.stdout
+
+
+@pytest.mark.parametrize("code", FRAGMENTS)
+def test_fragments_compile(code: str, tmp_path: Path) -> None:
+    source = tmp_path / "fragment.c"
+    source.write_text(FRAGMENT.format(code=code), encoding="utf-8")
+    compile_c(source, "-c", "-o", str(tmp_path / "fragment.o"))
+
+
+def test_the_demo_shows_a_run_a_failure_and_a_missing_function() -> None:
+    done = subprocess.run(
+        [str(ROOT / "examples/run-demo"), str(ROOT / "build/demo")],
+        env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "FUNCTION", "PAYLOAD"))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for shown in (
+        '{"greeting": "Hello, Ada!"}',
+        "greeting Ada",
+        "LAMBDA_FUNCTION_ERROR, the function ran",
+        "ValueError: no order 7 in the database",
+        "LAMBDA_E_SERVICE, the function did not run (HTTP 404",
+        "ResourceNotFoundException: Function not found",
+    ):
+        assert shown in done.stdout
