@@ -15,9 +15,8 @@ from pathlib import Path
 RUNS = 15
 ROOT = Path(__file__).resolve().parent.parent
 BOTO3 = """
-import os
 import boto3
-client = boto3.client("lambda", region_name=os.environ["AWS_REGION"])
+client = boto3.client("lambda")
 answer = client.invoke(FunctionName="hello", Payload=b'{"name": "Ada"}', LogType="Tail")
 assert b"Hello, Ada!" in answer["Payload"].read()
 """

@@ -1,0 +1,9 @@
+"""What the endpoint tells people; stdout belongs to the ready line alone."""
+
+from __future__ import annotations
+
+import sys
+
+
+def note(message: str) -> None:
+    print(f"lambda-local: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,144 @@
+"""The server's side of a worker: starting it, giving it work, taking its output, ending it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import worker
+from .worker import Frame, read_frame, write_frame
+
+INIT_SECONDS = 10.0
+LOG_LIMIT = 4096
+
+
+class Exited(Exception):
+    """The process ended without an answer."""
+
+    def __init__(self, returncode: int) -> None:
+        if returncode == 0:
+            how = "Runtime exited without providing a reason"
+        elif returncode > 0:
+            how = f"Runtime exited with error: exit status {returncode}"
+        else:
+            name = signal.strsignal(-returncode) or str(-returncode)
+            how = f"Runtime exited with error: signal: {name.lower()}"
+        super().__init__(how)
+
+
+class InitFailed(Exception):
+    """The function's module has no handler to run."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame[0]["message"])
+        self.frame = frame
+
+
+class TimedOut(Exception):
+    """The process was given this many seconds and is not done."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Task timed out after {seconds:.2f} seconds")
+
+
+class WorkerProcess:
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self._log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 it lives as long as the process
+        try:
+            # Several processes write to it and it is cut after each invocation: every write must go to its end.
+            flags = fcntl.fcntl(self._log, fcntl.F_GETFL)
+            fcntl.fcntl(self._log, fcntl.F_SETFL, flags | os.O_APPEND)
+            self._socket, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-B", "-u", worker.__file__, str(theirs.fileno()), str(path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    pass_fds=[theirs.fileno()],
+                    env=dict(environment),
+                    cwd=path.parent,
+                    # Its own group, to end it with all it started and to keep the terminal's signals away from it.
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._log.close()
+            raise
+        self._lock = threading.Lock()
+        self._reaped = threading.Event()
+        self._ready = False
+        threading.Thread(target=self._reap, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        return not self._reaped.is_set()
+
+    def invoke(self, header: dict[str, Any], payload: bytes, seconds: float) -> Frame:
+        """Raises Exited, InitFailed, TimedOut; after each of them the worker is of no more use."""
+        try:
+            if not self._ready:
+                self._initialise()
+            deadline = time.monotonic() + seconds
+            header = {**header, "deadline": time.time() + seconds}
+            self._socket.settimeout(seconds)
+            write_frame(self._socket, header, payload)
+            return read_frame(self._socket, deadline)
+        except socket.timeout:
+            raise TimedOut(seconds if self._ready else INIT_SECONDS) from None
+        except (EOFError, ConnectionError):
+            # A process that only closed its socket does not end by itself.
+            if not self._reaped.wait(timeout=1):
+                self.kill()
+                self._reaped.wait()
+            raise Exited(self._process.returncode) from None
+
+    def _initialise(self) -> None:
+        frame = read_frame(self._socket, time.monotonic() + INIT_SECONDS)
+        if frame[0]["error"]:
+            raise InitFailed(frame)
+        self._ready = True
+
+    def take_log(self) -> bytes:
+        """The end of what was written since the last call."""
+        descriptor = self._log.fileno()
+        size = os.fstat(descriptor).st_size
+        data = os.pread(descriptor, LOG_LIMIT, max(0, size - LOG_LIMIT))
+        os.ftruncate(descriptor, 0)
+        return data
+
+    def kill(self) -> None:
+        with self._lock:
+            if self.alive:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> bool:
+        return self._reaped.wait(seconds)
+
+    def close(self) -> None:
+        self.kill()
+        self._socket.close()
+        self._log.close()
+
+    def _reap(self) -> None:
+        if hasattr(os, "waitid"):
+            # The process stays a zombie for now, and so its group keeps its number while the rest of it is ended.
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            self.kill()
+        self._process.wait()
+        with self._lock:
+            self._reaped.set()
+        # A handler's forked child may hold the other end open: nothing more will come.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)

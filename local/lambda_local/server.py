@@ -1,0 +1,271 @@
+"""The HTTP server: a thread for each connection, one request after another on it."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import socket
+import threading
+import time
+import traceback
+import uuid
+from dataclasses import dataclass
+
+from .answers import Answer, Refusal, error, refusal, throttled
+from .function import Function, Outcome, Registry, Throttled
+from .invocation import parse_invocation, payload_limit
+from .message import Disconnected, Framing, Head, Stream, TooLarge, parse_framing, parse_head
+from .notes import note
+from .requestlog import RequestLog
+from .respond import Connection, Request, Responder
+from .signature import Credentials, Verifier
+from .target import Address, Target, parse_address
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Whom the server plays."""
+
+    region: str
+    account: str
+    credentials: Credentials
+
+    def arn(self, target: Target) -> str:
+        function = target.function
+        region, account = function.region or self.region, function.account or self.account
+        arn = f"arn:{function.partition}:lambda:{region}:{account}:function:{function.name}"
+        return f"{arn}:{target.qualifier}" if target.qualifier else arn
+
+
+class Server:
+    def __init__(self, host: str, port: int, endpoint: Endpoint, registry: Registry, request_log: RequestLog) -> None:
+        """Listens when it is made. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=1024)
+        self.port: int = self._listener.getsockname()[1]
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"http://{name}:{self.port}"
+        self.endpoint = endpoint
+        self.registry = registry
+        self.request_log = request_log
+        self.verifier = Verifier(endpoint.credentials, host_names((name, "localhost"), self.port))
+        self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Ends all workers. Threads that still serve a connection end with the process."""
+        self._listener.close()
+        self.registry.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as problem:
+                if self._listener.fileno() < 0:
+                    return
+                # Out of descriptors, most likely: connections that end give some back.
+                note(f"cannot accept a connection: {problem}")
+                time.sleep(0.05)
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            conversation = Conversation(self, connection, next(self._numbers))
+            threading.Thread(target=conversation.run, daemon=True).start()
+
+
+def host_names(names: tuple[str, ...], port: int) -> frozenset[str]:
+    with_port = {f"{name}:{port}" for name in names}
+    # Clients leave out the port that is HTTP's own.
+    return frozenset(with_port | set(names) if port == 80 else with_port)
+
+
+class Conversation:
+    """All requests of one connection."""
+
+    def __init__(self, server: Server, connection: socket.socket, number: int) -> None:
+        self._server = server
+        self._stream = Stream(connection)
+        self._number = number
+
+    def run(self) -> None:
+        try:
+            while self._serve():
+                pass
+        except (OSError, Disconnected):
+            # The client is gone; nobody is left to be told.
+            return
+        finally:
+            self._stream.socket.close()
+
+    def _serve(self) -> bool:
+        """One request; whether the connection lives on."""
+        head = None
+        try:
+            data = self._stream.read_head()
+            if data is None:
+                return False
+            head = parse_head(data)
+            framing = parse_framing(head)
+        except Refusal as refused:
+            # Where the next request would begin is unknown now.
+            return self._end(refused.answer, head)
+        return Exchange(self._server, self._stream, self._number, head, framing).run()
+
+    def _end(self, answer: Answer, head: Head | None) -> bool:
+        self._server.request_log.write(self._number, head, None, answer.status)
+        self._stream.socket.sendall(answer.encode(str(uuid.uuid4()), close=True))
+        self._stream.linger()
+        return False
+
+
+class Exchange:
+    """One request with a valid head, and its answer."""
+
+    def __init__(self, server: Server, stream: Stream, number: int, head: Head, framing: Framing) -> None:
+        self._server = server
+        self._stream = stream
+        self._number = number
+        self._head = head
+        self._framing = framing
+        self._request_id = str(uuid.uuid4())
+        self._body: bytes | None = None
+        self._logged = False
+        self._address: Address | None = None
+        self._target: Target | None = None
+        self._refused: Refusal | None = None
+        try:
+            self._address = parse_address(head.method, head.path, head.query)
+            self._target = self._address.resolve()
+        except Refusal as refused:
+            # Kept until the body is read and the signature is checked, which come first.
+            self._refused = refused
+
+    def run(self) -> bool:
+        function = self._find()
+        responder = function if isinstance(function, Responder) else None
+        early = responder is not None and responder.settings.before_body
+        if not early:
+            try:
+                self._read_body(None if responder else payload_limit(self._head))
+            except TooLarge:
+                limit = payload_limit(self._head)
+                message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+                return self._send(error("RequestTooLargeException", message), close=True, unread=True)
+            except Refusal as refused:
+                return self._send(refused.answer, close=True, unread=True)
+            except Disconnected as cut:
+                self._body = cut.received
+                self._log(None)
+                return False
+        unread = early and self._framing.length != 0
+        try:
+            self._authenticate(responder)
+            if responder is not None:
+                return self._respond(responder, unread)
+            answer = self._invoke(function)
+        except Refusal as refused:
+            answer = refused.answer
+        return self._send(answer, close=unread or self._head.wants_close, unread=unread)
+
+    def _find(self) -> Function | Responder | None:
+        if self._target is None or (self._target.function.account or self._account) != self._account:
+            return None
+        return self._server.registry.get(self._target.function.name)
+
+    @property
+    def _account(self) -> str:
+        return self._server.endpoint.account
+
+    def _read_body(self, limit: int | None) -> None:
+        expects = (self._head.get("expect") or "").lower() == "100-continue"
+        if expects and (limit is None or (self._framing.length or 0) <= limit):
+            self._stream.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._body = self._stream.read_body(self._framing, limit)
+
+    def _authenticate(self, responder: Responder | None) -> None:
+        """Raises Refusal also for what was wrong with the address."""
+        if self._address is not None and not (responder and responder.settings.unsigned):
+            region = self._address.region or self._server.endpoint.region
+            self._server.verifier.verify(self._head, region, self._body)
+        if self._refused is not None:
+            raise self._refused
+
+    def _invoke(self, function: Function | None) -> Answer:
+        target = self._target
+        assert target is not None
+        if target.streaming:
+            raise refusal("UnknownOperationException", "Of the response-streaming operation only respond() is played.")
+        arn = self._server.endpoint.arn(target)
+        version = function.settings.version(target.qualifier) if function else None
+        if function is None or version is None:
+            raise refusal("ResourceNotFoundException", f"Function not found: {arn}")
+        invocation = parse_invocation(
+            self._head, self._body or b"", function.settings.raw, self._request_id, version, arn
+        )
+        if invocation.kind == "DryRun":
+            return Answer(204)
+        if invocation.kind == "Event":
+            function.enqueue(invocation)
+            return Answer(202)
+        try:
+            return answer_outcome(function.invoke(invocation), version)
+        except Throttled:
+            return throttled()
+        except OSError as problem:
+            return error("ServiceException", f"Cannot start a worker for the function {function.name}: {problem}")
+
+    def _respond(self, responder: Responder, unread: bool) -> bool:
+        assert self._target is not None
+        connection = Connection(self._stream, self._request_id, unread or self._head.wants_close, self._log)
+        request = Request(
+            method=self._head.method,
+            path=self._head.path,
+            query=self._head.query,
+            headers={name.lower(): value for name, value in self._head.headers},
+            body=self._body,
+            function_name=self._target.function.name,
+            qualifier=self._target.qualifier,
+            count=responder.next_count(),
+        )
+        try:
+            responder.respond(request, connection)
+        except ConnectionError:
+            # The client went first, as it may when it is sent faults.
+            self._log(None)
+            return False
+        except Exception as problem:
+            note(f"{responder.path}: respond() failed:\n{traceback.format_exc()}")
+            if connection.untouched:
+                message = f"{responder.path.name}: respond() failed: {type(problem).__name__}: {problem}"
+                return self._send(error("ServiceException", message), close=True, unread=unread)
+        self._log(None)
+        if connection.reusable:
+            return True
+        if not connection.closed and not connection.untouched:
+            self._stream.linger()
+        return False
+
+    def _send(self, answer: Answer, close: bool, unread: bool = False) -> bool:
+        self._log(answer.status)
+        self._stream.socket.sendall(answer.encode(self._request_id, close))
+        if unread:
+            self._stream.linger()
+        return not close
+
+    def _log(self, status: int | None) -> None:
+        if not self._logged:
+            self._logged = True
+            self._server.request_log.write(self._number, self._head, self._body, status)
+
+
+def answer_outcome(outcome: Outcome, version: str) -> Answer:
+    headers = {"X-Amz-Executed-Version": version}
+    if outcome.failed:
+        headers["X-Amz-Function-Error"] = "Unhandled"
+    if outcome.log:
+        headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log).decode()
+    if outcome.binary:
+        headers["Content-Type"] = "application/octet-stream"
+    return Answer(200, outcome.payload, headers)

@@ -1,0 +1,257 @@
+"""The child process that runs one function's handler, one invocation at a time.
+
+It is started as a script, with the descriptor of its socket and the function's file as arguments, and imports nothing
+of this package: a handler must find the modules beside it, not these. The server imports only the frames.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from types import ModuleType
+from typing import Any, Callable
+
+LENGTHS = struct.Struct("!II")
+Frame = tuple[dict[str, Any], bytes]
+
+
+def write_frame(connection: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
+    encoded = json.dumps(header).encode()
+    connection.sendall(LENGTHS.pack(len(encoded), len(body)) + encoded)
+    connection.sendall(body)
+
+
+def read_frame(connection: socket.socket, deadline: float | None = None) -> Frame:
+    header_length, body_length = LENGTHS.unpack(read_exactly(connection, LENGTHS.size, deadline))
+    header = json.loads(read_exactly(connection, header_length, deadline))
+    return header, read_exactly(connection, body_length, deadline)
+
+
+def read_exactly(connection: socket.socket, count: int, deadline: float | None) -> bytes:
+    parts = []
+    while count:
+        if deadline is not None:
+            # A timeout of zero would mean non-blocking.
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = connection.recv(min(count, 256 * 1024))
+        if not data:
+            raise EOFError
+        parts.append(data)
+        count -= len(data)
+    return b"".join(parts)
+
+
+class Client:
+    installation_id: Any = None
+    app_title: Any = None
+    app_version_name: Any = None
+    app_version_code: Any = None
+    app_package_name: Any = None
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        for name in ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"):
+            setattr(self, name, raw.get(name))
+
+
+class ClientContext:
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw = raw
+        self.custom = raw.get("custom")
+        self.env = raw.get("env")
+        client = raw.get("client")
+        self.client = Client(client) if isinstance(client, dict) else None
+
+
+class Context:
+    identity = None
+    memory_limit_in_mb = 128
+
+    def __init__(self, invocation: dict[str, Any]) -> None:
+        self.function_name: str = invocation["function_name"]
+        self.function_version: str = invocation["function_version"]
+        self.invoked_function_arn: str = invocation["invoked_function_arn"]
+        self.aws_request_id: str = invocation["request_id"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        raw = invocation["client_context"]
+        self.client_context = None if raw is None else ClientContext(raw)
+        self.tenant_id: str | None = invocation["tenant_id"]
+        self.durable_execution_name: str | None = invocation["durable_execution_name"]
+        self.trace_header: str | None = invocation["trace_header"]
+        self._deadline: float = invocation["deadline"]
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+class Failure(Exception):
+    """Why there is no handler, as Lambda reports it."""
+
+    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.report = {"errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": stack or []}
+
+
+def load_handler(path: str) -> Callable[[Any, Context], Any]:
+    folder, file = os.path.split(path)
+    name = os.path.splitext(file)[0]
+    # In place of this script's own folder.
+    sys.path[0] = folder
+    module = load_module(name, path)
+    handler = getattr(module, "handler", None)
+    if not callable(handler):
+        raise Failure("Runtime.HandlerNotFound", f"Handler 'handler' missing on module '{name}'")
+    return handler
+
+
+def load_module(name: str, path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise Failure("Runtime.ImportModuleError", f"Unable to import module '{name}': {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, FileNotFoundError) as error:
+        if isinstance(error, FileNotFoundError) and error.filename != path:
+            raise
+        raise Failure("Runtime.ImportModuleError", f"Unable to import module '{name}': {error}") from error
+    except SyntaxError as error:
+        stack = [f'  File "{error.filename}" Line {error.lineno}\n    {(error.text or "").strip()}\n']
+        raise Failure("Runtime.UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", stack) from error
+    return module
+
+
+def describe(error: BaseException, request_id: str) -> dict[str, Any]:
+    try:
+        message = str(error)
+    except Exception as inner:
+        message = f"<the exception's __str__ raised {type(inner).__name__}>"
+    return {
+        "errorMessage": message,
+        "errorType": type(error).__name__,
+        "requestId": request_id,
+        "stackTrace": traceback.format_list(user_frames(error)),
+    }
+
+
+def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    start = 0
+    while start < len(frames) and (frames[start].filename == __file__ or frames[start].filename.startswith("<frozen ")):
+        start += 1
+    return list(frames[start:])
+
+
+def log_error(report: dict[str, Any]) -> None:
+    text = f"[ERROR] {report['errorType']}: {report['errorMessage']}\n"
+    if report["stackTrace"]:
+        text += "Traceback (most recent call last):\n" + "".join(report["stackTrace"])
+    print(text, end="" if text.endswith("\n") else "\n")
+
+
+def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes) -> Frame:
+    """Gives what the server answers. Exits and interrupts pass through: they end the process, as they do at Lambda."""
+    request_id = header["request_id"]
+    set_trace_header(header["trace_header"])
+    try:
+        event = payload if header["raw"] else json.loads(payload or b"{}")
+        value = handler(event, Context(header))
+    except Exception as error:
+        report = describe(error, request_id)
+    else:
+        if header["raw"] and isinstance(value, (bytes, bytearray, memoryview)):
+            return {"error": False, "bytes": True}, bytes(value)
+        try:
+            return {"error": False, "bytes": False}, json.dumps(value).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            report = Failure("Runtime.MarshalError", f"Unable to marshal response: {error}").report
+            report["requestId"] = request_id
+    log_error(report)
+    return failed(report)
+
+
+def failed(report: dict[str, Any]) -> Frame:
+    return {"error": True, "type": report["errorType"], "message": report["errorMessage"]}, json.dumps(report).encode()
+
+
+def set_trace_header(value: str | None) -> None:
+    if value is None:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    else:
+        os.environ["_X_AMZN_TRACE_ID"] = value
+
+
+def flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            # The handler closed or replaced it: its business.
+            continue
+
+
+def unbuffer_c_output() -> None:
+    """Lets what C code prints reach the log of its own invocation, and not be lost when the process is killed."""
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        stream = ctypes.c_void_p.in_dll(libc, "__stdoutp" if sys.platform == "darwin" else "stdout")
+        unbuffered = 2
+        libc.setvbuf(stream, None, unbuffered, 0)
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def receive(connection: socket.socket, requests: queue.SimpleQueue[Frame]) -> None:
+    """Reads ahead on a thread of its own: so the end of the server is noticed even while a handler runs."""
+    try:
+        while True:
+            requests.put(read_frame(connection))
+    except (OSError, EOFError):
+        if os.getpgrp() == os.getpid():
+            # With everything that the handler started.
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(0)
+
+
+def main() -> None:
+    descriptor, path = int(sys.argv[1]), sys.argv[2]
+    connection = socket.socket(fileno=descriptor)
+    connection.set_inheritable(False)
+    requests: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+    threading.Thread(target=receive, args=(connection, requests), daemon=True).start()
+    unbuffer_c_output()
+    try:
+        handler = load_handler(path)
+        reply: Frame = ({"error": False}, b"")
+    except Failure as failure:
+        log_error(failure.report)
+        reply = failed(failure.report)
+    except Exception as error:
+        report = describe(error, "")
+        log_error(report)
+        reply = failed(report)
+    flush()
+    write_frame(connection, *reply)
+    if reply[0]["error"]:
+        return
+    while True:
+        header, payload = requests.get()
+        reply = run(handler, header, payload)
+        flush()
+        write_frame(connection, *reply)
+
+
+if __name__ == "__main__":
+    main()
