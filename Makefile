@@ -3,6 +3,7 @@
 CARGO ?= cargo
 CC ?= cc
 PYTHON ?= python3
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 
 BUILD := build
@@ -10,16 +11,27 @@ LIB := $(BUILD)/lib
 SO := liblambda_invoke.so
 ABI := 0
 VENV := $(BUILD)/venv
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 WARNINGS := -std=c11 -Wall -Wextra -pedantic -Werror
+
+# Where `make install` puts things; DESTDIR goes before all of it.
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
+
+# What a program links beside the static library, as rustc says it (--print native-static-libs) but for libgcc_s and libc:
+# every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
+PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c lint header lib bench clean help
+.PHONY: demo test test-rust test-local test-c test-install lint header lib install bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
 
-test: test-rust test-local test-c ## every test in every language, against the local endpoint
+test: test-rust test-local test-c test-install ## every test in every language, against the local endpoint
 
 test-rust: ## the tests of the crate
 	$(CARGO) test --locked
@@ -29,6 +41,9 @@ test-local: $(VENV)/ready ## the local endpoint, tested with botocore
 
 test-c: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## C programs, header, ABI, README; under valgrind where it is installed
 	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi tests/docs
+
+test-install: $(VENV)/ready ## programs outside the repository against an installation
+	CC='$(CC)' $(VENV)/bin/pytest tests/install
 
 lint: $(VENV)/ready ## every linter, as strict as it goes
 	$(CARGO) fmt --check
@@ -48,10 +63,40 @@ $(LIB)/$(SO): $(RUST_SOURCES)
 	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
-$(LIB)/liblambda_invoke.a: $(RUST_SOURCES)
+# Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code.
+$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
-	install -m 644 target/release/liblambda_invoke.a $@
+	$(LD) -r --gc-sections $$(sed -nE 's/^[^/]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
+		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o
+	$(OBJCOPY) --strip-debug --wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
+	rm -f $@
+	$(AR) rcs $@ $(LIB)/liblambda_invoke.o
+	rm $(LIB)/liblambda_invoke.o
+
+$(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
+	@mkdir -p $(BUILD)
+	$(PYTHON) packaging/notices.py > $@.new
+	mv $@.new $@
+
+install: lib $(BUILD)/THIRD-PARTY-NOTICES ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
+		'$(DESTDIR)$(DOCDIR)'
+	install -m 755 $(LIB)/$(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO).$(VERSION)'
+	ln -sf $(SO).$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SO).$(ABI)'
+	ln -sf $(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO)'
+	install -m 644 $(LIB)/liblambda_invoke.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(wildcard include/*) '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 644 LICENSE-APACHE LICENSE-MIT ABI.md README.md CHANGELOG.md $(BUILD)/THIRD-PARTY-NOTICES '$(DESTDIR)$(DOCDIR)'
+	$(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
+	$(FILL_IN) packaging/lambda_invoke-config.cmake > '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'
+	$(FILL_IN) packaging/lambda_invoke-config-version.cmake \
+		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config-version.cmake'
+
+FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+	-e 's|@VERSION@|$(VERSION)|g' -e 's|@VERSION_MAJOR@|$(firstword $(subst ., ,$(VERSION)))|g' -e 's|@ABI@|$(ABI)|g' \
+	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' \
+	-e 's|@INCLUDE_FROM_CMAKE@|$(shell realpath -m --relative-to='$(LIBDIR)/cmake/lambda_invoke' '$(INCLUDEDIR)')|g'
 
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude $< -L$(LIB) -llambda_invoke -Wl,-rpath,'$$ORIGIN/lib' -o $@
