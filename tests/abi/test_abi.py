@@ -1,0 +1,195 @@
+"""What programs that were built once rely on: names, numbers, types, layout, and how the library is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+HEADER = ROOT / "include" / "lambda_invoke.h"
+LIBRARY = ROOT / "build" / "lib" / "liblambda_invoke.so"
+CC = shlex.split(os.environ.get("CC", "cc"))
+CXX = shlex.split(os.environ.get("CXX", "c++"))
+STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
+
+# The C library in its parts, what unwinds, and the loader.
+SYSTEM_LIBRARIES = {"libc.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "libm.so.6", "librt.so.1"}
+
+
+def output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def header_without_comments() -> str:
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
+    return re.sub(r"//.*", "", text)
+
+
+def symbols() -> list[str]:
+    return (HERE / "symbols.txt").read_text().splitlines()
+
+
+def dynamic(tag: str) -> list[str]:
+    lines = output("readelf", "--dynamic", "--wide", str(LIBRARY)).splitlines()
+    return [line for line in lines if f"({tag})" in line]
+
+
+def exports() -> list[str]:
+    lines = output("nm", "--dynamic", "--defined-only", str(LIBRARY)).splitlines()
+    return sorted(line.split()[-1].split("@")[0] for line in lines)
+
+
+def test_symbols_are_sorted_and_written_once() -> None:
+    assert symbols() == sorted(set(symbols()))
+
+
+def test_the_library_exports_these_functions_and_nothing_else() -> None:
+    assert exports() == symbols()
+
+
+def test_the_header_declares_these_functions() -> None:
+    declared = re.findall(r"\b(lambda_\w+)\(", header_without_comments())
+    assert sorted(declared) == symbols()
+
+
+def test_every_function_has_its_type() -> None:
+    declared = re.findall(r"\b(lambda_\w+)\(", (HERE / "prototypes.c").read_text())
+    assert sorted(declared) == symbols()
+    output(*CC, "-std=c11", *STRICT, "-fsyntax-only", str(HERE / "prototypes.c"))
+
+
+def test_the_result_has_its_layout() -> None:
+    output(*CC, "-std=c11", *STRICT, "-fsyntax-only", str(HERE / "layout.c"))
+
+
+def test_the_layout_names_every_member() -> None:
+    struct = re.search(r"typedef struct lambda_result \{(.*?)\} lambda_result;", header_without_comments(), re.DOTALL)
+    assert struct
+    declared = re.findall(r"(\w+);", struct[1])
+    assert declared == re.findall(r"^MEMBER\((\w+),", (HERE / "layout.c").read_text(), re.MULTILINE)
+
+
+def numbers() -> dict[str, int]:
+    lines = (HERE / "numbers.txt").read_text().splitlines()
+    return {name: int(value) for name, value in (line.split() for line in lines)}
+
+
+def test_every_number_is_what_it_was() -> None:
+    defined = re.findall(r"^#define (LAMBDA_\w+) (-?\d+)$", header_without_comments(), re.MULTILINE)
+    found = {name: int(value) for name, value in defined if not name.startswith("LAMBDA_VERSION_")}
+    assert found == numbers()
+
+
+def test_every_status_has_its_name() -> None:
+    library = ctypes.CDLL(str(LIBRARY))
+    library.lambda_status_name.restype = ctypes.c_char_p
+    # Those from LAMBDA_OK on; the numbers of other families begin with other words.
+    families = ("LAMBDA_EXECUTION_", "LAMBDA_INVOCATION_", "LAMBDA_LOG_TYPE_", "LAMBDA_RETRY_")
+    statuses = {name: value for name, value in numbers().items() if not name.startswith(families)}
+    assert len(set(statuses.values())) == len(statuses)
+    for name, value in statuses.items():
+        assert library.lambda_status_name(value) == name.encode()
+
+
+def test_one_version_everywhere() -> None:
+    package = (ROOT / "Cargo.toml").read_text()
+    version = re.search(r'^version = "(\d+)\.(\d+)\.(\d+)"$', package, re.MULTILINE)
+    assert version
+    header = dict(re.findall(r"#define LAMBDA_VERSION_(MAJOR|MINOR|PATCH) (\d+)", HEADER.read_text()))
+    assert (header["MAJOR"], header["MINOR"], header["PATCH"]) == version.groups()
+    library = ctypes.CDLL(str(LIBRARY))
+    library.lambda_version.restype = ctypes.c_char_p
+    library.lambda_version_number.restype = ctypes.c_uint32
+    major, minor, patch = map(int, version.groups())
+    assert library.lambda_version().decode() == f"{major}.{minor}.{patch}"
+    assert library.lambda_version_number() == major * 1_000_000 + minor * 1_000 + patch
+
+
+def test_the_name_says_which_abi_it_is() -> None:
+    (line,) = dynamic("SONAME")
+    assert line.endswith("[liblambda_invoke.so.0]")
+    assert LIBRARY.resolve().name == "liblambda_invoke.so.0"
+
+
+def test_the_code_stays_when_the_library_is_closed() -> None:
+    (line,) = dynamic("FLAGS_1")
+    assert "NODELETE" in line
+
+
+def test_it_needs_only_what_every_system_has() -> None:
+    needed = {re.search(r"\[(.+)\]", line)[1] for line in dynamic("NEEDED")}
+    assert not {name for name in needed if name not in SYSTEM_LIBRARIES and not name.startswith("ld-linux")}
+
+
+def test_it_can_be_loaded_where_no_stack_is_executable() -> None:
+    (stack,) = [
+        line for line in output("readelf", "--segments", "--wide", str(LIBRARY)).splitlines() if "GNU_STACK" in line
+    ]
+    assert "RWE" not in stack
+    assert not dynamic("TEXTREL")
+    assert not dynamic("RPATH") and not dynamic("RUNPATH")
+
+
+LANGUAGES = [
+    *((CC, "c", standard) for standard in ("c99", "c11", "c17")),
+    *((CXX, "c++", standard) for standard in ("c++11", "c++17", "c++20")),
+]
+
+CALLS = """\
+#include <lambda_invoke.h>
+#include <lambda_invoke.h>
+
+int {name}(void);
+int {name}(void) {{
+    lambda_result_free(0);
+    return lambda_version_number() >= LAMBDA_VERSION_NUMBER ? LAMBDA_OK : LAMBDA_E_INTERNAL;
+}}
+"""
+
+MAIN = """
+int second(void);
+int main(void) {
+    return first() + second();
+}
+"""
+
+
+@pytest.mark.parametrize(("compiler", "language", "standard"), LANGUAGES, ids=[entry[2] for entry in LANGUAGES])
+def test_the_header_alone(compiler: list[str], language: str, standard: str, tmp_path: Path) -> None:
+    source = tmp_path / "alone.txt"
+    source.write_text("#include <lambda_invoke.h>\n")
+    output(*compiler, "-x", language, f"-std={standard}", *STRICT, "-fsyntax-only", str(source))
+
+
+@pytest.mark.parametrize(("compiler", "language", "standard"), LANGUAGES, ids=[entry[2] for entry in LANGUAGES])
+def test_the_header_twice_in_two_units(compiler: list[str], language: str, standard: str, tmp_path: Path) -> None:
+    units = []
+    for name, more in (("first", MAIN), ("second", "")):
+        source, unit = tmp_path / f"{name}.txt", tmp_path / f"{name}.o"
+        source.write_text(CALLS.format(name=name) + more)
+        output(*compiler, "-x", language, f"-std={standard}", *STRICT, "-c", str(source), "-o", str(unit))
+        units.append(str(unit))
+    program = tmp_path / "program"
+    folder = str(LIBRARY.parent)
+    output(*compiler, *units, f"-L{folder}", "-llambda_invoke", f"-Wl,-rpath,{folder}", "-o", str(program))
+    output(str(program))
+
+
+def test_c_and_cpp_link_together(tmp_path: Path) -> None:
+    first, second, program = tmp_path / "first.o", tmp_path / "second.o", tmp_path / "program"
+    (tmp_path / "first.c").write_text(CALLS.format(name="first"))
+    (tmp_path / "second.cpp").write_text('extern "C" int first(void);\n' + CALLS.format(name="second") + MAIN)
+    output(*CC, "-std=c11", *STRICT, "-c", str(tmp_path / "first.c"), "-o", str(first))
+    output(*CXX, "-std=c++17", *STRICT, "-c", str(tmp_path / "second.cpp"), "-o", str(second))
+    folder = str(LIBRARY.parent)
+    output(*CXX, str(first), str(second), f"-L{folder}", "-llambda_invoke", f"-Wl,-rpath,{folder}", "-o", str(program))
+    output(str(program))

@@ -1,0 +1,33 @@
+/* What a process has: descriptors and threads. */
+
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <dirent.h>
+
+#include "check.h"
+
+static inline int count_entries(const char *path) {
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        check_failed(__FILE__, __LINE__, "cannot read %s", path);
+        return -1;
+    }
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(directory);
+    return count;
+}
+
+static inline int count_threads(void) {
+    return count_entries("/proc/self/task");
+}
+
+/* The one that the count itself takes is counted every time. */
+static inline int count_descriptors(void) {
+    return count_entries("/proc/self/fd");
+}
+
+#endif

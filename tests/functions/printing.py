@@ -1,0 +1,6 @@
+"""Leaves something in the log."""
+
+
+def handler(event, context):
+    print(event["text"])
+    return "printed"
