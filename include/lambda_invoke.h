@@ -15,8 +15,8 @@
 // Threads    lambda_client: every function from any thread at any time, but lambda_client_free, which must be the last
 //            use. All other objects: one thread at a time; several may read one through const pointers while none
 //            changes it, so many threads may invoke one lambda_request at once.
-// Lifetime   Objects do not depend on each other: free them in any order. What the library made, only the library's own
-//            _free releases.
+// Lifetime   Objects do not depend on each other: free them in any order. A client's inside lives until its last call is
+//            done. What the library made, only the library's own _free releases.
 // Time       Durations are uint64_t milliseconds; 0 is the default.
 // Callbacks  Run with the signal mask of the thread that called lambda_*. They must not throw, longjmp, or end the
 //            thread.
@@ -258,7 +258,7 @@ lambda_status lambda_client_new(const struct lambda_config *config,
                                 struct lambda_client **client,
                                 struct lambda_error **error);
 
-// Must be the client's last use. Does not wait: no call may be under way.
+// Must be the client's last use. Does not wait: calls that are under way go on to their end.
 void lambda_client_free(struct lambda_client *client);
 
 // NULL only when there is no memory.

@@ -8,7 +8,7 @@ use crate::core::error::Error;
 use crate::core::invocation::Invocation;
 use crate::core::outcome::Outcome;
 use crate::core::tls::Tls;
-use crate::engine::{Gate, Interrupt, PerProcess, Pool, drive, refuse_inside_a_runtime};
+use crate::engine::{Gate, Interrupt, PerProcess, Pool, invoke};
 
 /// Invokes functions. Shared by any number of threads; costs no thread, and no descriptor until the first call.
 pub struct Client {
@@ -57,12 +57,9 @@ impl Client {
     }
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
-        if let Err(error) = refuse_inside_a_runtime() {
-            return Outcome::refused(&error);
-        }
         let process = self.process();
         let shared = Shared { settings: &self.settings, budget: &process.budget, clock: &process.clock };
-        drive(&process.pool, &process.tls, shared, invocation, interrupt)
+        invoke(&process.pool, &process.tls, shared, invocation, interrupt)
     }
 
     fn process(&self) -> &Process {

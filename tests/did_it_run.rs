@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -385,4 +386,182 @@ fn an_invocation_that_cannot_be_sent_is_refused_before_it_is() {
     });
     assert_eq!(facts(&outcome), (Status::InvalidArgument, Execution::None, 0, 0), "{outcome:?}");
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn every_call_signed_with_a_wrong_clock_is_tried_again() {
+    let there = SystemTime::now() + Duration::from_secs(3 * 3_600);
+    let arrived = Arc::new((Mutex::new(0), std::sync::Condvar::new()));
+    let server = Server::start(move |number, mut connection| {
+        let mut first = number < 4;
+        while connection.request().is_some() {
+            if first {
+                // All four have asked before the first is answered.
+                let (count, all_here) = &*arrived;
+                let mut count = count.lock().unwrap();
+                *count += 1;
+                all_here.notify_all();
+                drop(all_here.wait_while(count, |count| *count < 4).unwrap());
+                let headers =
+                    format!("Date: {}\r\nx-amzn-ErrorType: RequestTimeTooSkewed\r\n", httpdate::fmt_http_date(there));
+                connection.send(answer("403 Forbidden", &headers, "{}").as_bytes());
+            } else {
+                connection.send(answer("200 OK", "", "1").as_bytes());
+            }
+            first = false;
+        }
+    });
+    let client = server.client();
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..4).map(|_| scope.spawn(|| client.invoke(request(b"{}")))).collect();
+        for call in calls {
+            assert_eq!(facts(&call.join().unwrap()), (Status::Ok, Execution::Ran, 2, 0));
+        }
+    });
+}
+
+#[test]
+fn no_secret_comes_back_from_what_a_server_wrote() {
+    let token = "T0ken/".repeat(60);
+    let json = token.replace('/', "\\/");
+    for body in [
+        format!("your request had x-amz-security-token: {token}, which is wrong"),
+        format!(r#"{{"message":"canonical string: x-amz-security-token:{json}"}}"#),
+        format!(r#"{{"message":"cut in the middle of x-amz-security-token:{}"#, &token[..300]),
+    ] {
+        let server = Server::answering(answer("403 Forbidden", "", &body));
+        let mut config = server.config();
+        config.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", Some(&token)).unwrap();
+        let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+        let message = outcome.error_message.unwrap();
+        // Of a token that is not whole its beginning may stand there.
+        assert!(!message.contains(&token[..]), "{message}");
+        if !body.contains("cut in the middle") {
+            assert!(message.contains("(redacted)") && !message.contains("T0ken"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_functions_own_words_are_left_as_they_are() {
+    let body = r#"{"errorMessage":"the latest test failed"}"#;
+    let server = Server::answering(answer("200 OK", "X-Amz-Function-Error: Unhandled\r\n", body));
+    let mut config = server.config();
+    config.set_credentials("test", "test", Some("latest")).unwrap();
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(outcome.error_message.as_deref(), Some("the latest test failed"));
+}
+
+#[test]
+fn the_status_of_the_last_answer_is_kept_when_the_last_attempt_has_none() {
+    let busy = answer("503 Service Unavailable", "x-amzn-RequestId: first\r\nRetry-After: 0\r\n", "");
+    let (server, _) = recovering(vec![busy, String::new(), String::new()]);
+    let outcome = server.client().invoke(Invocation::from(request(b"{}")).retry(RetryMode::Always));
+    assert_eq!(facts(&outcome), (Status::Io, Execution::Unknown, 3, 3));
+    assert_eq!((outcome.http_status, outcome.request_id.as_deref()), (503, Some("first")));
+}
+
+#[test]
+fn a_handshake_that_breaks_off_is_tls() {
+    let server = Server::start(|_, mut connection| {
+        // The ClientHello begins with the record's type and version.
+        connection.0.read_exact(&mut [0; 5]).unwrap();
+    });
+    let mut config = config(&format!("https://{}", server.address));
+    config.max_attempts = Some(1);
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Tls, Execution::None, 1, 0), "{outcome:?}");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    config.endpoint_url = Some(format!("https://{address}"));
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Connect, Execution::None, 1, 0), "{outcome:?}");
+}
+
+#[test]
+fn a_refused_upload_does_not_go_on_behind_the_next_call() {
+    let server = Server::start(|_, mut connection| {
+        let head = connection.head().unwrap();
+        if head.contains("content-length: 2\r\n") {
+            connection.send(answer("200 OK", "", "1").as_bytes());
+        } else {
+            let headers = "x-amzn-ErrorType: InvalidParameterValueException\r\n";
+            connection.send(answer("400 Bad Request", headers, "{}").as_bytes());
+        }
+        connection.wait_closed();
+    });
+    let client = server.client();
+    let outcome = client.invoke(request(&vec![b'x'; 32_000_000]));
+    // Whether the answer is heard over the broken upload is the system's affair.
+    assert!(matches!(outcome.status, Status::Service | Status::Io), "{outcome:?}");
+    assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
+    assert_eq!(server.connections(), 2, "the next call has a connection of its own");
+}
+
+#[test]
+fn an_errors_code_is_read_from_a_document_of_any_length() {
+    let body = format!("x{}", "y".repeat(3_000_000));
+    let server = Server::answering(answer("502 Bad Gateway", "x-amzn-ErrorType: ENINotReadyException\r\n", &body));
+    let mut config = server.config();
+    config.max_attempts = Some(1);
+    let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(facts(&outcome), (Status::Service, Execution::None, 1, 0), "{outcome:?}");
+    assert!(outcome.error_message.unwrap().starts_with("xyyy"));
+}
+
+#[test]
+fn zero_is_the_default_everywhere() {
+    let server = Server::answering(answer("200 OK", "", "1"));
+    let mut config = server.config();
+    config.max_connections = Some(0);
+    config.max_attempts = Some(0);
+    config.max_response_bytes = Some(0);
+    config.timeout = Some(Duration::ZERO);
+    config.connect_timeout = Some(Duration::ZERO);
+    assert_eq!(facts(&Client::new(&config).unwrap().invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 1, 0));
+}
+
+#[test]
+fn an_interrupt_that_panics_gives_its_place_in_the_line_back() {
+    let (arrived, wait_arrived) = mpsc::channel();
+    let (go_on, wait_go_on) = mpsc::channel();
+    let (arrived, wait_go_on) = (Mutex::new(arrived), Mutex::new(wait_go_on));
+    let server = Server::start(move |_, mut connection| {
+        while connection.request().is_some() {
+            arrived.lock().unwrap().send(()).unwrap();
+            wait_go_on.lock().unwrap().recv().unwrap();
+            connection.send(answer("200 OK", "", "1").as_bytes());
+        }
+    });
+    let mut config = server.config();
+    config.max_connections = Some(1);
+    let client = Client::new(&config).unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.invoke(request(b"{}")));
+        wait_arrived.recv().unwrap();
+        let mut asked = 0;
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            client.invoke_interruptible(request(b"{}"), &mut || {
+                asked += 1;
+                assert!(asked < 2, "on purpose, while it waits for its turn");
+                false
+            })
+        }));
+        assert!(panicked.is_err());
+        go_on.send(()).unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(first.join().unwrap().status, Status::Ok);
+        assert_eq!(client.invoke(Invocation::from(request(b"{}")).timeout(Duration::from_secs(20))).status, Status::Ok);
+    });
+}
+
+#[test]
+fn a_used_client_may_be_dropped_inside_a_runtime_but_not_called() {
+    let server = Server::answering(answer("200 OK", "", "1"));
+    let client = server.client();
+    assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async move {
+        let outcome = client.invoke(request(b"{}"));
+        assert_eq!(facts(&outcome), (Status::InvalidArgument, Execution::None, 0, 0), "{outcome:?}");
+        drop(client);
+    });
 }

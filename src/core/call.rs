@@ -3,11 +3,13 @@
 //! A call is driven from outside and may be dropped at any await: its progress stands in [`Call`], so that whoever ends
 //! it, at its deadline or because the caller says so, can still tell the truth about it.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::client::identity::Identity;
 
 use super::body::Witness;
 use super::budget::Budget;
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::config::Settings;
 use super::credentials;
 use super::error::Error;
@@ -19,6 +21,9 @@ use super::signing;
 use super::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
 use super::verdict::{Again, Verdict};
 use super::wire::Request;
+
+/// A payload of this size has left before any server answers it.
+const SENT_BY_NOW: usize = 16 * 1024;
 
 /// What the calls of a client share.
 #[derive(Clone, Copy)]
@@ -41,6 +46,17 @@ pub(crate) struct Call<'a> {
     /// The highest of the attempts that are over.
     execution: Execution,
     clock_was_set: bool,
+    /// The time of the last attempt's signature.
+    signed_at: SystemTime,
+    /// What "the last answer" means over several attempts, of which the last may have had none.
+    last_answer: Option<LastAnswer>,
+}
+
+/// Of the last attempt that got one.
+struct LastAnswer {
+    http_status: u16,
+    retry_after: Option<Duration>,
+    request_id: Option<String>,
 }
 
 /// Where a call stands.
@@ -76,6 +92,8 @@ impl<'a> Call<'a> {
             unknown_attempts: 0,
             execution: Execution::None,
             clock_was_set: false,
+            signed_at: SystemTime::UNIX_EPOCH,
+            last_answer: None,
         })
     }
 
@@ -103,6 +121,11 @@ impl<'a> Call<'a> {
             self.phase = Phase::BackingOff(verdict.outcome);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Whether the request may still be on its way after its answer has come, as that of a refused upload is.
+    pub(crate) fn may_still_be_sending(&self) -> bool {
+        self.request.payload.len() > SENT_BY_NOW
     }
 
     /// Ends the call because there is nobody to wait for: its own engine found no descriptor.
@@ -158,8 +181,8 @@ impl<'a> Call<'a> {
             Ok(identity) => identity,
             Err(error) => return Ok(Verdict::refused(&error)),
         };
-        let now = self.shared.clock.now();
-        let headers = match signing::signed_headers(&self.request, &identity, now) {
+        self.signed_at = self.shared.clock.now();
+        let headers = match signing::signed_headers(&self.request, &identity, self.signed_at) {
             Ok(headers) => headers,
             Err(error) => return Ok(Verdict::refused(&error)),
         };
@@ -169,24 +192,20 @@ impl<'a> Call<'a> {
         let sent = transport
             .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), witness.clone())
             .await;
-        let mut verdict = match sent {
-            Ok(answer) => self.read(answer, witness).await,
+        Ok(match sent {
+            Ok(answer) => self.read(answer, witness, &identity).await,
             Err(failure) => match (failure.kind, witness.may_have_left()) {
                 (FailureKind::NoDescriptors, false) => return Err(failure),
                 (_, may_have_left) => Verdict::without_answer(failure, may_have_left, &self.request),
             },
-        };
-        if let Some(message) = &mut verdict.outcome.error_message {
-            credentials::redact(&identity, message);
-        }
-        Ok(verdict)
+        })
     }
 
-    async fn read(&mut self, mut answer: Answer, witness: Witness) -> Verdict {
+    async fn read(&mut self, mut answer: Answer, witness: Witness, identity: &Identity) -> Verdict {
         let head =
             Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes) else {
-            return head.judge(Body::Complete(Vec::new()));
+            return self.heard(head.judge(Body::Complete(Vec::new())));
         };
         self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
         let mut bytes = Vec::new();
@@ -196,14 +215,35 @@ impl<'a> Call<'a> {
                 let (status, why) = match failure {
                     BodyFailure::Io(why) => (Status::Io, why),
                     BodyFailure::TooLarge => {
-                        (Status::TooLarge, format!("it is longer than max_response_bytes, {limit}"))
+                        (Status::TooLarge, format!("it is longer than max_response_bytes, {}", limit.bytes))
                     }
                     BodyFailure::NoMemory => (Status::NoMemory, "there is no memory for it".to_owned()),
                 };
                 Body::Broken { partial: bytes, status, why }
             }
         };
-        head.judge(body)
+        if !head.is_error() {
+            return self.heard(head.judge(body));
+        }
+        // AWS's answer to a wrong signature repeats the headers that it saw: the session token does not get into a
+        // message, neither as it stands in the body nor as it is read from there.
+        let mut verdict = head.judge(body.map(|bytes| credentials::redact(identity, bytes)));
+        let outcome = &mut verdict.outcome;
+        for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
+            *text = text.take().map(|text| credentials::redact_text(identity, text));
+        }
+        self.heard(verdict)
+    }
+
+    /// Keeps what is told of the last answer when a later attempt has none.
+    fn heard(&mut self, verdict: Verdict) -> Verdict {
+        let outcome = &verdict.outcome;
+        self.last_answer = Some(LastAnswer {
+            http_status: outcome.http_status,
+            retry_after: outcome.retry_after,
+            request_id: outcome.request_id.clone(),
+        });
+        verdict
     }
 
     /// How long to wait for the next attempt; `None`: there is none.
@@ -214,13 +254,13 @@ impl<'a> Call<'a> {
         }
         let max_attempts = self.shared.settings.max_attempts;
         if let Again::WithClockSet { date, tolerance } = verdict.again {
-            let clock = self.shared.clock;
+            // Not by what the clock says now: another call may have set it right since this one was signed.
             let worth_it = !self.clock_was_set
                 && self.mode != RetryMode::None
                 && self.attempts < max_attempts
-                && clock.difference(date) > tolerance;
+                && clock::difference(self.signed_at, date) > tolerance;
             if worth_it {
-                clock.set(date);
+                self.shared.clock.set(date);
                 self.clock_was_set = true;
                 return Some(Duration::ZERO);
             }
@@ -239,8 +279,12 @@ impl<'a> Call<'a> {
         self.unknown_attempts += u32::from(execution == Execution::Unknown);
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Outcome {
+    fn finish(&mut self, mut outcome: Outcome) -> Outcome {
         self.phase = Phase::Waiting;
+        if let (0, Some(last)) = (outcome.http_status, self.last_answer.take()) {
+            (outcome.http_status, outcome.retry_after, outcome.request_id) =
+                (last.http_status, last.retry_after, last.request_id);
+        }
         Outcome {
             execution: self.execution.max(outcome.execution),
             attempts: self.attempts,

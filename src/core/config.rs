@@ -12,7 +12,7 @@ use super::region;
 use super::request::InvocationType;
 use super::retry::RetryMode;
 
-/// The defaults, all of them.
+/// The defaults of everything that can be set, and of the connections.
 pub(crate) mod default {
     use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) mod default {
     pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 }
 
-/// How to reach Lambda. What is not set comes from the environment when the client is made, else from the defaults.
+/// How to reach Lambda. What is not set, or 0, comes from the environment when the client is made, else from the defaults.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Config {
@@ -63,10 +63,9 @@ impl Config {
         secret_access_key: &str,
         session_token: Option<&str>,
     ) -> Result<(), Error> {
+        credentials::check("credentials", access_key_id, secret_access_key, session_token)?;
         let token = session_token.map(str::to_owned);
-        let given = Credentials::new(access_key_id, secret_access_key, token, None, "Config");
-        credentials::check(&given, "credentials")?;
-        self.credentials = Some(given);
+        self.credentials = Some(Credentials::new(access_key_id, secret_access_key, token, None, "Config"));
         Ok(())
     }
 
@@ -90,6 +89,11 @@ impl fmt::Debug for Config {
             .field("credentials", &self.credentials.as_ref().map(|_| "set"))
             .finish()
     }
+}
+
+/// 0 is the default, in Rust as in C: nobody means a call that may take no time, or never begin.
+fn unless_zero<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
 }
 
 /// What holds for a client: settled once, when it is made.
@@ -133,30 +137,30 @@ impl Settings {
 
         // The caller's own mistake is an argument's, the environment's one of configuration.
         let in_environment = |error: Error| Error::config(error.message());
-        let region = match (&config.region, first(&["AWS_REGION", "AWS_DEFAULT_REGION"])?) {
-            (Some(region), _) => Some(region::check("region", region).map(|()| region.clone())),
-            (None, Some((name, region))) => Some(region::check(name, &region).map(|()| region).map_err(in_environment)),
-            (None, None) => None,
+        let region = match &config.region {
+            Some(region) => Some(region::check("region", region).map(|()| region.clone())),
+            None => first(&["AWS_REGION", "AWS_DEFAULT_REGION"])?
+                .map(|(name, region)| region::check(name, &region).map(|()| region).map_err(in_environment)),
         };
-        let endpoint = match (&config.endpoint_url, first(&["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"])?) {
-            (Some(url), _) => Some(Endpoint::custom("endpoint_url", url)),
-            (None, Some((name, url))) => Some(Endpoint::custom(name, &url).map_err(in_environment)),
-            (None, None) => None,
+        let endpoint = match &config.endpoint_url {
+            Some(url) => Some(Endpoint::custom("endpoint_url", url)),
+            None => first(&["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"])?
+                .map(|(name, url)| Endpoint::custom(name, &url).map_err(in_environment)),
         };
         let credentials = match &config.credentials {
-            Some(given) => Source::from_setter(given)?,
+            Some(given) => Source::from_setter(given),
             None => Source::from_environment(variable),
         };
         Ok(Self {
             region: region.transpose()?,
             endpoint: endpoint.transpose()?,
             credentials,
-            connect_timeout: config.connect_timeout.unwrap_or(default::CONNECT_TIMEOUT),
-            timeout: config.timeout,
-            max_attempts: config.max_attempts.unwrap_or(default::MAX_ATTEMPTS).max(1),
+            connect_timeout: unless_zero(config.connect_timeout).unwrap_or(default::CONNECT_TIMEOUT),
+            timeout: unless_zero(config.timeout),
+            max_attempts: unless_zero(config.max_attempts).unwrap_or(default::MAX_ATTEMPTS),
             retry: config.retry.unwrap_or(RetryMode::Safe),
-            max_connections: config.max_connections,
-            max_response_bytes: config.max_response_bytes.unwrap_or(default::MAX_RESPONSE_BYTES),
+            max_connections: unless_zero(config.max_connections),
+            max_response_bytes: unless_zero(config.max_response_bytes).unwrap_or(default::MAX_RESPONSE_BYTES),
         })
     }
 

@@ -5,6 +5,9 @@ use url::Url;
 use super::error::Error;
 use super::region;
 
+/// More than any endpoint needs.
+const MAX_URL_BYTES: usize = 2_048;
+
 /// The root of the Lambda API for one region, or a custom one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -28,6 +31,9 @@ impl Endpoint {
     pub(crate) fn custom(origin: &str, url: &str) -> Result<Self, Error> {
         let refuse =
             |why: &str| Err(Error::argument(format!("{origin}: {why}; expected http(s)://host[:port][/path]")));
+        if url.len() > MAX_URL_BYTES {
+            return refuse(&format!("is {} bytes long", url.len()));
+        }
         let url = match Url::parse(url) {
             Ok(url) => url,
             Err(error) => return refuse(&format!("is no URL ({error})")),

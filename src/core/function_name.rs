@@ -44,12 +44,13 @@ impl<'a> FunctionName<'a> {
             return Self::parse_arn(given);
         }
         let parts: Vec<&str> = given.split(':').collect();
-        // [ACCOUNT:]function:NAME[:QUALIFIER], or NAME[:QUALIFIER]
+        // [ACCOUNT:][function:]NAME[:QUALIFIER]
+        let is_account = |part: &str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
         let name_at = match parts.iter().take(parts.len() - 1).position(|part| *part == "function") {
             Some(at) => at + 1,
-            None => 0,
+            None => usize::from(parts.len() > 1 && is_account(parts[0])),
         };
-        Ok(Self { given, region: None, qualifier: parts.get(name_at + 1).copied() })
+        Ok(Self { given, region: None, qualifier: parts.get(name_at + 1).copied().filter(|part| !part.is_empty()) })
     }
 
     /// arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]
@@ -67,7 +68,7 @@ impl<'a> FunctionName<'a> {
         if own != *partition {
             return refuse(&format!("is no ARN of AWS: the region {arn_region} is in the partition {own}"));
         }
-        Ok(Self { given, region: Some(arn_region), qualifier: rest.first().copied() })
+        Ok(Self { given, region: Some(arn_region), qualifier: rest.first().copied().filter(|part| !part.is_empty()) })
     }
 
     /// As one path segment: everything but unreserved characters encoded, once.
@@ -90,6 +91,10 @@ mod tests {
             ("123456789012:function:f:7", None, Some("7")),
             ("function:f:7", None, Some("7")),
             ("function", None, None),
+            ("123456789012:f", None, None),
+            ("123456789012:f:live", None, Some("live")),
+            ("123456789012", None, None),
+            ("f:", None, None),
             ("arn:aws:lambda:eu-west-1:123456789012:function:f", Some("eu-west-1"), None),
             ("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:live", Some("cn-north-1"), Some("live")),
         ] {

@@ -12,6 +12,7 @@ pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod function_name;
 pub(crate) mod invocation;
+pub(crate) mod members;
 pub(crate) mod outcome;
 pub(crate) mod region;
 pub(crate) mod request;

@@ -1,6 +1,6 @@
 //! Regions and partitions: which region may stand in a host name, and which partition it belongs to.
 
-use super::error::Error;
+use super::error::{Error, quoted};
 
 /// A part of AWS with its own domain. Source: the partitions of AWS's endpoint rules.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ pub(crate) fn check(origin: &str, region: &str) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::argument(format!(
-            "{origin}: {region:?} is no region: expected 1 to 63 of a-z, 0-9 and '-', such as us-east-1"
+            "{origin}: {} is no region: expected 1 to 63 of a-z, 0-9 and '-', such as us-east-1",
+            quoted(region)
         )))
     }
 }

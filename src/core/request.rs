@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 
-use super::error::Error;
+use super::error::{Error, quoted};
 use super::function_name::FunctionName;
 
 /// Of X-Amz-Client-Context, in base64.
@@ -14,6 +14,8 @@ const MAX_CLIENT_CONTEXT_BYTES: usize = 3_583;
 const MAX_QUALIFIER_CHARACTERS: usize = 128;
 const MAX_TENANT_ID_CHARACTERS: usize = 256;
 const MAX_DURABLE_EXECUTION_NAME_CHARACTERS: usize = 64;
+/// Not in the model; far more than a trace has, and little enough for a header.
+const MAX_TRACE_HEADER_CHARACTERS: usize = 4_096;
 
 /// What to invoke, with the names and the forms of the service's own request.
 ///
@@ -80,7 +82,7 @@ impl InvocationType {
 
     pub(crate) fn parse(value: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == value).ok_or_else(|| {
-            Error::argument(format!("invocation_type: {value:?} is none of RequestResponse, Event, DryRun"))
+            Error::argument(format!("invocation_type: {} is none of RequestResponse, Event, DryRun", quoted(value)))
         })
     }
 }
@@ -105,7 +107,7 @@ impl LogType {
         [Self::None, Self::Tail]
             .into_iter()
             .find(|kind| kind.as_str() == value)
-            .ok_or_else(|| Error::argument(format!("log_type: {value:?} is neither None nor Tail")))
+            .ok_or_else(|| Error::argument(format!("log_type: {} is neither None nor Tail", quoted(value))))
     }
 }
 
@@ -156,7 +158,7 @@ impl InvocationRequest {
 pub(crate) fn check_qualifier(value: &str) -> Result<(), Error> {
     check_length("qualifier", value, MAX_QUALIFIER_CHARACTERS)?;
     if value.chars().any(char::is_control) {
-        return Err(Error::argument(format!("qualifier: {value:?} holds a control character")));
+        return Err(Error::argument(format!("qualifier: {} holds a control character", quoted(value))));
     }
     Ok(())
 }
@@ -178,6 +180,13 @@ pub(crate) fn check_client_context(value: &str) -> Result<(), Error> {
 
 /// Base64 of a client context given as JSON.
 fn encode_client_context(json: &str) -> Result<String, Error> {
+    // Base64 makes four bytes of three: what cannot fit is not worth encoding.
+    if json.len() > MAX_CLIENT_CONTEXT_BYTES / 4 * 3 {
+        return Err(Error::argument(format!(
+            "client_context: is {} bytes of JSON, Lambda takes at most {MAX_CLIENT_CONTEXT_BYTES} bytes of base64",
+            json.len()
+        )));
+    }
     if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
         return Err(Error::argument(format!("client_context: is not JSON: {error}")));
     }
@@ -197,6 +206,7 @@ pub(crate) fn check_durable_execution_name(value: &str) -> Result<(), Error> {
 }
 
 pub(crate) fn check_trace_header(value: &str) -> Result<(), Error> {
+    check_length("trace_header", value, MAX_TRACE_HEADER_CHARACTERS)?;
     check_header_value("trace_header", value)
 }
 
@@ -216,7 +226,10 @@ fn check_header_value(field: &str, value: &str) -> Result<(), Error> {
         return Err(Error::argument(format!("{field}: is empty; unset it instead")));
     }
     if !value.bytes().all(|b| (b' '..=b'~').contains(&b)) {
-        return Err(Error::argument(format!("{field}: {value:?} holds a character that is not printable ASCII")));
+        return Err(Error::argument(format!(
+            "{field}: {} holds a character that is not printable ASCII",
+            quoted(value)
+        )));
     }
     if value.starts_with(' ') || value.ends_with(' ') {
         return Err(Error::argument(format!(

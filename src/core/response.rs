@@ -6,8 +6,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, DATE};
 
+use super::members;
 use super::outcome::{Execution, Outcome, Status};
 use super::service_error::{self, ServiceError};
+use super::transport::Limit;
 use super::verdict::{Again, Verdict};
 
 /// Takes what servers send, with padding or without.
@@ -42,14 +44,28 @@ pub(crate) enum Body {
     },
 }
 
+impl Body {
+    /// The same with other bytes.
+    pub(crate) fn map(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
+        match self {
+            Self::Complete(bytes) => Self::Complete(change(bytes)),
+            Self::Broken { partial, status, why } => Self::Broken { partial: change(partial), status, why },
+        }
+    }
+}
+
 impl Head {
     /// How much of the body is worth reading; `None`: whatever it says, it changes nothing.
-    pub(crate) fn body_limit(&self, max_response_bytes: u64) -> Option<u64> {
+    pub(crate) fn body_limit(&self, max_response_bytes: u64) -> Option<Limit> {
         match self.status {
-            200 => Some(max_response_bytes),
-            400.. => Some(MAX_ERROR_BYTES),
+            200 => Some(Limit { bytes: max_response_bytes, longer_is_refused: true }),
+            400.. => Some(Limit { bytes: MAX_ERROR_BYTES, longer_is_refused: false }),
             _ => None,
         }
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.status >= 400
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -101,9 +117,8 @@ impl Head {
                 outcome.status = Status::FunctionError;
                 match body {
                     Body::Complete(payload) => {
-                        let members = service_error::top_level_members(&payload).unwrap_or_default();
-                        let text = |name| service_error::text_member(&members, name);
-                        (outcome.error_type, outcome.error_message) = (text("errorType"), text("errorMessage"));
+                        [outcome.error_type, outcome.error_message] =
+                            members::texts(&payload, ["errorType", "errorMessage"]).unwrap_or_default();
                         outcome.error_message.get_or_insert_with(|| {
                             format!("the function failed ({kind}) and its payload has no errorMessage")
                         });
@@ -133,6 +148,7 @@ impl Head {
             (None, Some(why)) => format!("HTTP {}, its message was lost: {why}", self.status),
         });
         outcome.error_type = error.code;
+        outcome.function_error = self.function_error();
         outcome.throttle_reason = error.reason;
         // The header goes before the body's member.
         outcome.retry_after = service_error::retry_after(&self.headers).or(error.retry_after);

@@ -1,11 +1,10 @@
 //! What the service says when it does not invoke: code, message and reason, from wherever they stand.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use serde_json::value::RawValue;
 
+use super::members;
 use super::outcome::Execution;
 
 /// Every error of Invoke that the service model knows: what it says about the function, and whether trying again is safe
@@ -59,7 +58,7 @@ const MODELLED: &[(&str, Execution, bool)] = &[
     ("UnsupportedMediaTypeException", Execution::None, false),
 ];
 
-/// AWS's codes for "too often", whatever the status.
+/// AWS's codes for "too often" that the model does not have; with any 4xx.
 const THROTTLING: &[&str] = &[
     "Throttling",
     "ThrottlingException",
@@ -68,7 +67,6 @@ const THROTTLING: &[&str] = &[
     "RequestThrottledException",
     "RequestLimitExceeded",
     "SlowDown",
-    "TooManyRequestsException",
 ];
 
 /// The clock of the signature is certainly wrong.
@@ -112,16 +110,14 @@ impl ServiceError {
     }
 
     fn from_json(body: &[u8]) -> Option<Self> {
-        let members = top_level_members(body)?;
-        let text = |names: &[&str]| names.iter().find_map(|name| text_member(&members, name));
+        let [kind, lower_code, code, lower_message, message, reason] =
+            members::texts(body, ["__type", "code", "Code", "message", "Message", "Reason"])?;
+        let [seconds] = members::raw(body, ["retryAfterSeconds"])?;
         Some(Self {
-            code: text(&["__type", "code", "Code"]).as_deref().and_then(bare_code),
-            message: text(&["message", "Message"]),
-            reason: text(&["Reason"]),
-            retry_after: members
-                .get("retryAfterSeconds")
-                .and_then(|value| value.get().trim_matches('"').parse().ok())
-                .map(Duration::from_secs),
+            code: kind.or(lower_code).or(code).as_deref().and_then(bare_code),
+            message: lower_message.or(message),
+            reason,
+            retry_after: seconds.and_then(|value| value.get().trim_matches('"').parse().ok()).map(Duration::from_secs),
         })
     }
 
@@ -171,21 +167,12 @@ impl ServiceError {
 /// Retry-After: seconds or a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // A number that is too long to count is a very long time.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let until = httpdate::parse_http_date(value).ok()?;
     Some(until.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// The members of a JSON object, their values unread.
-pub(crate) fn top_level_members(json: &[u8]) -> Option<HashMap<String, &RawValue>> {
-    serde_json::from_slice(json).ok()
-}
-
-/// A member that is a string.
-pub(crate) fn text_member(members: &HashMap<String, &RawValue>, name: &str) -> Option<String> {
-    serde_json::from_str(members.get(name)?.get()).ok()
 }
 
 /// `namespace#Code:suffix` -> `Code`
@@ -271,6 +258,7 @@ mod tests {
         let wait = header(&date).unwrap().as_secs();
         assert!((97..=100).contains(&wait), "{wait}");
         assert_eq!(header("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(header("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(header("soon"), None);
     }
 }

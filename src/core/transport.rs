@@ -31,9 +31,17 @@ pub(crate) trait System: Send + Sync + 'static {
 /// Why a name has no address.
 #[derive(Clone, Debug)]
 pub(crate) struct LookupError {
-    /// The name does not exist; anything else may pass.
-    pub(crate) permanent: bool,
+    pub(crate) kind: LookupErrorKind,
     pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupErrorKind {
+    /// The name does not exist.
+    Permanent,
+    Passing,
+    /// The process has no descriptor left to look it up with.
+    NoDescriptors,
 }
 
 impl fmt::Display for LookupError {
@@ -59,6 +67,14 @@ pub(crate) enum FailureKind {
     Io,
     Protocol,
     NoDescriptors,
+}
+
+/// How long a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u64,
+    /// Otherwise what is longer is cut there.
+    pub(crate) longer_is_refused: bool,
 }
 
 /// Why a body did not come to its end.
@@ -116,6 +132,7 @@ impl Transport {
         payload: Bytes,
         witness: Witness,
     ) -> Result<Answer, Failure> {
+        let is_https = url.starts_with("https:");
         let url = reqwest::Url::parse(url)
             .map_err(|error| Failure { kind: FailureKind::Protocol, message: format!("{host}: no URL: {error}") })?;
         // hyper leaves it out for an empty body, and some servers want it for a POST.
@@ -123,19 +140,24 @@ impl Transport {
         let mut request = reqwest::Request::new(METHOD, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness)));
-        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(host, &error))
+        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(host, is_https, &error))
     }
 
-    fn failure(&self, host: &str, error: &reqwest::Error) -> Failure {
-        let (kind, what) = self.tell_apart(error);
+    fn failure(&self, host: &str, is_https: bool, error: &reqwest::Error) -> Failure {
+        let (kind, what) = self.tell_apart(is_https, error);
         Failure { kind, message: format!("{what} {host}: {}", chain(error)) }
     }
 
     /// Reads the kind of a failure off the errors below it.
-    fn tell_apart(&self, error: &reqwest::Error) -> (FailureKind, &'static str) {
+    fn tell_apart(&self, is_https: bool, error: &reqwest::Error) -> (FailureKind, &'static str) {
         for cause in causes(error) {
             if let Some(error) = cause.downcast_ref::<LookupError>() {
-                return (FailureKind::Resolve { permanent: error.permanent }, "could not look up the name of");
+                let kind = match error.kind {
+                    LookupErrorKind::Permanent => FailureKind::Resolve { permanent: true },
+                    LookupErrorKind::Passing => FailureKind::Resolve { permanent: false },
+                    LookupErrorKind::NoDescriptors => FailureKind::NoDescriptors,
+                };
+                return (kind, "could not look up the name of");
             }
             if let Some(error) = cause.downcast_ref::<io::Error>()
                 && self.system.is_out_of_descriptors(error)
@@ -153,7 +175,13 @@ impl Transport {
             }
         }
         if error.is_connect() {
-            return (FailureKind::Connect { timeout: error.is_timeout() }, "could not connect to");
+            let timeout = error.is_timeout();
+            // hyper-util's connector marks what fails before the connection stands; what then remains is the handshake.
+            let connected = !timeout && !causes(error).any(|cause| cause.to_string() == "tcp connect error");
+            return match is_https && connected {
+                true => (FailureKind::Tls { certificate: false }, "no TLS with"),
+                false => (FailureKind::Connect { timeout }, "could not connect to"),
+            };
         }
         (FailureKind::Io, "the connection broke to")
     }
@@ -169,20 +197,28 @@ impl Answer {
     }
 
     /// Appends the body to `into`, whole or as far as it came, with one byte to spare behind its end.
-    pub(crate) async fn read(mut self, limit: u64, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    pub(crate) async fn read(mut self, limit: Limit, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+        let most = usize::try_from(limit.bytes).unwrap_or(usize::MAX);
         if let Some(length) = self.0.content_length() {
             match usize::try_from(length) {
-                Ok(length) if length <= limit => reserve(into, length)?,
-                _ => return Err(BodyFailure::TooLarge),
+                Ok(length) if length <= most => reserve(into, length)?,
+                _ if limit.longer_is_refused => return Err(BodyFailure::TooLarge),
+                _ => {}
             }
         }
         loop {
             match self.0.chunk().await {
-                Ok(Some(chunk)) if chunk.len() > limit - into.len() => return Err(BodyFailure::TooLarge),
                 Ok(Some(chunk)) => {
-                    reserve(into, chunk.len())?;
-                    into.extend_from_slice(&chunk);
+                    let room = most - into.len();
+                    if chunk.len() > room && limit.longer_is_refused {
+                        return Err(BodyFailure::TooLarge);
+                    }
+                    let taken = &chunk[..chunk.len().min(room)];
+                    reserve(into, taken.len())?;
+                    into.extend_from_slice(taken);
+                    if taken.len() < chunk.len() {
+                        return Ok(());
+                    }
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(BodyFailure::Io(chain(&error))),

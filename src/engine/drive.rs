@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
+use super::late;
 use super::patience::{Interrupt, Patience};
 use super::pool::Pool;
 use super::runtime::{Ended, Engine, NoEngine};
@@ -13,7 +16,25 @@ use crate::core::outcome::{Outcome, Status};
 use crate::core::transport::{Failure, FailureKind};
 
 /// Invokes and waits. Every failure is an outcome.
-pub(crate) fn drive(
+pub(crate) fn invoke(
+    pool: &Pool,
+    tls: &rustls::ClientConfig,
+    shared: Shared<'_>,
+    invocation: &Invocation,
+    interrupt: Option<Interrupt<'_>>,
+) -> Outcome {
+    match Handle::try_current() {
+        Ok(_) => Outcome::refused(&Error::argument(
+            "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
+        )),
+        Err(error) if error.is_thread_local_destroyed() => {
+            late::run(|interrupt| drive(pool, tls, shared, invocation, Some(interrupt)), interrupt)
+        }
+        Err(_) => drive(pool, tls, shared, invocation, interrupt),
+    }
+}
+
+fn drive(
     pool: &Pool,
     tls: &rustls::ClientConfig,
     shared: Shared<'_>,
@@ -39,7 +60,7 @@ pub(crate) fn drive(
         let failure = match engine(pool, shared.settings.connect_timeout, tls) {
             Ok(mut engine) => match engine.run(&mut call, &mut patience) {
                 Ended::Step(Step::Done(outcome)) => {
-                    if is_fit_for_more(&outcome) {
+                    if is_fit_for_more(&outcome, &call) {
                         pool.keep(engine);
                     }
                     return outcome;
@@ -65,17 +86,11 @@ fn engine(pool: &Pool, connect_timeout: Duration, tls: &rustls::ClientConfig) ->
     pool.idle_engine().map_or_else(|| Engine::new(connect_timeout, tls), Ok)
 }
 
-/// After an error of the connection, or with an answer half read, an engine is in an unknown state.
-fn is_fit_for_more(outcome: &Outcome) -> bool {
-    matches!(outcome.status, Status::Ok | Status::FunctionError | Status::Service | Status::Throttled)
-}
-
-/// A runtime cannot be driven from inside another one.
-pub(crate) fn refuse_inside_a_runtime() -> Result<(), Error> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => Err(Error::argument(
-            "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
-        )),
-        Err(_) => Ok(()),
+/// After an error of the connection, or with a request half sent or an answer half read, an engine is in the midst of it.
+fn is_fit_for_more(outcome: &Outcome, call: &Call<'_>) -> bool {
+    match outcome.status {
+        Status::Ok | Status::FunctionError => true,
+        Status::Service | Status::Throttled => !call.may_still_be_sending(),
+        _ => false,
     }
 }

@@ -26,6 +26,13 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
+/// Whether the process cannot open as many files as a lookup needs.
+#[cfg(unix)]
+pub(super) fn are_descriptors_out() -> bool {
+    let probes: io::Result<Vec<_>> = (0..2).map(|_| std::fs::File::open("/dev/null")).collect();
+    probes.is_err_and(|error| is_out_of_descriptors(&error))
+}
+
 #[cfg(not(unix))]
 fn descriptors() -> u64 {
     u64::from(u32::MAX)

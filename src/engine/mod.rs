@@ -5,6 +5,7 @@
 mod drive;
 mod fork;
 mod gate;
+mod late;
 mod limits;
 mod lock;
 mod patience;
@@ -13,7 +14,7 @@ mod resolver;
 mod runtime;
 mod signals;
 
-pub(crate) use drive::{drive, refuse_inside_a_runtime};
+pub(crate) use drive::invoke;
 pub(crate) use fork::PerProcess;
 pub(crate) use gate::Gate;
 pub(crate) use patience::Interrupt;

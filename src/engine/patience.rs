@@ -6,7 +6,7 @@ use super::signals::SigpipeBlocked;
 use crate::core::outcome::Status;
 
 /// The host's interrupt is promised at least every 100 ms.
-const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
+pub(super) const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
 
 /// Asked while a call waits; `true` ends the call.
 pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;

@@ -1,11 +1,11 @@
 //! Turns and engines: how many calls of a client are under way at once, and what they run on.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use super::limits;
-use super::lock::lock;
+use super::lock::{lock, wait_until};
 use super::patience::Patience;
 use super::runtime::Engine;
 use crate::core::config::default;
@@ -55,7 +55,7 @@ impl Pool {
 
     /// Waits for a turn for as long as `patience` lasts.
     pub(super) fn turn(&self, patience: &mut Patience<'_, '_>) -> Result<Turn<'_>, Status> {
-        let waiter = {
+        let waiting = {
             let mut state = lock(&self.state);
             if state.under_way < self.max_under_way {
                 state.under_way += 1;
@@ -63,20 +63,13 @@ impl Pool {
             }
             let waiter = Arc::new(Waiter::default());
             state.waiting.push_back(Arc::clone(&waiter));
-            waiter
+            Waiting { pool: self, waiter }
         };
         loop {
-            if waiter.wait(patience) {
-                return Ok(Turn(self));
+            if waiting.waiter.wait(patience) {
+                return Ok(waiting.take());
             }
             if let Some(status) = patience.end() {
-                let mut state = lock(&self.state);
-                state.waiting.retain(|other| !Arc::ptr_eq(other, &waiter));
-                drop(state);
-                if *lock(&waiter.turn) {
-                    // Granted in the same moment: the next in line gets it.
-                    drop(Turn(self));
-                }
                 return Err(status);
             }
         }
@@ -131,6 +124,30 @@ impl Pool {
     }
 }
 
+/// A place in the line, given up when it is dropped, however that comes.
+struct Waiting<'a> {
+    pool: &'a Pool,
+    waiter: Arc<Waiter>,
+}
+
+impl<'a> Waiting<'a> {
+    /// The turn that was granted.
+    fn take(self) -> Turn<'a> {
+        *lock(&self.waiter.turn) = false;
+        Turn(self.pool)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.pool.state).waiting.retain(|other| !Arc::ptr_eq(other, &self.waiter));
+        if *lock(&self.waiter.turn) {
+            // Granted in the same moment: the next in line gets it.
+            drop(Turn(self.pool));
+        }
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.0.state);
@@ -160,15 +177,5 @@ impl Waiter {
             turn = wait_until(&self.granted, turn, until);
         }
         *turn
-    }
-}
-
-fn wait_until<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, until: Option<Instant>) -> MutexGuard<'a, T> {
-    match until {
-        None => condition.wait(guard).unwrap_or_else(PoisonError::into_inner),
-        Some(until) => {
-            let left = until.saturating_duration_since(Instant::now());
-            condition.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
-        }
     }
 }

@@ -7,14 +7,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::thread;
 
 use tokio::sync::oneshot;
 
 use super::fork::PerProcess;
 use super::limits;
 use super::lock::lock;
-use super::signals::spawn_with_signals_blocked;
-use crate::core::transport::{LookupError, System};
+use super::signals::with_all_blocked;
+use crate::core::transport::{LookupError, LookupErrorKind, System};
 
 /// More names wait for one of these to be done.
 const MAX_LOOKUPS: usize = 4;
@@ -67,7 +68,8 @@ fn ask(host: &str) -> oneshot::Receiver<Found> {
     state.threads += 1;
     drop(state);
     let name = host.to_owned();
-    if let Err(error) = spawn_with_signals_blocked("lambda-lookup", move || work(lookups, name)) {
+    let thread = thread::Builder::new().name("lambda-lookup".to_owned());
+    if let Err(error) = with_all_blocked(|| thread.spawn(move || work(lookups, name))) {
         let mut state = lock(lookups);
         state.threads -= 1;
         let waiters = state.asked.remove(host).unwrap_or_default();
@@ -115,7 +117,7 @@ fn answer(waiters: Vec<oneshot::Sender<Found>>, found: &Found) {
 }
 
 fn passing(why: &str) -> LookupError {
-    LookupError { permanent: false, message: why.to_owned() }
+    LookupError { kind: LookupErrorKind::Passing, message: why.to_owned() }
 }
 
 #[cfg(unix)]
@@ -125,12 +127,13 @@ mod getaddrinfo {
     use std::{io, ptr};
 
     use super::Found;
-    use crate::core::transport::LookupError;
+    use crate::core::transport::{LookupError, LookupErrorKind};
+    use crate::engine::limits;
 
     /// Blocks for as long as the system's resolver likes.
     pub(super) fn addresses(host: &str) -> Found {
         let Ok(name) = CString::new(host) else {
-            return Err(LookupError { permanent: true, message: "it holds a NUL".to_owned() });
+            return Err(LookupError { kind: LookupErrorKind::Permanent, message: "it holds a NUL".to_owned() });
         };
         // SAFETY: all zero is the value of an addrinfo that asks for nothing in particular.
         let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
@@ -151,7 +154,8 @@ mod getaddrinfo {
         // SAFETY: the list came from getaddrinfo and nothing refers to it any more.
         unsafe { libc::freeaddrinfo(list) };
         if found.is_empty() {
-            return Err(LookupError { permanent: true, message: "it has no address of a known kind".to_owned() });
+            let message = "it has no address of a known kind".to_owned();
+            return Err(LookupError { kind: LookupErrorKind::Permanent, message });
         }
         Ok(found)
     }
@@ -174,12 +178,22 @@ mod getaddrinfo {
 
     fn explain(code: i32) -> LookupError {
         if code == libc::EAI_SYSTEM {
-            return LookupError { permanent: false, message: io::Error::last_os_error().to_string() };
+            let error = io::Error::last_os_error();
+            let kind = match limits::is_out_of_descriptors(&error) {
+                true => LookupErrorKind::NoDescriptors,
+                false => LookupErrorKind::Passing,
+            };
+            return LookupError { kind, message: error.to_string() };
         }
         // SAFETY: gai_strerror returns a static string for every code.
         let text = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
-        let permanent = code == libc::EAI_NONAME || no_data(code);
-        LookupError { permanent, message: text.to_string_lossy().into_owned() }
+        // Without a descriptor for /etc/hosts or for a socket the resolver says that there is no such name.
+        let kind = match code == libc::EAI_NONAME || no_data(code) {
+            _ if limits::are_descriptors_out() => LookupErrorKind::NoDescriptors,
+            true => LookupErrorKind::Permanent,
+            false => LookupErrorKind::Passing,
+        };
+        LookupError { kind, message: text.to_string_lossy().into_owned() }
     }
 
     /// The name exists, but has no address.
@@ -199,12 +213,12 @@ mod getaddrinfo {
     use std::net::ToSocketAddrs;
 
     use super::Found;
-    use crate::core::transport::LookupError;
+    use crate::core::transport::{LookupError, LookupErrorKind};
 
     pub(super) fn addresses(host: &str) -> Found {
         match (host, 0).to_socket_addrs() {
             Ok(found) => Ok(found.collect()),
-            Err(error) => Err(LookupError { permanent: false, message: error.to_string() }),
+            Err(error) => Err(LookupError { kind: LookupErrorKind::Passing, message: error.to_string() }),
         }
     }
 }
@@ -224,6 +238,6 @@ mod tests {
     fn a_name_that_cannot_exist_says_so() {
         let label = "x".repeat(64);
         let error = ask(&format!("{label}.example")).blocking_recv().unwrap().unwrap_err();
-        assert!(error.permanent, "{error:?}");
+        assert_eq!(error.kind, LookupErrorKind::Permanent, "{error:?}");
     }
 }

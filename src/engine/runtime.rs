@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-use super::gate::Gate;
+use super::gate::{Gate, Registered};
 use super::limits;
 use super::patience::Patience;
 use super::resolver::OperatingSystem;
@@ -22,7 +22,7 @@ use crate::core::transport::Transport;
 const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 pub(super) struct Engine {
-    gate: Arc<Gate>,
+    gate: Registered,
     /// `None` only while it is dropped.
     inside: Option<(Transport, Runtime)>,
     used_before: bool,
@@ -45,17 +45,11 @@ pub(super) enum Ended {
 
 impl Engine {
     pub(super) fn new(connect_timeout: Duration, tls: &rustls::ClientConfig) -> Result<Self, NoEngine> {
-        let gate = Gate::new();
-        gate.enter();
-        let inside = Self::inside(&gate, connect_timeout, tls);
-        gate.leave();
-        match inside {
-            Ok(inside) => Ok(Self { gate, inside: Some(inside), used_before: false }),
-            Err(why) => {
-                gate.retire();
-                Err(why)
-            }
-        }
+        let gate = Registered::new();
+        let running = gate.running();
+        let inside = Self::inside(gate.gate(), connect_timeout, tls)?;
+        drop(running);
+        Ok(Self { gate, inside: Some(inside), used_before: false })
     }
 
     fn inside(
@@ -63,7 +57,7 @@ impl Engine {
         connect_timeout: Duration,
         tls: &rustls::ClientConfig,
     ) -> Result<(Transport, Runtime), NoEngine> {
-        // While the runtime is parked a fork may be made: it holds no lock there.
+        // While the runtime is parked a fork may be made.
         let (parked, unparked) = (Arc::clone(gate), Arc::clone(gate));
         let runtime = Builder::new_current_thread()
             .enable_io()
@@ -98,9 +92,9 @@ impl Engine {
         });
         loop {
             let until = patience.until().map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
-            self.gate.enter();
+            let running = self.gate.running();
             let step = runtime.block_on(async { timeout_at(until, going.as_mut()).await });
-            self.gate.leave();
+            drop(running);
             if let Ok(step) = step {
                 return Ended::Step(step);
             }
@@ -113,8 +107,11 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.gate.enter();
-        drop(self.inside.take());
-        self.gate.retire();
+        let _running = self.gate.running();
+        if let Some((transport, runtime)) = self.inside.take() {
+            drop(transport);
+            // It has no other threads to wait for, and may be dropped inside somebody else's runtime.
+            runtime.shutdown_background();
+        }
     }
 }

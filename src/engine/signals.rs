@@ -3,17 +3,15 @@
 #[cfg(unix)]
 pub(crate) use unix::CancelDisabled;
 #[cfg(unix)]
-pub(super) use unix::{SigpipeBlocked, spawn_with_signals_blocked};
+pub(super) use unix::{SigpipeBlocked, with_all_blocked};
 
 #[cfg(not(unix))]
-pub(super) use other::{SigpipeBlocked, spawn_with_signals_blocked};
+pub(super) use other::{SigpipeBlocked, with_all_blocked};
 
 #[cfg(unix)]
 mod unix {
-    use std::io;
     use std::marker::PhantomData;
     use std::mem::MaybeUninit;
-    use std::thread;
 
     /// SIGPIPE kept from this thread while it lives: hyper and rustls write vectored, which std does without
     /// MSG_NOSIGNAL, so a connection that the server reset would kill the host. A SIGPIPE that came meanwhile is
@@ -67,18 +65,18 @@ mod unix {
         }
     }
 
-    /// A thread of the library's own: no signal of the host's is ever delivered to it.
-    pub(crate) fn spawn_with_signals_blocked(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        // A thread is born with the mask of the one that makes it.
+    /// Makes a thread of the library's own: it is born with the mask of the one that makes it, so that no signal of the
+    /// host's is ever delivered to it.
+    pub(crate) fn with_all_blocked<T>(make: impl FnOnce() -> T) -> T {
         let mut all = MaybeUninit::uninit();
         // SAFETY: sigfillset initialises the set that it is given.
         let hosts_mask = block(&unsafe {
             libc::sigfillset(all.as_mut_ptr());
             all.assume_init()
         });
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+        let made = make();
         set(&hosts_mask);
-        spawned.map(drop)
+        made
     }
 
     /// pthread_cancel kept from this thread while it lives: it would unwind through Rust, which aborts the process.
@@ -151,9 +149,6 @@ mod unix {
 
 #[cfg(not(unix))]
 mod other {
-    use std::io;
-    use std::thread;
-
     /// No SIGPIPE here.
     pub(crate) struct SigpipeBlocked;
 
@@ -167,7 +162,7 @@ mod other {
         }
     }
 
-    pub(crate) fn spawn_with_signals_blocked(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+    pub(crate) fn with_all_blocked<T>(make: impl FnOnce() -> T) -> T {
+        make()
     }
 }

@@ -1,5 +1,7 @@
 //! lambda_client.
 
+use std::sync::Arc;
+
 use super::config::lambda_config;
 use super::error::lambda_error;
 use super::guard::entry;
@@ -14,7 +16,8 @@ use crate::core::outcome::Status;
 /// Settings, connections and retry budget, shared by all who call with it. Threads: any.
 /// Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
 pub struct lambda_client {
-    pub(super) client: Client,
+    /// Shared with the calls under way.
+    pub(super) client: Arc<Client>,
 }
 
 /// config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
@@ -37,7 +40,7 @@ pub unsafe extern "C" fn lambda_client_new(
             Some(config) => Client::new(config.usable()?)?,
             None => Client::new(&Config::default())?,
         };
-        let made = handle::give(lambda_client { client: made });
+        let made = handle::give(lambda_client { client: Arc::new(made) });
         if made.is_null() {
             return Err(text::no_memory("client"));
         }
@@ -57,7 +60,7 @@ pub unsafe extern "C" fn lambda_client_new(
     }
 }
 
-/// Must be the client's last use. Does not wait: no call may be under way.
+/// Must be the client's last use. Does not wait: calls that are under way go on to their end.
 ///
 /// # Safety
 /// See [`handle::free`].

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn lambda_config_set_credentials(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambda_config, ms: u64) -> lambda_status {
     set(config, "connect_timeout", |config| {
-        config.connect_timeout = unless_zero(ms).map(Duration::from_millis);
+        config.connect_timeout = Some(Duration::from_millis(ms));
         Ok(())
     })
 }
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambd
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config, ms: u64) -> lambda_status {
     set(config, "timeout", |config| {
-        config.timeout = unless_zero(ms).map(Duration::from_millis);
+        config.timeout = Some(Duration::from_millis(ms));
         Ok(())
     })
 }
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_max_attempts(config: *mut lambda_config, attempts: u32) -> lambda_status {
     set(config, "max_attempts", |config| {
-        config.max_attempts = (attempts != 0).then_some(attempts);
+        config.max_attempts = Some(attempts);
         Ok(())
     })
 }
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn lambda_config_set_max_connections(
     connections: u32,
 ) -> lambda_status {
     set(config, "max_connections", |config| {
-        config.max_connections = (connections != 0).then_some(connections);
+        config.max_connections = Some(connections);
         Ok(())
     })
 }
@@ -180,13 +180,9 @@ pub unsafe extern "C" fn lambda_config_set_max_connections(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_max_response_bytes(config: *mut lambda_config, bytes: u64) -> lambda_status {
     set(config, "max_response_bytes", |config| {
-        config.max_response_bytes = unless_zero(bytes);
+        config.max_response_bytes = Some(bytes);
         Ok(())
     })
-}
-
-fn unless_zero(value: u64) -> Option<u64> {
-    (value != 0).then_some(value)
 }
 
 /// Every setter: changes `config`, or remembers why not.

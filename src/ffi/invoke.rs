@@ -1,5 +1,7 @@
 //! lambda_invoke.
 
+use std::sync::Arc;
+
 use super::client::lambda_client;
 use super::guard::entry;
 use super::handle;
@@ -23,12 +25,14 @@ pub unsafe extern "C" fn lambda_invoke(
         let Some(client) = client else { return refuse(&Error::argument("client: is NULL")) };
         let Some(request) = request else { return refuse(&Error::argument("request: is NULL")) };
         let (invocation, interrupt) = match request.usable() {
-            Ok(usable) => usable,
+            // The snapshot: from here on the caller may change or free both objects, in a callback for one.
+            Ok((invocation, interrupt)) => (invocation.clone(), interrupt),
             Err(error) => return refuse(&error),
         };
+        let client = Arc::clone(&client.client);
         give(match interrupt {
-            Some(interrupt) => client.client.call(invocation, Some(&mut || interrupt.ask())),
-            None => client.client.call(invocation, None),
+            Some(interrupt) => client.call(&invocation, Some(&mut || interrupt.ask())),
+            None => client.call(&invocation, None),
         })
     })
 }
