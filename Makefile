@@ -26,12 +26,12 @@ PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-install lint header lib install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install lint header lib install bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
 
-test: test-rust test-local test-c test-install ## every test in every language, against the local endpoint
+test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install ## every test in every language, against the local endpoint
 
 test-rust: ## the tests of the crate
 	$(CARGO) test --locked
@@ -39,8 +39,17 @@ test-rust: ## the tests of the crate
 test-local: $(VENV)/ready ## the local endpoint, tested with botocore
 	$(VENV)/bin/pytest tests/local tests/vectors
 
-test-c: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## C programs, header, ABI, README; under valgrind where it is installed
-	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi tests/docs
+test-c: $(VENV)/ready $(LIB)/$(SO) ## C programs, header, ABI; under valgrind too where it is installed
+	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi
+
+test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/cpp
+
+test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
+	$(VENV)/bin/pytest bindings/python/tests
+
+test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md, and the demo
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
 
 test-install: $(VENV)/ready ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest tests/install

@@ -1,0 +1,106 @@
+"""How a call that waits in C is ended from Python."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ._abi import ClientPointer, InterruptFn, RequestPointer, ResultPointer, library
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Protocol, Union
+
+    class Flag(Protocol):
+        """Such as threading.Event."""
+
+        def is_set(self) -> bool: ...
+
+    Stop = Union[Callable[[], object], Flag]
+
+# Until Python 3.14 a thread that asks for the GIL while the interpreter ends is unwound on the spot. In a hook that
+# unwinds the library's frames too, which aborts the process. So calls of other threads that have a hook are ended
+# before the interpreter is. The patience is for a `stop` that does not return.
+_PATIENCE = 2.0
+_ending = threading.Event()
+_asking: set[object] = set()
+
+
+def invoke(client: ClientPointer, request: RequestPointer, stop: Stop | None) -> ResultPointer:
+    """lambda_invoke, ended by what a signal's handler raises, Ctrl-C first of all, or by `stop`."""
+    wanted = _callable(stop)
+    # Python delivers signals on the main thread alone.
+    if threading.get_ident() == threading.main_thread().ident:
+        return _invoke_asking(client, request, wanted)
+    if wanted is None:
+        return _invoke(client, request)
+    call = object()
+    _asking.add(call)
+    try:
+        return _invoke_asking(client, request, lambda: _ending.is_set() or wanted())
+    finally:
+        _asking.discard(call)
+
+
+def _invoke(client: ClientPointer, request: RequestPointer) -> ResultPointer:
+    result: ResultPointer = library.lambda_invoke(client, request)
+    return result
+
+
+def _invoke_asking(client: ClientPointer, request: RequestPointer, stop: Callable[[], object] | None) -> ResultPointer:
+    raised: list[BaseException] = []
+    watch = _watch(stop, raised)
+    next(watch)
+    # Alive until the call is over: the request only borrows it.
+    hook = InterruptFn(watch.send)
+    library.lambda_request_set_interrupt(request, hook, None)
+    try:
+        result = _invoke(client, request)
+    finally:
+        # Not left to the garbage collection, in which Ctrl-C would be lost.
+        watch.close()
+    if raised:
+        raise raised.pop()
+    return result
+
+
+def _watch(stop: Callable[[], object] | None, raised: list[BaseException]) -> Generator[int, object, None]:
+    """Each send answers whether the call is to end.
+
+    A generator, already inside its `try`, since a signal's handler runs as soon as Python code does: in a function that
+    is before its first line, ctypes would print what the handler raised, and the call would go on.
+    """
+    end = 0
+    while True:
+        try:
+            while True:
+                yield end
+                if stop is not None and stop():
+                    end = 1
+        except GeneratorExit:
+            return
+        except BaseException as error:
+            raised.append(error)
+            end = 1
+
+
+def _callable(stop: Stop | None) -> Callable[[], object] | None:
+    wanted = getattr(stop, "is_set", stop)
+    if wanted is not None and not callable(wanted):
+        raise TypeError(f"stop must be callable or have is_set(), such as a threading.Event, not {stop!r}")
+    return wanted
+
+
+def _end_calls() -> None:
+    _ending.set()
+    deadline = time.monotonic() + _PATIENCE
+    while _asking and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+atexit.register(_end_calls)
+# The calls of the parent's other threads do not go on in the child.
+os.register_at_fork(after_in_child=_asking.clear)

@@ -1,0 +1,195 @@
+"""What became of a call."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import json
+from typing import TYPE_CHECKING
+
+from ._abi import ResultPointer, ResultStruct
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+
+class Status(enum.IntEnum):
+    """LAMBDA_OK, LAMBDA_FUNCTION_ERROR and LAMBDA_E_* of the C library."""
+
+    OK = 0
+    FUNCTION_ERROR = 1
+    INVALID_ARGUMENT = -1
+    CONFIG = -2
+    CREDENTIALS = -3
+    RESOLVE = -4
+    CONNECT = -5
+    TLS = -6
+    IO = -7
+    TIMEOUT = -8
+    CANCELLED = -9
+    THROTTLED = -10
+    SERVICE = -11
+    PROTOCOL = -12
+    TOO_LARGE = -13
+    INTERNAL = -14
+    NO_MEMORY = -15
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        """A library that is newer than this package may have more numbers."""
+        if not isinstance(value, int):
+            return None
+        status = int.__new__(cls, value)
+        status._name_ = f"UNKNOWN_{value}"
+        status._value_ = value
+        return status
+
+
+class Execution(enum.Enum):
+    """Did the function run?"""
+
+    UNKNOWN = 0
+    """Nobody knows: it may have run, may be running, may run yet."""
+    NONE = 1
+    """Certainly not, and it will not."""
+    RAN = 2
+    """It was started; whether it finished, and how, says the status."""
+    QUEUED = 3
+    """Lambda took the event and will run it."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Execution | None:
+        return cls.UNKNOWN if isinstance(value, int) else None
+
+
+class Result:
+    """What became of one call. Read-only; what the answer did not say is None."""
+
+    # No dataclass: slots with defaults need Python 3.10 there, and importing it takes longer than all of this package.
+    __slots__ = (
+        "status",
+        "execution",
+        "payload",
+        "log",
+        "executed_version",
+        "request_id",
+        "http_status",
+        "attempts",
+        "unknown_attempts",
+        "function_error",
+        "error_type",
+        "error_message",
+        "throttle_reason",
+        "retry_after",
+        "durable_execution_arn",
+        "content_type",
+        "duration",
+    )
+
+    status: Status
+    execution: Execution
+    payload: bytes
+    """What the function returned or threw."""
+    log: bytes | None
+    """The end of the function's log, if it was asked for."""
+    executed_version: str | None
+    request_id: str | None
+    http_status: int
+    """Of the last attempt's answer; 0 if it had none."""
+    attempts: int
+    """0 if the call was refused before the first."""
+    unknown_attempts: int
+    """Attempts of which nobody knows whether they ran the function; each is a possible extra run."""
+    function_error: str | None
+    error_type: str | None
+    """The function's errorType, or the service's error code."""
+    error_message: str | None
+    throttle_reason: str | None
+    retry_after: float | None
+    """Seconds, as the service asked for."""
+    durable_execution_arn: str | None
+    content_type: str | None
+    duration: float
+    """Seconds from the call to the end, waits and retries included."""
+
+    def __init__(
+        self,
+        status: Status = Status.OK,
+        execution: Execution = Execution.NONE,
+        payload: bytes = b"",
+        log: bytes | None = None,
+        executed_version: str | None = None,
+        request_id: str | None = None,
+        http_status: int = 0,
+        attempts: int = 0,
+        unknown_attempts: int = 0,
+        function_error: str | None = None,
+        error_type: str | None = None,
+        error_message: str | None = None,
+        throttle_reason: str | None = None,
+        retry_after: float | None = None,
+        durable_execution_arn: str | None = None,
+        content_type: str | None = None,
+        duration: float = 0.0,
+    ) -> None:
+        values = locals()
+        for name in self.__slots__:
+            object.__setattr__(self, name, values[name])
+
+    def json(self) -> Any:
+        """The payload, decoded."""
+        return json.loads(self.payload)
+
+    @property
+    def log_text(self) -> str:
+        """The log as text; empty if there is none. What is no UTF-8, such as a character cut in half, is replaced."""
+        return (self.log or b"").decode("utf-8", "replace")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        return f"Result({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Result) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __reduce__(self) -> tuple[type[Result], tuple[object, ...]]:
+        return type(self), self._values()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Result is read-only: cannot set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Result is read-only: cannot delete {name}")
+
+
+def read(pointer: ResultPointer) -> Result:
+    assert pointer.value is not None, "the library never gives NULL for a result"
+    raw = ResultStruct.from_address(pointer.value)
+    return Result(
+        status=Status(raw.status),
+        execution=Execution(raw.execution),
+        payload=ctypes.string_at(raw.payload, raw.payload_len),
+        log=ctypes.string_at(raw.log, raw.log_len) if raw.log else None,
+        executed_version=_text(raw.executed_version),
+        request_id=_text(raw.request_id),
+        http_status=raw.http_status,
+        attempts=raw.attempts,
+        unknown_attempts=raw.unknown_attempts,
+        function_error=_text(raw.function_error),
+        error_type=_text(raw.error_type),
+        error_message=_text(raw.error_message),
+        throttle_reason=_text(raw.throttle_reason),
+        retry_after=raw.retry_after_ms / 1000 if raw.retry_after_ms else None,
+        durable_execution_arn=_text(raw.durable_execution_arn),
+        content_type=_text(raw.content_type),
+        duration=raw.duration_us / 1_000_000,
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

@@ -1,0 +1,157 @@
+"""The local endpoint, a client of it, and the environments in which the package is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+BINDING = TESTS.parent
+ROOT = BINDING.parents[1]
+
+sys.path.insert(0, str(BINDING))
+
+import lambda_invoke  # noqa: E402
+
+OLDEST, NEWEST = 9, 19
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_of_whoever_runs_the_tests() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "_X_AMZN_", "LAMBDA_INVOKE_")):
+                patch.delenv(name)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        yield
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    settings: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As local/lambda-local gives it to a command."""
+        return {
+            "AWS_ENDPOINT_URL_LAMBDA": self.settings["endpoint_url"],
+            "AWS_REGION": self.settings["region"],
+            "AWS_ACCESS_KEY_ID": self.settings["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": self.settings["secret_access_key"],
+        }
+
+
+@pytest.fixture(scope="session")
+def endpoint(no_settings_of_whoever_runs_the_tests: None) -> Iterator[Endpoint]:
+    command = [sys.executable, str(ROOT / "local" / "lambda-local"), str(TESTS / "functions")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        ready = server.stdout.readline()
+        settings = dict(re.findall(r"(\w+)=(\S+)", ready))
+        assert settings, f"the local endpoint did not start: {ready!r}"
+        settings["endpoint_url"] = settings.pop("endpoint")
+        yield Endpoint(settings)
+        server.send_signal(signal.SIGTERM)
+
+
+ClientMaker = Callable[..., lambda_invoke.Client]
+
+
+@pytest.fixture
+def make_client(endpoint: Endpoint) -> Iterator[ClientMaker]:
+    made = []
+
+    def make(**settings: Any) -> lambda_invoke.Client:
+        client = lambda_invoke.Client(**{**endpoint.settings, **settings})
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(make_client: ClientMaker) -> lambda_invoke.Client:
+    return make_client()
+
+
+def interpreters() -> list[str]:
+    """One of each minor version that this machine has, on the PATH or from pyenv; the one that runs this among them."""
+    found = {sys.version_info[1]: sys.executable}
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for minor in range(OLDEST, NEWEST):
+        candidates = [which(f"python3.{minor}"), *map(str, sorted(pyenv.glob(f"3.{minor}.*/bin/python"), reverse=True))]
+        for candidate in filter(None, candidates):
+            # A shim of a version manager may stand for a version that is not there.
+            if minor not in found and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
+                found[minor] = candidate
+    return [found[minor] for minor in sorted(found)]
+
+
+def version_of(interpreter: str) -> str:
+    program = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    return subprocess.run([interpreter, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+
+
+INTERPRETERS = {version_of(interpreter): interpreter for interpreter in interpreters()}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    # Isolated, as users build it; there is nothing to download.
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, str(BINDING)], check=True)
+    (built,) = folder.iterdir()
+    return built
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel in it and nothing else."""
+
+    python: Path
+    environment: dict[str, str]
+
+    def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            # What the package does wrong shows as a warning or on stderr.
+            [str(self.python), "-X", "dev", str(TESTS / "programs" / program), *arguments],
+            env=self.environment,
+            cwd=self.python.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, program: str, *arguments: str) -> str:
+        """The output of a program that must end well, and silently."""
+        process = self.start(program, *arguments)
+        output, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, ""), output
+        return output
+
+
+@pytest.fixture(scope="session", params=INTERPRETERS)
+def installed(
+    request: pytest.FixtureRequest, wheel: Path, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Installed:
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([INTERPRETERS[request.param], "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, str(wheel)], check=True)
+    # No cargo, and nothing of the repository.
+    return Installed(python, {"PATH": str(folder / "bin"), **endpoint.environment})

@@ -1,0 +1,40 @@
+"""Counts how many of so many Ctrl-C come out of calls that are too short for one to come while they wait."""
+
+import contextlib
+import random
+import signal
+import sys
+import threading
+import time
+
+import lambda_invoke
+
+rounds = int(sys.argv[1])
+client = lambda_invoke.Client()
+ready = threading.Semaphore(0)
+
+
+def interrupt():
+    for _ in range(rounds):
+        ready.acquire()
+        time.sleep(random.uniform(0, 0.002))
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def call_for(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # Refused at once: the less the call takes, the more of the time is spent in this package.
+        with contextlib.suppress(lambda_invoke.InvalidArgumentError):
+            client.invoke("")
+
+
+threading.Thread(target=interrupt, daemon=True).start()
+caught = 0
+for _ in range(rounds):
+    try:
+        ready.release()
+        call_for(2)
+    except KeyboardInterrupt:
+        caught += 1
+print(f"{caught} of {rounds}")

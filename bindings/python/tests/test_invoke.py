@@ -1,0 +1,208 @@
+"""What a call sends and what comes back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from conftest import ClientMaker
+from lambda_invoke import Client, Execution, InvalidArgumentError, InvocationType, Result, Retry, Status
+
+
+@pytest.mark.parametrize(
+    ("payload", "sent"),
+    [
+        (None, b""),
+        (b"", b""),
+        (b"\x00\xff\x00", b"\x00\xff\x00"),
+        (bytearray(b"ab"), b"ab"),
+        (memoryview(b"abcd")[::2], b"ac"),
+        ('{"a": "\u00e4"}', '{"a": "\u00e4"}'.encode()),
+        ({"a": ["\u00e4", 1.5, None, True]}, '{"a":["\u00e4",1.5,null,true]}'.encode()),
+        ([], b"[]"),
+        (0, b"0"),
+        (False, b"false"),
+    ],
+)
+def test_payload(client: Client, payload: object, sent: bytes) -> None:
+    assert client.invoke("echo", payload).payload == sent
+
+
+def test_a_long_payload(client: Client) -> None:
+    payload = bytes(range(256)) * 20_000
+    assert client.invoke("echo", payload).payload == payload
+
+
+@pytest.mark.parametrize(("payload", "error"), [({1, 2}, TypeError), (float("nan"), ValueError)])
+def test_what_json_cannot_encode_is_not_sent(client: Client, payload: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        client.invoke("echo", payload)
+
+
+def test_result(client: Client) -> None:
+    result = client.invoke("echo", {"a": 1}, qualifier="live", log=True)
+    assert result.json() == {"a": 1}
+    assert (result.status, result.execution) == (Status.OK, Execution.RAN)
+    assert (result.http_status, result.attempts, result.unknown_attempts) == (200, 1, 0)
+    assert result.executed_version == "1"
+    assert result.request_id
+    assert result.log is not None
+    assert b"echoing\n" in result.log
+    assert "echoing\n" in result.log_text
+    assert result.content_type is not None
+    assert 0 < result.duration < 60
+    nothing = ("function_error", "error_type", "error_message", "throttle_reason", "retry_after")
+    assert [getattr(result, name) for name in nothing] == [None] * 5
+
+
+def test_without_log(client: Client) -> None:
+    result = client.invoke("echo", b"")
+    assert (result.log, result.log_text) == (None, "")
+
+
+def test_a_log_may_hold_any_bytes(client: Client) -> None:
+    log = b"\xffbegin\0end"
+    headers = {"X-Amz-Log-Result": base64.b64encode(log).decode()}
+    result = client.invoke("answer", {"status": 200, "headers": headers}, log=True)
+    assert result.log == log
+    assert result.log_text == "\ufffdbegin\0end"
+
+
+def test_the_rarer_fields(client: Client) -> None:
+    headers = {"X-Amz-Durable-Execution-Arn": "arn:durable", "Content-Type": "text/x"}
+    result = client.invoke("answer", {"status": 200, "headers": headers, "body": "x"})
+    assert (result.durable_execution_arn, result.content_type, result.payload) == ("arn:durable", "text/x", b"x")
+
+
+@pytest.mark.parametrize("context", [{"custom": {"a": "\u00e4"}}, MappingProxyType({"custom": {"a": "\u00e4"}})])
+def test_client_context_as_a_mapping(client: Client, context: Mapping[str, object]) -> None:
+    assert client.invoke("context", {}, client_context=context).json()["client_context"] == {"custom": {"a": "\u00e4"}}
+
+
+def test_client_context_in_base64(client: Client) -> None:
+    context = base64.b64encode(b'{"custom": {"b": "2"}}').decode()
+    assert client.invoke("context", {}, client_context=context).json()["client_context"] == {"custom": {"b": "2"}}
+
+
+def test_tenant_and_durable_execution(client: Client) -> None:
+    seen = client.invoke("context", {}, tenant_id="blue", durable_execution_name="order-1").json()
+    assert (seen["tenant_id"], seen["durable_execution_name"]) == ("blue", "order-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "execution"),
+    [
+        ("RequestResponse", 200, Execution.RAN),
+        ("Event", 202, Execution.QUEUED),
+        (InvocationType.EVENT, 202, Execution.QUEUED),
+        ("DryRun", 204, Execution.NONE),
+        (InvocationType.DRY_RUN, 204, Execution.NONE),
+    ],
+)
+def test_invocation_type(client: Client, kind: str, status: int, execution: Execution) -> None:
+    result = client.invoke("request", {}, invocation_type=kind)
+    assert (result.http_status, result.execution) == (status, execution)
+
+
+def sent(client: Client, **arguments: Any) -> dict[str, Any]:
+    seen: dict[str, Any] = client.invoke("request", b"x", **arguments).json()
+    return seen
+
+
+def test_what_is_not_given_is_not_sent(client: Client) -> None:
+    seen = sent(client)
+    assert seen["path"].endswith("/functions/request/invocations")
+    assert not seen["query"]
+    extra = {"x-amz-client-context", "x-amz-tenant-id", "x-amz-durable-execution-name", "x-amzn-trace-id"}
+    assert not extra & seen["headers"].keys()
+
+
+class TestTraceHeader:
+    def test_is_passed_on_inside_lambda(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        for trace in ("Root=1-1", "Root=1-2"):
+            monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+            assert sent(client)["headers"]["x-amzn-trace-id"] == trace
+
+    def test_may_be_given(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-1")
+        assert sent(client, trace_header="Root=1-3")["headers"]["x-amzn-trace-id"] == "Root=1-3"
+
+    def test_an_empty_variable_is_none(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", "")
+        assert "x-amzn-trace-id" not in sent(client)["headers"]
+
+
+@pytest.mark.parametrize(("mode", "attempts"), [("safe", 1), ("none", 1), ("always", 2), (Retry.ALWAYS, 2)])
+def test_retry(make_client: ClientMaker, mode: str, attempts: int) -> None:
+    for settings, arguments in (({"retry": mode}, {}), ({}, {"retry": mode})):
+        client = make_client(max_attempts=2, **settings)
+        with pytest.raises(ConnectionError) as caught:
+            client.invoke("answer", '"reset"', **arguments)
+        result = caught.value.result
+        assert (result.attempts, result.unknown_attempts) == (attempts, attempts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"function_name": ""}, "function_name"),
+        ({"function_name": "a\0b"}, "function_name: holds a NUL"),
+        ({"function_name": "\ud800"}, "function_name"),
+        ({"qualifier": ""}, "qualifier"),
+        ({"invocation_type": "Later"}, "invocation_type: must be one of 'RequestResponse', 'Event', 'DryRun'"),
+        ({"invocation_type": "Event", "log": True}, "log_type"),
+        ({"client_context": "no Base64"}, "client_context"),
+        ({"tenant_id": ""}, "tenant_id"),
+        ({"durable_execution_name": "x" * 65}, "durable_execution_name"),
+        ({"trace_header": "a\nb"}, "trace_header"),
+        ({"timeout": 0}, "timeout: must be more than 0 seconds"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"retry": "often"}, "retry: must be one of 'safe', 'none', 'always'"),
+    ],
+)
+def test_what_cannot_be_sent_is_not(client: Client, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        client.invoke(**{"function_name": "echo", **arguments})
+    assert isinstance(caught.value, ValueError)
+    assert (caught.value.result.execution, caught.value.result.attempts) == (Execution.NONE, 0)
+
+
+@pytest.mark.parametrize("arguments", [{"qualifier": 1}, {"timeout": "1"}, {"stop": 1}, {"client_context": b"e30="}])
+def test_what_has_the_wrong_type_is_a_type_error(client: Client, arguments: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        client.invoke("echo", **arguments)
+
+
+class TestResult:
+    def test_is_read_only(self) -> None:
+        result = Result()
+        for name in ("status", "other"):
+            with pytest.raises(AttributeError, match="read-only"):
+                setattr(result, name, 1)
+        with pytest.raises(AttributeError, match="read-only"):
+            del result.status
+        assert not hasattr(result, "__dict__")
+
+    def test_compares_and_shows_its_fields(self) -> None:
+        assert Result(payload=b"1") == Result(payload=b"1")
+        assert hash(Result(payload=b"1")) == hash(Result(payload=b"1"))
+        assert Result(payload=b"1") != Result(payload=b"2")
+        assert Result() != object()
+        assert "payload=b'1'" in repr(Result(payload=b"1"))
+
+    def test_payload_that_is_no_json(self) -> None:
+        with pytest.raises(json.JSONDecodeError):
+            Result(payload=b"").json()
+
+    def test_numbers_of_a_later_version_are_kept(self) -> None:
+        assert (Status(-99), Status(-99).name) == (-99, "UNKNOWN_-99")
+        assert Execution(99) is Execution.UNKNOWN
+        for kind in (Status, Execution):
+            with pytest.raises(ValueError, match="not a valid"):
+                kind("x")

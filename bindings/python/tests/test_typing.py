@@ -1,0 +1,49 @@
+"""The types hold, inside and for users."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import BINDING
+
+GOOD = """
+import lambda_invoke
+
+with lambda_invoke.Client(region="us-east-1", timeout=5) as client:
+    result: lambda_invoke.Result = client.invoke("f", {"a": 1}, invocation_type="Event", log=True)
+    size: int = len(result.payload)
+    try:
+        client.invoke("f", b"", client_context={"a": 1}, retry=lambda_invoke.Retry.NONE)
+    except lambda_invoke.TimeoutError as error:
+        known: lambda_invoke.Execution = error.result.execution
+"""
+BAD = """
+import lambda_invoke
+
+client = lambda_invoke.Client("us-east-1")
+client.invoke(1)
+client.invoke("f", timeout="1")
+client.invoke("f", stop=1)
+length: int = client.invoke("f").log
+"""
+
+
+def mypy(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={os.devnull}", *arguments]
+    return subprocess.run(command, cwd=BINDING, capture_output=True, text=True)
+
+
+def test_the_package() -> None:
+    checked = mypy()
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_its_users(tmp_path: Path) -> None:
+    for source, errors in ((GOOD, 0), (BAD, 5)):
+        program = tmp_path / "program.py"
+        program.write_text(source)
+        checked = mypy(str(program))
+        assert checked.stdout.count(": error:") == errors, checked.stdout
