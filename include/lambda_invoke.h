@@ -153,7 +153,7 @@ typedef struct lambda_result {
   lambda_status status;
   // LAMBDA_EXECUTION_*
   int32_t execution;
-  // of the last attempt's answer; 0 if it had none
+  // of the last answer; 0 if there was none
   int32_t http_status;
   // tries begun, those that found no connection included; 0 if refused before the first
   uint32_t attempts;
@@ -173,9 +173,9 @@ typedef struct lambda_result {
   const char *error_message;
   // why the service throttled, in its words; else NULL
   const char *throttle_reason;
-  // of the last attempt's answer; 0 if it did not say
+  // of the last answer; 0 if it did not say
   uint64_t retry_after_ms;
-  // x-amzn-RequestId of the last attempt's answer; NULL if it had none
+  // x-amzn-RequestId of the last answer; NULL if it had none
   const char *request_id;
   // the version that ran; NULL if the answer did not say
   const char *executed_version;

@@ -65,7 +65,7 @@ pub struct Outcome {
     pub status: Status,
     /// Whether the function ran; the highest of all attempts.
     pub execution: Execution,
-    /// HTTP status of the last attempt's answer; 0 if it had none.
+    /// HTTP status of the last answer; 0 if there was none.
     pub http_status: u16,
     /// Tries begun, those that found no connection included; 0 if refused before the first.
     pub attempts: u32,
@@ -85,7 +85,7 @@ pub struct Outcome {
     pub throttle_reason: Option<String>,
     /// How long the last answer asked to wait.
     pub retry_after: Option<Duration>,
-    /// x-amzn-RequestId of the last attempt's answer.
+    /// x-amzn-RequestId of the last answer.
     pub request_id: Option<String>,
     /// X-Amz-Executed-Version: the version that ran.
     pub executed_version: Option<String>,

@@ -19,7 +19,7 @@ pub struct lambda_result {
     pub status: lambda_status,
     /// LAMBDA_EXECUTION_*
     pub execution: i32,
-    /// of the last attempt's answer; 0 if it had none
+    /// of the last answer; 0 if there was none
     pub http_status: i32,
     /// tries begun, those that found no connection included; 0 if refused before the first
     pub attempts: u32,
@@ -39,9 +39,9 @@ pub struct lambda_result {
     pub error_message: *const c_char,
     /// why the service throttled, in its words; else NULL
     pub throttle_reason: *const c_char,
-    /// of the last attempt's answer; 0 if it did not say
+    /// of the last answer; 0 if it did not say
     pub retry_after_ms: u64,
-    /// x-amzn-RequestId of the last attempt's answer; NULL if it had none
+    /// x-amzn-RequestId of the last answer; NULL if it had none
     pub request_id: *const c_char,
     /// the version that ran; NULL if the answer did not say
     pub executed_version: *const c_char,

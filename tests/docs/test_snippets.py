@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "build/lib"
 CC = os.environ.get("CC", "cc")
+CXX = os.environ.get("CXX", "c++")
+GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
 FRAGMENT = """
 #include "lambda_invoke.h"
@@ -38,20 +42,76 @@ PROGRAMS = [code for code in C_SNIPPETS if "int main" in code]
 FRAGMENTS = [code for code in C_SNIPPETS if "int main" not in code]
 
 
+def greets(*command: str, **environment: str) -> None:
+    """The command prints the greeting of the function that it invokes on the local endpoint, and nothing else."""
+    done = subprocess.run(
+        [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--", *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Hello, Ada!" in done.stdout
+
+
+def only(language: str) -> str:
+    """The one program that README.md shows in a language."""
+    (code,) = snippets("README.md", language)
+    return code
+
+
 def test_there_are_snippets() -> None:
     assert PROGRAMS and FRAGMENTS
+
+
+def test_the_cpp_program_runs(tmp_path: Path) -> None:
+    source, program = tmp_path / "program.cpp", tmp_path / "program"
+    source.write_text(only("cpp"), encoding="utf-8")
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
+    link = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program)]
+    done = subprocess.run([CXX, *flags, str(source), *link], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
+
+
+def test_the_python_program_runs(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(only("python"), encoding="utf-8")
+    greets(sys.executable, str(program), PYTHONPATH=str(ROOT / "bindings/python"))
+
+
+def test_the_go_program_runs(tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(only("go"), encoding="utf-8")
+    (tmp_path / "go.mod").write_text(
+        f"module program\n\ngo 1.21\n\nrequire {GO_MODULE} v0.0.0\n\nreplace {GO_MODULE} => {ROOT / 'bindings/go'}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "lambda_invoke.pc").write_text(
+        f"Name: lambda_invoke\nDescription: for this test\nVersion: 0.1.0\nCflags: -I{ROOT / 'include'}\n"
+        f"Libs: -L{LIBRARY} -llambda_invoke\n",
+        encoding="utf-8",
+    )
+    program = tmp_path / "program"
+    done = subprocess.run(
+        ["go", "build", "-o", str(program), "."],
+        cwd=tmp_path,
+        env={**os.environ, "PKG_CONFIG_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
 
 
 @pytest.mark.parametrize("code", PROGRAMS)
 def test_programs_run(code: str, tmp_path: Path) -> None:
     source, program = tmp_path / "program.c", tmp_path / "program"
     source.write_text(code, encoding="utf-8")
-    library = ROOT / "build/lib"
-    compile_c(source, f"-L{library}", "-llambda_invoke", f"-Wl,-rpath,{library}", "-o", str(program))
-    command = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Hello, Ada!" in done.stdout
+    compile_c(source, f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program))
+    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
 
 
 @pytest.mark.parametrize("code", FRAGMENTS)
