@@ -48,17 +48,28 @@ test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
 test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
 	$(VENV)/bin/pytest bindings/python/tests
 
+GO_TEST := bindings/go/with-library go test -count=1
+
+test-go: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package: plain, with a hostile collector, under -race, static
+	$(GO_TEST) ./...
+	GOGC=1 GODEBUG=cgocheck=1 $(GO_TEST) ./...
+	$(GO_TEST) -race ./...
+	$(GO_TEST) -tags lambda_invoke_static ./...
+
 test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md, and the demo
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
 
 test-install: $(VENV)/ready ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest tests/install
 
-lint: $(VENV)/ready ## every linter, as strict as it goes
+lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as strict as it goes
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	@test -z "$$(gofmt -l bindings/go)" || { echo "gofmt would change:"; gofmt -l bindings/go; exit 1; }
+	bindings/go/with-library go vet ./...
+	bindings/go/with-library go vet -tags lambda_invoke_static ./...
 
 header: ## renew include/lambda_invoke.h from src/ffi
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header

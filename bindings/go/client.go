@@ -1,0 +1,242 @@
+// Package lambdainvoke invokes AWS Lambda functions through liblambda_invoke.
+//
+// It says the truth about every call: an [Error] and a [Result] tell whether the function ran, did not, or whether
+// nobody knows ([Execution]). It never hands one invocation to Lambda twice unless told that it may ([RetryAlways]), and
+// a failed function is an error.
+//
+// The C library is found by pkg-config as lambda_invoke. With the build tag lambda_invoke_static it is linked into the
+// program.
+package lambdainvoke
+
+/*
+#include <lambda_invoke.h>
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+)
+
+// Config says how to reach Lambda. A field that has its zero value is not set: it comes from the environment, which is
+// read when the client is made and never again, or is the library's default.
+type Config struct {
+	// Region is one such as "us-east-1". A full ARN's own region goes before it. Else AWS_REGION, AWS_DEFAULT_REGION.
+	Region string
+	// EndpointURL is http(s)://host[:port][/path]. Else AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, AWS's own.
+	EndpointURL string
+	// Credentials are else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+	Credentials Credentials
+	// Timeout is that of a whole call, waiting for a connection and retries included: else 910 s, and 60 s for events and
+	// dry runs.
+	Timeout time.Duration
+	// ConnectTimeout is that of name, TCP and TLS of one connection together: else 5 s. It ends an attempt, not the call.
+	ConnectTimeout time.Duration
+	// MaxAttempts counts the first try too: else 3.
+	MaxAttempts int
+	// Retry is else RetrySafe.
+	Retry RetryMode
+	// MaxConnections is how many calls may be under way at once; more wait their turn. Else what half of the process's
+	// file descriptors allow.
+	MaxConnections int
+	// MaxResponseBytes is the longest payload of an answer: else 64 MiB.
+	MaxResponseBytes int64
+}
+
+// Credentials sign the calls. SessionToken belongs to temporary ones.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+}
+
+// Format shows only the access key's id, whatever the verb, so that a Config can be printed without its secrets.
+func (c Credentials) Format(state fmt.State, _ rune) {
+	fmt.Fprintf(state, "{AccessKeyID:%s}", c.AccessKeyID)
+}
+
+// Client has settings, connections and retry budget, for any number of goroutines. NewClient makes one; Close frees it.
+type Client struct {
+	timeout time.Duration
+
+	mutex  sync.Mutex
+	handle *C.lambda_client
+	calls  int
+	closed bool
+}
+
+// NewClient makes a client. It reads the environment and files, but does not use the network. The error is an [*Error].
+func NewClient(config Config) (*Client, error) {
+	if err := checkVersion(headerVersion, uint32(C.lambda_version_number())); err != nil {
+		return nil, err
+	}
+	settings := C.lambda_config_new()
+	if settings == nil {
+		return nil, refuse(StatusNoMemory, nil, "no memory for a client's settings")
+	}
+	defer C.lambda_config_free(settings)
+	if err := config.fill(settings); err != nil {
+		return nil, err
+	}
+	var handle *C.lambda_client
+	var failure *C.lambda_error
+	if status := C.lambda_client_new(settings, &handle, &failure); status != C.LAMBDA_OK {
+		// NULL, if there was no memory for it, has a message as well.
+		defer C.lambda_error_free(failure)
+		return nil, refuse(Status(status), nil, "%s", C.GoString(C.lambda_error_message(failure)))
+	}
+	return &Client{timeout: config.Timeout, handle: handle}, nil
+}
+
+func (c *Config) fill(settings *C.lambda_config) error {
+	var text arena
+	defer text.free()
+	if s := text.optional("region", c.Region); s != nil {
+		C.lambda_config_set_region(settings, s)
+	}
+	if s := text.optional("endpoint_url", c.EndpointURL); s != nil {
+		C.lambda_config_set_endpoint_url(settings, s)
+	}
+	if c.Credentials != (Credentials{}) {
+		C.lambda_config_set_credentials(
+			settings,
+			text.optional("access_key_id", c.Credentials.AccessKeyID),
+			text.optional("secret_access_key", c.Credentials.SecretAccessKey),
+			text.optional("session_token", c.Credentials.SessionToken),
+		)
+	}
+	if text.err != nil {
+		return text.err
+	}
+	for _, number := range []struct {
+		field string
+		value int64
+		limit int64
+	}{
+		{"timeout", int64(c.Timeout), math.MaxInt64},
+		{"connect_timeout", int64(c.ConnectTimeout), math.MaxInt64},
+		{"max_attempts", int64(c.MaxAttempts), math.MaxUint32},
+		{"max_connections", int64(c.MaxConnections), math.MaxUint32},
+		{"max_response_bytes", c.MaxResponseBytes, math.MaxInt64},
+	} {
+		if number.value < 0 || number.value > number.limit {
+			return refuse(StatusInvalidArgument, nil, "%s: %d is not between 0 and %d", number.field, number.value, number.limit)
+		}
+	}
+	if c.Timeout != 0 {
+		C.lambda_config_set_timeout_ms(settings, milliseconds(c.Timeout))
+	}
+	if c.ConnectTimeout != 0 {
+		C.lambda_config_set_connect_timeout_ms(settings, milliseconds(c.ConnectTimeout))
+	}
+	if c.MaxAttempts != 0 {
+		C.lambda_config_set_max_attempts(settings, C.uint32_t(c.MaxAttempts))
+	}
+	if c.MaxConnections != 0 {
+		C.lambda_config_set_max_connections(settings, C.uint32_t(c.MaxConnections))
+	}
+	if c.MaxResponseBytes != 0 {
+		C.lambda_config_set_max_response_bytes(settings, C.uint64_t(c.MaxResponseBytes))
+	}
+	if c.Retry != 0 {
+		mode, err := c.Retry.number()
+		if err != nil {
+			return err
+		}
+		C.lambda_config_set_retry(settings, mode)
+	}
+	return nil
+}
+
+// Close frees the client. It does not wait: calls under way go on, and the last of them frees it. Later calls fail with
+// ErrClosed. Closing twice is allowed. A client that is not closed is never freed.
+func (c *Client) Close() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.closed = true
+	c.freeIfUnused()
+}
+
+func (c *Client) acquire() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.closed {
+		return refuse(StatusInvalidArgument, ErrClosed, "client: is closed")
+	}
+	c.calls++
+	return nil
+}
+
+func (c *Client) release() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.calls--
+	c.freeIfUnused()
+}
+
+// freeIfUnused wants the mutex locked. A second time it frees NULL, which is nothing to free.
+func (c *Client) freeIfUnused() {
+	if c.closed && c.calls == 0 {
+		C.lambda_client_free(c.handle)
+		c.handle = nil
+	}
+}
+
+// Invoke invokes a function and waits for the answer. Whatever is not a success, a failed function included, is an
+// [*Error] and no Result.
+//
+// The context's deadline ends the call as a timeout does, and cancelling it ends the call within a tenth of a second. If
+// it has ended already, nothing is sent. The function itself, once started, runs on: the error's Execution says so.
+func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) {
+	if request == nil {
+		return nil, refuse(StatusInvalidArgument, nil, "request: is nil")
+	}
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	defer c.release()
+	if end := endOf(ctx); end != nil {
+		status := StatusCancelled
+		if errors.Is(end, context.DeadlineExceeded) {
+			status = StatusTimeout
+		}
+		return nil, refuse(status, end, "the context had ended before the call, so nothing was sent: %v", end)
+	}
+	prepared, err := request.prepare(ctx, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	defer C.lambda_request_free(prepared)
+
+	answer := await(ctx, c.handle, prepared)
+	defer C.lambda_result_free(answer)
+	result := newResult(answer)
+	if result.Status == StatusOK {
+		return &result, nil
+	}
+	failure := &Error{Result: result}
+	end := endOf(ctx)
+	if result.Status == StatusCancelled || result.Status == StatusTimeout && errors.Is(end, context.DeadlineExceeded) {
+		failure.cause = end
+	}
+	return nil, failure
+}
+
+// endOf is why the context has ended, nil if it has not. Its own timer may be late, so its deadline counts too.
+func endOf(ctx context.Context) error {
+	end := ctx.Err()
+	if end == nil {
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			return context.DeadlineExceeded
+		}
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != end {
+		return errors.Join(end, cause)
+	}
+	return end
+}

@@ -1,0 +1,182 @@
+package lambdainvoke_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+
+	lambdainvoke "github.com/lambda-invoke/liblambda_invoke/bindings/go"
+)
+
+func TestManyGoroutines(t *testing.T) {
+	const goroutines, calls = 200, 5
+	client := newClient(t, lambdainvoke.Config{})
+	var group sync.WaitGroup
+	for i := range [goroutines]struct{}{} {
+		group.Add(1)
+		go func(i int) {
+			defer group.Done()
+			for j := range [calls]struct{}{} {
+				mark := fmt.Sprintf("goroutine %d, call %d", i, j)
+				result, err := client.Invoke(context.Background(), script(t, "answer 200 - "+mark))
+				if err != nil {
+					t.Error(err)
+				} else if string(result.Payload) != mark {
+					t.Errorf("%s got the answer %q", mark, result.Payload)
+				}
+			}
+		}(i)
+	}
+	group.Wait()
+}
+
+// All are inside the library at the same moment, and none is there for another.
+func TestManyGoroutinesAtOnce(t *testing.T) {
+	const goroutines = 200
+	slow := newSlowFunction(t, lambdainvoke.Config{MaxConnections: goroutines})
+	var calls []<-chan call
+	for range [goroutines]struct{}{} {
+		calls = append(calls, slow.begin(context.Background()))
+	}
+	for range calls {
+		await(t, "start of a function", slow.started)
+	}
+	for range calls {
+		slow.answer <- struct{}{}
+	}
+	for _, pending := range calls {
+		if done := await(t, "end of a call", pending); done.err != nil {
+			t.Error(done.err)
+		}
+	}
+}
+
+func TestOneRequestForMany(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	request := script(t, "answer 200 - same")
+	var group sync.WaitGroup
+	for range [20]struct{}{} {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if _, err := client.Invoke(context.Background(), request); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	group.Wait()
+}
+
+// The collector runs all the time, so whatever the library keeps of Go's memory would show.
+func TestGarbageCollection(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	var group sync.WaitGroup
+	for i := range [8]struct{}{} {
+		group.Add(1)
+		go func(i int) {
+			defer group.Done()
+			for j := range [10]struct{}{} {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				payload := bytes.Repeat([]byte{byte(i), byte(j)}, 50_000)
+				result, err := client.Invoke(ctx, &lambdainvoke.Request{FunctionName: "echo", Payload: payload})
+				cancel()
+				if err != nil {
+					t.Error(err)
+				} else if !bytes.Equal(result.Payload, payload) {
+					t.Errorf("goroutine %d, call %d: the payload came back otherwise", i, j)
+				}
+			}
+		}(i)
+	}
+	group.Wait()
+	close(stop)
+	<-stopped
+}
+
+// What was returned is Go's own, whatever became of the client.
+func TestResultOutlivesClient(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	result := invoke(t, client, &lambdainvoke.Request{FunctionName: "echo", Payload: []byte("still here")})
+	client.Close()
+	runtime.GC()
+	expect(t, "Payload", string(result.Payload), "still here")
+	expect(t, "RequestID is there", result.RequestID != "", true)
+}
+
+func TestClose(t *testing.T) {
+	slow := newSlowFunction(t, lambdainvoke.Config{})
+	first := slow.begin(context.Background())
+	await(t, "start of the function", slow.started)
+
+	slow.client.Close()
+	slow.client.Close()
+	refused := invokeFails(t, slow.client, &lambdainvoke.Request{FunctionName: "slow"})
+	expect(t, "Status", refused.Status, lambdainvoke.StatusInvalidArgument)
+	expect(t, "Execution", refused.Execution, lambdainvoke.ExecutionNone)
+	expect(t, "is ErrClosed", errors.Is(refused, lambdainvoke.ErrClosed), true)
+	expectContains(t, "ErrorMessage", refused.ErrorMessage, "client: is closed")
+
+	slow.answer <- struct{}{}
+	done := await(t, "end of the call that was under way", first)
+	if done.err != nil {
+		t.Fatalf("a call that was under way when the client was closed: %v", done.err)
+	}
+	expect(t, "Payload", string(done.result.Payload), "done")
+	slow.client.Close()
+	expect(t, "requests that were sent", slow.count.Load(), 1)
+}
+
+func TestCloseRacesWithCalls(t *testing.T) {
+	for range [20]struct{}{} {
+		client := newClient(t, lambdainvoke.Config{})
+		var group sync.WaitGroup
+		for range [8]struct{}{} {
+			group.Add(2)
+			go func() {
+				defer group.Done()
+				_, err := client.Invoke(context.Background(), &lambdainvoke.Request{FunctionName: "counter"})
+				if err != nil && !errors.Is(err, lambdainvoke.ErrClosed) {
+					t.Error(err)
+				}
+			}()
+			go func() {
+				defer group.Done()
+				client.Close()
+			}()
+		}
+		group.Wait()
+	}
+}
+
+func TestClientThatWasNotMade(t *testing.T) {
+	var client lambdainvoke.Client
+	refused := invokeFails(t, &client, &lambdainvoke.Request{FunctionName: "hello"})
+	expect(t, "Status", refused.Status, lambdainvoke.StatusInvalidArgument)
+	expectContains(t, "ErrorMessage", refused.ErrorMessage, "client: ")
+	client.Close()
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	client := newClient(b, lambdainvoke.Config{})
+	request := &lambdainvoke.Request{FunctionName: "counter"}
+	b.ReportAllocs()
+	for range make([]struct{}, b.N) {
+		invoke(b, client, request)
+	}
+}

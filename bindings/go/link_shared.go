@@ -1,0 +1,6 @@
+//go:build !lambda_invoke_static
+
+package lambdainvoke
+
+// #cgo pkg-config: lambda_invoke
+import "C"
