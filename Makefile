@@ -26,7 +26,7 @@ PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install lint header lib install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install test-emulators lint header lib install bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
@@ -47,6 +47,12 @@ test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
 
 test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
 	$(VENV)/bin/pytest bindings/python/tests
+
+test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one table of cases through C, C++, Python and Go
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/conformance
+
+test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
+	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators
 
 GO_TEST := bindings/go/with-library go test -count=1
 
@@ -124,6 +130,7 @@ $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 # The Python packages of tests and benchmarks, at the versions that they were last run with.
 $(VENV)/ready: tests/requirements.txt
 $(BUILD)/venv-bench/ready: benches/requirements.txt
+$(BUILD)/venv-emulators/ready: tests/emulators/requirements.txt
 %/ready:
 	$(PYTHON) -m venv $*
 	$*/bin/pip install --quiet --requirement $<
@@ -134,8 +141,11 @@ bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## what a call costs, beside othe
 	local/lambda-local examples/functions -- $(BUILD)/venv-bench/bin/python benches/first_call.py
 	ls -l $(LIB)/$(SO).$(ABI)
 
+$(BUILD)/aws-lambda-rie: tests/emulators/fetch_rie.py | $(BUILD)/venv-emulators/ready
+	$(BUILD)/venv-emulators/bin/python $< $@
+
 clean: ## remove everything that was built
 	rm -rf $(BUILD) target
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -116,7 +116,7 @@ class Client:
         payload: object = None,
         *,
         qualifier: str | None = None,
-        invocation_type: InvocationType | str = InvocationType.REQUEST_RESPONSE,
+        invocation_type: InvocationType | str | None = None,
         log: bool = False,
         client_context: Mapping[str, object] | str | None = None,
         tenant_id: str | None = None,
@@ -130,6 +130,7 @@ class Client:
 
         function_name: a name, a partial ARN or an ARN.
         payload: bytes, or a str of JSON, are sent as they are; None sends none; anything else is encoded as JSON.
+        invocation_type: else RequestResponse.
         log: asks for the end of the function's log.
         client_context: a mapping, sent as JSON, or what is in Base64 already.
         trace_header: else _X_AMZN_TRACE_ID, which is set inside Lambda, so that Lambda can stop endless loops.
@@ -147,8 +148,9 @@ class Client:
             library.lambda_request_set_payload(request, data, len(data))
         if qualifier is not None:
             library.lambda_request_set_qualifier(request, _text("qualifier", qualifier))
-        kind = _choice("invocation_type", InvocationType, invocation_type)
-        library.lambda_request_set_invocation_type(request, _INVOCATION_TYPES[kind])
+        if invocation_type is not None:
+            kind = _choice("invocation_type", InvocationType, invocation_type)
+            library.lambda_request_set_invocation_type(request, _INVOCATION_TYPES[kind])
         if log:
             library.lambda_request_set_log_type(request, _abi.LOG_TYPE_TAIL)
         if isinstance(client_context, Mapping):

@@ -1,0 +1,7 @@
+"""Returns as many bytes as the event says, all of them the letter x."""
+
+RAW = True
+
+
+def handler(event, context):
+    return b"x" * int(event)

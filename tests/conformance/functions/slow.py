@@ -1,0 +1,10 @@
+"""Takes as many seconds as the event says, up to a minute."""
+
+import time
+
+TIMEOUT = 60
+
+
+def handler(event, context):
+    time.sleep(event)
+    return event

@@ -1,0 +1,131 @@
+"""Runs every case of cases.json through every language, and expects the same of all of them.
+
+CONFORMANCE_SERVER chooses another server than the local endpoint: the name of a file in servers/, or a path.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conformance_runners import Runner, RunnerError, build, missing
+from conformance_server import ROOT, Server, read_description, running
+from conformance_table import LANGUAGES, REQUESTS, Case, Places, mismatch, read_table, to_bytes
+
+TABLE = read_table()
+SERVER = read_description(os.environ.get("CONFORMANCE_SERVER", "local"), TABLE)
+IN_CI = os.environ.get("CI") == "true"
+
+CASES = [
+    pytest.param(language, case, id=f"{language}-{case.name}")
+    for language, case in itertools.product(LANGUAGES, TABLE.cases.values())
+    if language not in case.not_in and SERVER.why_not(case) is None
+]
+
+
+class Runners:
+    """Built and started when a case first asks for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._commands: dict[str, list[str]] = {}
+        self._running: dict[str, Runner] = {}
+        self._broken: set[str] = set()
+
+    def get(self, language: str) -> Runner:
+        if (why := missing(language)) is not None:
+            if IN_CI:
+                pytest.fail(why, pytrace=False)
+            pytest.skip(why)
+        if language not in self._commands:
+            self._commands[language] = self._build(language)
+        runner = self._running.get(language)
+        # One that a case has broken must not fail all others.
+        if runner is None or not runner.alive:
+            runner = self._running[language] = Runner(language, self._commands[language])
+        return runner
+
+    def _build(self, language: str) -> list[str]:
+        if language in self._broken:
+            pytest.fail(f"the runner for {language} cannot be built, as its first case says", pytrace=False)
+        self._broken.add(language)
+        command = build(language, self._folder)
+        self._broken.remove(language)
+        return command
+
+    def end(self) -> None:
+        for runner in self._running.values():
+            if runner.alive:
+                runner.kill()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(SERVER, tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def runners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runners]:
+    result = Runners(tmp_path_factory.mktemp("runners"))
+    yield result
+    result.end()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("language", "case"), CASES)
+def test_case(language: str, case: Case, server: Server, runners: Runners) -> None:
+    runner = runners.get(language)
+    places = Places(server.connection, server.endpoints, uuid.uuid4().hex)
+    values = {name: to_bytes(value, places) for name, value in case.settings.items()}
+    if server.log is not None:
+        server.log.mark()
+    try:
+        found = runner.invoke((name, value) for name, value in values.items() if value is not None)
+    except RunnerError as problem:
+        pytest.fail(f"{case.name}: {problem}", pytrace=False)
+    if server.log is not None:
+        found[REQUESTS] = server.log.count((values.get("function_name") or b"").decode(errors="replace"))
+    expected = SERVER.expectations(case)
+    wrong = [mismatch(field, expected[field], value, places) for field, value in found.items()]
+    problems = [text for text in wrong if text is not None]
+    if problems:
+        # What failed, not where in this file: the same line fails for all.
+        pytest.fail("\n".join([f"{case.name} in {language}:", *problems]), pytrace=False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_end_of_the_input_ends_the_runner(language: str, runners: Runners) -> None:
+    assert runners.get(language).end() == 0
+
+
+def test_every_status_has_a_case_or_a_reason() -> None:
+    header = (ROOT / "include" / "lambda_invoke.h").read_text(encoding="utf-8")
+    names = r"LAMBDA_(?:OK|END|PENDING|FUNCTION_ERROR|E_\w+)"
+    statuses = set(re.findall(rf"^#define ({names}) -?\d+$", header, re.MULTILINE))
+    covered = {case.expectations["status"] for case in TABLE.cases.values()}
+    assert "LAMBDA_OK" in statuses
+    assert covered | set(TABLE.not_covered) == statuses
+    assert not covered & set(TABLE.not_covered), "these have a case by now"
+
+
+def test_every_execution_and_every_retry_mode_has_a_case() -> None:
+    cases = TABLE.cases.values()
+    assert {case.expectations["execution"] for case in cases} == {"NONE", "UNKNOWN", "RAN", "QUEUED"}
+    assert {case.settings.get("retry") for case in cases} == {None, "safe", "none", "always"}
+
+
+def test_the_local_endpoint_can_do_all_that_cases_need() -> None:
+    local = read_description("local", TABLE)
+    assert [why for case in TABLE.cases.values() if (why := local.why_not(case))] == []
+    assert local.abilities - frozenset().union(*(case.needs for case in TABLE.cases.values())) == {"request-log"}
+
+
+def test_every_description_of_a_server_can_be_read() -> None:
+    for path in (ROOT / "tests" / "conformance" / "servers").glob("*.json"):
+        read_description(str(path), TABLE)

@@ -1,0 +1,9 @@
+// Forgets a handle, on purpose: valgrind must see it, or it would see nothing elsewhere either.
+
+#include <lambda_invoke.hpp>
+
+int main() {
+    lambda::request request("echo");
+    (void)lambda_request_clone(request.get());
+    return 0;
+}

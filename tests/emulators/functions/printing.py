@@ -1,0 +1,6 @@
+"""Writes to the log."""
+
+
+def handler(event, context):
+    print(event["text"])
+    return "printed"
