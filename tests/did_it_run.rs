@@ -347,8 +347,8 @@ fn an_interrupt_ends_the_call_and_says_how_far_it_had_got() {
     assert!(asked_on.lock().unwrap().iter().all(|(thread, _)| *thread == thread::current().id()));
 }
 
-#[test]
-fn whoever_waits_for_a_turn_keeps_its_deadline() {
+/// A server that tells of every request and answers it when it is told to go on.
+fn patient() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, wait_arrived) = mpsc::channel();
     let (go_on, wait_go_on) = mpsc::channel();
     let (arrived, wait_go_on) = (Mutex::new(arrived), Mutex::new(wait_go_on));
@@ -359,6 +359,12 @@ fn whoever_waits_for_a_turn_keeps_its_deadline() {
             connection.send(answer("200 OK", "", "1").as_bytes());
         }
     });
+    (server, wait_arrived, go_on)
+}
+
+#[test]
+fn whoever_waits_for_a_turn_keeps_its_deadline() {
+    let (server, wait_arrived, go_on) = patient();
     let mut config = server.config();
     config.max_connections = Some(1);
     let client = Client::new(&config).unwrap();
@@ -522,16 +528,7 @@ fn zero_is_the_default_everywhere() {
 
 #[test]
 fn an_interrupt_that_panics_gives_its_place_in_the_line_back() {
-    let (arrived, wait_arrived) = mpsc::channel();
-    let (go_on, wait_go_on) = mpsc::channel();
-    let (arrived, wait_go_on) = (Mutex::new(arrived), Mutex::new(wait_go_on));
-    let server = Server::start(move |_, mut connection| {
-        while connection.request().is_some() {
-            arrived.lock().unwrap().send(()).unwrap();
-            wait_go_on.lock().unwrap().recv().unwrap();
-            connection.send(answer("200 OK", "", "1").as_bytes());
-        }
-    });
+    let (server, wait_arrived, go_on) = patient();
     let mut config = server.config();
     config.max_connections = Some(1);
     let client = Client::new(&config).unwrap();
