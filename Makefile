@@ -82,16 +82,19 @@ header: ## renew include/lambda_invoke.h from src/ffi
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the shared and the static library, in build/lib
 
+# Places in messages are named by package, not by the folders of whoever built it.
+SHIPPED = RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src= --remap-path-prefix=$(CURDIR)=."
+
 # One type at a time: a list that holds rlib as well silently drops the link-time optimisation.
 $(LIB)/$(SO): $(RUST_SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib
+	$(SHIPPED) $(CARGO) rustc --locked --release --lib --crate-type cdylib
 	@mkdir -p $(LIB)
 	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
 # Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code.
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib
+	$(SHIPPED) $(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
 	$(LD) -r --gc-sections $$(sed -nE 's/^[^/]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
 		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o

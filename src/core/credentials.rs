@@ -8,7 +8,7 @@ use super::outcome::Status;
 
 /// Longer than any session token is, and short enough for a header.
 const MAX_KEY_BYTES: usize = 32 * 1024;
-const SHORTEST_SECRET: usize = 16;
+const SHORTEST_SECRET: usize = 8;
 const REDACTED: &str = "(redacted)";
 
 /// Settled once per client, asked once per attempt.
@@ -93,8 +93,16 @@ pub(crate) fn check(
 /// Takes the secrets of `identity` out of what a server wrote.
 pub(crate) fn redact(identity: &Identity, mut bytes: Vec<u8>) -> Vec<u8> {
     for secret in secrets(identity) {
-        while let Some(at) = bytes.windows(secret.len()).position(|window| window == secret.as_bytes()) {
-            bytes.splice(at..at + secret.len(), REDACTED.bytes());
+        let mut kept = Vec::new();
+        let mut rest = bytes.as_slice();
+        while let Some(at) = rest.windows(secret.len()).position(|window| window == secret.as_bytes()) {
+            kept.extend_from_slice(&rest[..at]);
+            kept.extend_from_slice(REDACTED.as_bytes());
+            rest = &rest[at + secret.len()..];
+        }
+        if rest.len() < bytes.len() {
+            kept.extend_from_slice(rest);
+            bytes = kept;
         }
     }
     bytes

@@ -20,10 +20,10 @@ pub struct Invocation {
 
 impl Invocation {
     /// Ends the whole call after this time, waiting for a connection and retries included, instead of the client's
-    /// time.
+    /// time; 0 is the client's.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = (!timeout.is_zero()).then_some(timeout);
         self
     }
 

@@ -148,7 +148,6 @@ impl Head {
             (None, Some(why)) => format!("HTTP {}, its message was lost: {why}", self.status),
         });
         outcome.error_type = error.code;
-        outcome.function_error = self.function_error();
         outcome.throttle_reason = error.reason;
         // The header goes before the body's member.
         outcome.retry_after = service_error::retry_after(&self.headers).or(error.retry_after);

@@ -118,7 +118,8 @@ static void row(const struct row *row, int32_t mode) {
     lambda_client_free(client);
 }
 
-/* Several attempts with different answers: the highest execution counts, everything else is the last one's. */
+/* Several attempts with different answers: the highest execution counts, the HTTP status is the last answer's, everything
+ * else the last attempt's. */
 static const struct mixed {
     const char *script;
     int32_t mode;
@@ -128,7 +129,7 @@ static const struct mixed {
 } mixtures[] = {
     {"answer 429\nthen\nanswer 429\nthen\nanswer 200 - 1", LAMBDA_RETRY_SAFE, LAMBDA_OK, RAN, 200, 3, 0},
     {"answer 429\nthen\nanswer 429\nthen\nanswer 429", LAMBDA_RETRY_SAFE, LAMBDA_E_THROTTLED, NONE, 429, 3, 0},
-    {"answer 429\nthen\nreset", LAMBDA_RETRY_SAFE, LAMBDA_E_IO, UNKNOWN, 0, 2, 1},
+    {"answer 429\nthen\nreset", LAMBDA_RETRY_SAFE, LAMBDA_E_IO, UNKNOWN, 429, 2, 1},
     {"answer 429\nthen\nanswer 404", LAMBDA_RETRY_SAFE, LAMBDA_E_SERVICE, NONE, 404, 2, 0},
     {"answer 429\nthen\nanswer 202", LAMBDA_RETRY_SAFE, LAMBDA_OK, QUEUED, 202, 2, 0},
     {"reset\nthen\nanswer 200 - 1", LAMBDA_RETRY_ALWAYS, LAMBDA_OK, RAN, 200, 2, 1},
