@@ -24,6 +24,9 @@ DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
 # every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
 PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 
+# The tests find what the machine has not got among their own packages.
+export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
+
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
 .PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install test-emulators lint header lib install bench clean help
@@ -56,7 +59,7 @@ test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(S
 
 GO_TEST := bindings/go/with-library go test -count=1
 
-test-go: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package: plain, with a hostile collector, under -race, static
+test-go: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package: plain, with a hostile collector, under -race, static
 	$(GO_TEST) ./...
 	GOGC=1 GODEBUG=cgocheck=1 $(GO_TEST) ./...
 	$(GO_TEST) -race ./...
@@ -80,21 +83,18 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as s
 header: ## renew include/lambda_invoke.h from src/ffi
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
-lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the shared and the static library, in build/lib
-
-# Places in messages are named by package, not by the folders of whoever built it.
-SHIPPED = RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src= --remap-path-prefix=$(CURDIR)=."
+lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 
 # One type at a time: a list that holds rlib as well silently drops the link-time optimisation.
 $(LIB)/$(SO): $(RUST_SOURCES)
-	$(SHIPPED) $(CARGO) rustc --locked --release --lib --crate-type cdylib
+	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	@mkdir -p $(LIB)
 	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
 # Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code.
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
-	$(SHIPPED) $(CARGO) rustc --locked --release --lib --crate-type staticlib
+	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
 	$(LD) -r --gc-sections $$(sed -nE 's/^[^/]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
 		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o
@@ -108,7 +108,7 @@ $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 	$(PYTHON) packaging/notices.py > $@.new
 	mv $@.new $@
 
-install: lib $(BUILD)/THIRD-PARTY-NOTICES ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
+install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
 		'$(DESTDIR)$(DOCDIR)'
 	install -m 755 $(LIB)/$(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO).$(VERSION)'

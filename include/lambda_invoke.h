@@ -26,6 +26,27 @@
 // Panics     Come back as LAMBDA_E_INTERNAL. No memory for a payload or an answer is LAMBDA_E_NO_MEMORY.
 // ABI        Functions and numbers are only added. struct lambda_result is frozen: what comes later comes as a function
 //            that takes a const lambda_result *. The number in the soname changes only if this is broken.
+//
+// A whole call; lambda_invoke is never NULL, every failure is a result:
+//
+// ```c
+// #include "lambda_invoke.h"
+//
+// int main(void) {
+//     lambda_client *client = NULL;
+//     if (lambda_client_new(NULL, &client, NULL) != LAMBDA_OK) {
+//         return 1;
+//     }
+//     lambda_request *request = lambda_request_new();
+//     lambda_request_set_function_name(request, "hello");
+//     lambda_result *result = lambda_invoke(client, request);
+//     int failed = result->status != LAMBDA_OK;
+//     lambda_result_free(result);
+//     lambda_request_free(request);
+//     lambda_client_free(client);
+//     return failed;
+// }
+// ```
 
 #ifndef LAMBDA_INVOKE_H
 #define LAMBDA_INVOKE_H

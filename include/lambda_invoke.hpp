@@ -275,7 +275,7 @@ public:
         return static_cast<lambda::execution>(result_->execution);
     }
 
-    // Of the last attempt's answer; 0 if it had none.
+    // Of the last answer; 0 if there was none.
     [[nodiscard]] int http_status() const noexcept { return result_->http_status; }
 
     // Tries begun, those that found no connection included; 0 if refused before the first.
@@ -318,7 +318,7 @@ public:
         return detail::view(result_->throttle_reason);
     }
 
-    // How long the last attempt's answer asks to wait; 0 if it did not say.
+    // How long the last answer asks to wait; 0 if it did not say.
     [[nodiscard]] std::chrono::milliseconds retry_after() const noexcept {
         // No number of milliseconds that a duration cannot hold is worth telling apart from the greatest that it can.
         constexpr auto most = static_cast<std::uint64_t>(std::chrono::milliseconds::max().count());
@@ -326,7 +326,7 @@ public:
         return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(wait));
     }
 
-    // Of the last attempt's answer; none if it had none.
+    // Of the last answer; none if there was none.
     [[nodiscard]] std::optional<std::string_view> request_id() const noexcept LAMBDA_INVOKE_HPP_VIEW {
         return detail::view(result_->request_id);
     }

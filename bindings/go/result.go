@@ -24,7 +24,7 @@ type Result struct {
 	Status Status
 	// Execution says whether the function ran.
 	Execution Execution
-	// HTTPStatus is that of the last attempt's answer, 0 if it had none.
+	// HTTPStatus is that of the last answer, 0 if there was none.
 	HTTPStatus int
 	// Attempts counts the tries begun, those that found no connection included; 0 if the call was refused before.
 	Attempts int
@@ -38,9 +38,9 @@ type Result struct {
 	ErrorMessage string
 	// ThrottleReason is why the service throttled, in its words.
 	ThrottleReason string
-	// RetryAfter is how long the last attempt's answer asks to wait, 0 if it did not say.
+	// RetryAfter is how long the last answer asks to wait, 0 if it did not say.
 	RetryAfter time.Duration
-	// RequestID is that of the last attempt's answer.
+	// RequestID is that of the last answer.
 	RequestID string
 	// ExecutedVersion is the version that ran, empty if the answer did not say.
 	ExecutedVersion string

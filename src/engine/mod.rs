@@ -19,5 +19,4 @@ pub(crate) use fork::PerProcess;
 pub(crate) use gate::Gate;
 pub(crate) use patience::Interrupt;
 pub(crate) use pool::Pool;
-#[cfg(unix)]
 pub(crate) use signals::CancelDisabled;

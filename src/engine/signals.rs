@@ -6,6 +6,8 @@ pub(crate) use unix::CancelDisabled;
 pub(super) use unix::{SigpipeBlocked, with_all_blocked};
 
 #[cfg(not(unix))]
+pub(crate) use other::CancelDisabled;
+#[cfg(not(unix))]
 pub(super) use other::{SigpipeBlocked, with_all_blocked};
 
 #[cfg(unix)]
@@ -149,6 +151,15 @@ mod unix {
 
 #[cfg(not(unix))]
 mod other {
+    /// No pthread_cancel here.
+    pub(crate) struct CancelDisabled;
+
+    impl CancelDisabled {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+    }
+
     /// No SIGPIPE here.
     pub(crate) struct SigpipeBlocked;
 

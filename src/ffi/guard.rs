@@ -1,4 +1,4 @@
-//! What surrounds every entry: panics stop here and nothing prints them, and the thread cannot be cancelled meanwhile.
+//! What surrounds every entry that could fail: panics stop here and nothing prints them, and the thread cannot be cancelled meanwhile.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -6,7 +6,6 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
-#[cfg(unix)]
 use crate::engine::CancelDisabled;
 
 thread_local! {
@@ -17,7 +16,6 @@ thread_local! {
 
 /// Runs the body of an entry; `on_panic` makes its return from what the panic was.
 pub(super) fn entry<T>(on_panic: impl FnOnce(String) -> T, body: impl FnOnce() -> T) -> T {
-    #[cfg(unix)]
     let _uncancelled = CancelDisabled::new();
     keep_panics_quiet();
     // The host may have called from a callback.

@@ -24,12 +24,11 @@ STRICT = ["-Wall", "-Wextra", "-pedantic", "-Wshadow", "-Wconversion", "-Werror"
 STANDARDS = ["c++17", "c++20", "c++23"]
 WITHOUT_EXCEPTIONS = "-fno-exceptions"
 
-README = "readme"
 # Leaks on purpose.
 LEAKY = "leak"
 # From several files.
 UNITS = "units"
-PROGRAMS = sorted({path.stem for path in HERE.glob("*.cpp")} - {README, LEAKY})
+PROGRAMS = sorted({path.stem for path in HERE.glob("*.cpp")} - {LEAKY})
 
 # The default one, and clang where there is one: it knows warnings and an attribute that g++ does not.
 COMPILERS = [shlex.split(os.environ.get("CXX", "c++"))]
@@ -148,16 +147,6 @@ def test_program_under_valgrind(name: str, programs: Programs, tmp_path: Path) -
     done, report = under_valgrind(programs, name, tmp_path)
     assert done.returncode == 0, f"{done.stderr}\n{report}"
     is_well(done)
-
-
-@pytest.mark.timeout(120)
-def test_the_program_of_the_readme(programs: Programs) -> None:
-    program = str(programs.get(README, "c++17"))
-    done = run_local([program], [ROOT / "examples" / "functions"])
-    assert (done.returncode, done.stdout, done.stderr) == (0, '{"greeting": "Hello, Ada!"}\n', "")
-    done = run_local([program], FUNCTIONS)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "LAMBDA_E_SERVICE: ResourceNotFoundException: Function not found" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ PROGRAMS = [code for code in C_SNIPPETS if "int main" in code]
 FRAGMENTS = [code for code in C_SNIPPETS if "int main" not in code]
 
 
-def greets(*command: str, **environment: str) -> None:
-    """The command prints the greeting of the function that it invokes on the local endpoint, and nothing else."""
+def run_local(*command: str, **environment: str) -> str:
+    """What a command prints that invokes functions of the local endpoint and succeeds, silent on stderr."""
     done = subprocess.run(
         [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--", *command],
         env={**os.environ, **environment},
@@ -53,7 +53,12 @@ def greets(*command: str, **environment: str) -> None:
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Hello, Ada!" in done.stdout
+    return done.stdout
+
+
+def greets(*command: str, **environment: str) -> None:
+    """The command prints the greeting of the function that it invokes."""
+    assert "Hello, Ada!" in run_local(*command, **environment)
 
 
 def only(language: str) -> str:
@@ -63,7 +68,7 @@ def only(language: str) -> str:
 
 
 def test_there_are_snippets() -> None:
-    assert PROGRAMS and FRAGMENTS
+    assert PROGRAMS and FRAGMENTS and snippets("include/lambda_invoke.h", "c")
 
 
 def test_the_cpp_program_runs(tmp_path: Path) -> None:
@@ -111,7 +116,8 @@ def test_programs_run(code: str, tmp_path: Path) -> None:
     source, program = tmp_path / "program.c", tmp_path / "program"
     source.write_text(code, encoding="utf-8")
     compile_c(source, f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program))
-    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
+    # The header's shows nothing.
+    assert ("Hello, Ada!" in run_local(str(program))) == ("printf" in code)
 
 
 @pytest.mark.parametrize("code", FRAGMENTS)
@@ -140,3 +146,9 @@ def test_the_demo_shows_a_run_a_failure_and_a_missing_function() -> None:
         "ResourceNotFoundException: Function not found",
     ):
         assert shown in done.stdout
+
+
+def test_the_demo_invokes_the_function_that_the_settings_name() -> None:
+    command = [str(ROOT / "examples/run-demo"), str(ROOT / "build/demo")]
+    printed = run_local(*command, FUNCTION="hello", PAYLOAD='{"name": "Grace"}')
+    assert '{"greeting": "Hello, Grace!"}' in printed and "failing" not in printed

@@ -14,8 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CC = os.environ.get("CC", "cc")
 CXX = os.environ.get("CXX", "c++")
 PREFIX = "/opt/lambda invoke"
-PROGRAM = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-assert PROGRAM is not None
+GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
+
+
+def readme(language: str) -> str:
+    """The first program that README.md shows in a language."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, language
+    return found.group(1)
 
 
 def run(command: list[str], **options: object) -> str:
@@ -39,14 +46,18 @@ def installed(staged: Path) -> Path:
     return staged / PREFIX.lstrip("/")
 
 
-def pkg_config(staged: Path, *arguments: str) -> list[str]:
-    """Flags as pkg-config gives them for a staged installation."""
-    environment = {
+def finds(staged: Path) -> dict[str, str]:
+    """The environment in which pkg-config finds a staged installation."""
+    return {
         **os.environ,
         "PKG_CONFIG_PATH": str(staged / PREFIX.lstrip("/") / "lib/pkgconfig"),
         "PKG_CONFIG_SYSROOT_DIR": str(staged),
     }
-    return shlex.split(run(["pkg-config", *arguments, "lambda_invoke"], env=environment))
+
+
+def pkg_config(staged: Path, *arguments: str) -> list[str]:
+    """Flags as pkg-config gives them for a staged installation."""
+    return shlex.split(run(["pkg-config", *arguments, "lambda_invoke"], env=finds(staged)))
 
 
 def check_runs(program: Path, libraries: Path) -> None:
@@ -63,9 +74,42 @@ def needs_shared_library(program: Path) -> bool:
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("out side") / "program.c"
-    assert PROGRAM is not None
-    file.write_text(PROGRAM.group(1), encoding="utf-8")
+    file.write_text(readme("c"), encoding="utf-8")
     return file
+
+
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_cpp(staged: Path, installed: Path, tmp_path: Path, how: str) -> None:
+    source, program = tmp_path / "program.cpp", tmp_path / "program"
+    source.write_text(readme("cpp"), encoding="utf-8")
+    flags = pkg_config(staged, "--static", "--cflags", "--libs")
+    if how == "static":
+        flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
+    run([CXX, "-std=c++17", str(source), *flags, "-o", str(program)])
+    assert needs_shared_library(program) == (how == "shared")
+    check_runs(program, installed / "lib")
+
+
+@pytest.fixture(scope="session")
+def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of builds that knows no library of an earlier run: Go does not see that it is another."""
+    return tmp_path_factory.mktemp("go-cache")
+
+
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_go(staged: Path, installed: Path, tmp_path: Path, go_cache: Path, how: str) -> None:
+    folder, program = tmp_path / "out side", tmp_path / "program"
+    folder.mkdir()
+    (folder / "main.go").write_text(readme("go"), encoding="utf-8")
+    (folder / "go.mod").write_text(
+        f"module program\n\ngo 1.21\n\nrequire {GO_MODULE} v0.0.0\n\nreplace {GO_MODULE} => {ROOT / 'bindings/go'}\n",
+        encoding="utf-8",
+    )
+    tags = ["-tags", "lambda_invoke_static"] if how == "static" else []
+    environment = {**finds(staged), "GOCACHE": str(go_cache)}
+    run(["go", "build", *tags, "-o", str(program), "."], cwd=folder, env=environment)
+    assert needs_shared_library(program) == (how == "shared")
+    check_runs(program, installed / "lib")
 
 
 def test_c_shared(staged: Path, installed: Path, source: Path) -> None:

@@ -95,7 +95,7 @@ class Result:
     executed_version: str | None
     request_id: str | None
     http_status: int
-    """Of the last attempt's answer; 0 if it had none."""
+    """Of the last answer; 0 if there was none."""
     attempts: int
     """0 if the call was refused before the first."""
     unknown_attempts: int

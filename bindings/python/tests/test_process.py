@@ -13,7 +13,8 @@ import pytest
 from conftest import Installed, version_of
 
 ROUNDS = 20
-# What is promised is 200 ms; the rest is for a machine that is busy with other tests.
+PROMISED = 0.2
+# For the slowest of all, on a machine that is busy with other tests.
 LIMIT = 0.5
 
 
@@ -37,6 +38,7 @@ def test_ctrl_c(installed: Installed, record_property: pytest.RecordProperty) ->
     assert process.returncode == 0
     worst, median = max(took) * 1000, statistics.median(took) * 1000
     print(f"Python {version_of(str(installed.python))}: Ctrl-C took {median:.0f} ms, at most {worst:.0f} ms")
+    assert median < PROMISED * 1000
     assert max(took) < LIMIT
 
 

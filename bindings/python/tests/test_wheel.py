@@ -32,7 +32,7 @@ def test_contents(wheel: Path) -> None:
         licenses = {Path(name).name for name in names if "/licenses/" in name}
     assert "\nName: lambda-invoke\nVersion: 0.1.0\n" in metadata
     assert "\nRequires-Python: >=3.9\n" in metadata
-    assert licenses >= {"LICENSE-APACHE", "LICENSE-MIT"}
+    assert licenses >= {"LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-NOTICES"}
 
 
 def test_the_version_is_that_of_the_crate() -> None:
