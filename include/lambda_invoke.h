@@ -274,7 +274,8 @@ lambda_status lambda_config_set_max_connections(struct lambda_config *config, ui
 lambda_status lambda_config_set_max_response_bytes(struct lambda_config *config, uint64_t bytes);
 
 // config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
-// error may be NULL; *error is written only on failure, *client only on success. A client copies its config.
+// error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
+// region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
 lambda_status lambda_client_new(const struct lambda_config *config,
                                 struct lambda_client **client,
                                 struct lambda_error **error);

@@ -752,8 +752,8 @@ public:
     }
 
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
-    // The same. Throws invalid_argument for a setting that was refused, config_error for what the environment lacks or
-    // for a library that does not fit this header.
+    // The same. Throws invalid_argument for a setting that was refused, config_error for what is unusable in the
+    // environment or for a library that does not fit this header. What is missing there, each call tells.
     client() {
         failure why;
         take(try_make(&why), why);

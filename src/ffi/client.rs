@@ -21,7 +21,8 @@ pub struct lambda_client {
 }
 
 /// config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
-/// error may be NULL; *error is written only on failure, *client only on success. A client copies its config.
+/// error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
+/// region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
 ///
 /// # Safety
 /// See [`handle::look`]; `client` and `error` are NULL or valid for writes.
