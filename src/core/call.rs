@@ -118,7 +118,15 @@ impl<'a> Call<'a> {
             let Some(wait) = wait else {
                 return Step::Done(self.finish(verdict.outcome));
             };
-            self.phase = Phase::BackingOff(verdict.outcome);
+            let outcome = verdict.outcome;
+            if outcome.http_status != 0 {
+                self.last_answer = Some(LastAnswer {
+                    http_status: outcome.http_status,
+                    retry_after: outcome.retry_after,
+                    request_id: outcome.request_id.clone(),
+                });
+            }
+            self.phase = Phase::BackingOff(outcome);
             tokio::time::sleep(wait).await;
         }
     }
@@ -205,7 +213,7 @@ impl<'a> Call<'a> {
         let head =
             Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes) else {
-            return self.heard(head.judge(Body::Complete(Vec::new())));
+            return head.judge(Body::Complete(Vec::new()));
         };
         self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
         let mut bytes = Vec::new();
@@ -223,7 +231,7 @@ impl<'a> Call<'a> {
             }
         };
         if !head.is_error() {
-            return self.heard(head.judge(body));
+            return head.judge(body);
         }
         // AWS's answer to a wrong signature repeats the headers that it saw: the session token does not get into a
         // message, neither as it stands in the body nor as it is read from there.
@@ -232,17 +240,6 @@ impl<'a> Call<'a> {
         for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
             *text = text.take().map(|text| credentials::redact_text(identity, text));
         }
-        self.heard(verdict)
-    }
-
-    /// Keeps what is told of the last answer when a later attempt has none.
-    fn heard(&mut self, verdict: Verdict) -> Verdict {
-        let outcome = &verdict.outcome;
-        self.last_answer = Some(LastAnswer {
-            http_status: outcome.http_status,
-            retry_after: outcome.retry_after,
-            request_id: outcome.request_id.clone(),
-        });
         verdict
     }
 
