@@ -3,17 +3,24 @@
 use crate::core::budget::Budget;
 use crate::core::call::Shared;
 use crate::core::clock::Clock;
-use crate::core::config::{Config, Settings};
+use crate::core::config::Config;
+use crate::core::describe::describe;
+use crate::core::environment::Environment;
 use crate::core::error::Error;
 use crate::core::invocation::Invocation;
+use crate::core::keyring::Keyring;
+use crate::core::log::target;
 use crate::core::outcome::Outcome;
-use crate::core::tls::Tls;
-use crate::engine::{Gate, Interrupt, PerProcess, Pool, invoke};
+use crate::core::settings::Settings;
+use crate::core::tls::{Found, Tls};
+use crate::engine::{Gate, Interrupt, PerProcess, Pool, invoke, stderr};
 
 /// Invokes functions. Shared by any number of threads; costs no thread, and no descriptor until the first call.
 pub struct Client {
     settings: Settings,
     tls: Tls,
+    /// The roots are not the system's but those compiled in.
+    trusts_built_in: bool,
     process: PerProcess<Process>,
 }
 
@@ -22,20 +29,41 @@ struct Process {
     pool: Pool,
     budget: Budget,
     clock: Clock,
+    keyring: Keyring,
     tls: rustls::ClientConfig,
 }
 
 impl Client {
-    /// Settles the settings. Reads the environment, once, and the system's certificates; never uses the network.
+    /// Settles the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
+    /// the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
         Gate::guarded(|| {
-            let settings = Settings::settle(config, |name| std::env::var_os(name))?;
-            let speaks_tls = settings.endpoint.as_ref().is_none_or(|endpoint| endpoint.is_https());
-            let tls = if speaks_tls { Tls::from_system()? } else { Tls::unused()? };
-            let client = Self { settings, tls, process: PerProcess::new() };
+            let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
+            let settings = Settings::settle(config, &environment, stderr())?;
+            let (tls, trusts_built_in) = match settings.speaks_tls() {
+                true => {
+                    let Found { tls, is_built_in } = Tls::load(&settings.trust)?;
+                    (tls, is_built_in)
+                }
+                false => (Tls::unused()?, false),
+            };
+            let client = Self { settings, tls, trusts_built_in, process: PerProcess::new() };
             client.process();
+            if trusts_built_in {
+                client.settings.log.warn(target::CONFIG, || {
+                    "no trust store was found on this machine: the Mozilla roots that are compiled in are trusted"
+                        .to_owned()
+                });
+            }
+            client.settings.log.debug(target::CONFIG, || client.describe());
             Ok(client)
         })
+    }
+
+    /// The settings in force and where each came from: a JSON object with one member a setting, each an object with
+    /// `value` and `source`. Secrets are never shown. Does not use the network.
+    pub fn describe(&self) -> String {
+        describe(&self.settings, self.trusts_built_in)
     }
 
     /// Invokes a function and waits: for the answer, or until the deadline. Every failure is an outcome.
@@ -58,15 +86,21 @@ impl Client {
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
         let process = self.process();
-        let shared = Shared { settings: &self.settings, budget: &process.budget, clock: &process.clock };
+        let shared = Shared {
+            settings: &self.settings,
+            budget: &process.budget,
+            clock: &process.clock,
+            keyring: &process.keyring,
+        };
         invoke(&process.pool, &process.tls, shared, invocation, interrupt)
     }
 
     fn process(&self) -> &Process {
         self.process.get_or(|| Process {
-            pool: Pool::new(self.settings.max_connections),
+            pool: Pool::new(self.settings.max_connections.as_ref().map(|connections| connections.value)),
             budget: Budget::default(),
             clock: Clock::default(),
+            keyring: Keyring::default(),
             tls: self.tls.with_own_sessions(),
         })
     }

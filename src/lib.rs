@@ -35,8 +35,10 @@ mod ffi;
 
 pub use client::Client;
 pub use core::config::Config;
+pub use core::credentials::Credentials;
 pub use core::error::Error;
 pub use core::invocation::Invocation;
+pub use core::log::LogLevel;
 pub use core::outcome::{Execution, Outcome, Status};
 pub use core::request::InvocationRequest;
 pub use core::retry::RetryMode;

@@ -10,13 +10,15 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use super::body::Witness;
 use super::budget::Budget;
 use super::clock::{self, Clock};
-use super::config::Settings;
 use super::credentials;
 use super::error::Error;
 use super::invocation::Invocation;
+use super::keyring::{self, Asked, Keyring, Turn};
+use super::log::target;
 use super::outcome::{Execution, Outcome, Status};
 use super::response::{Body, Head};
 use super::retry::{self, RetryMode};
+use super::settings::Settings;
 use super::signing;
 use super::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
 use super::verdict::{Again, Verdict};
@@ -31,6 +33,7 @@ pub(crate) struct Shared<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) budget: &'a Budget,
     pub(crate) clock: &'a Clock,
+    pub(crate) keyring: &'a Keyring,
 }
 
 /// One call, from its first attempt to its outcome.
@@ -46,6 +49,13 @@ pub(crate) struct Call<'a> {
     /// The highest of the attempts that are over.
     execution: Execution,
     clock_was_set: bool,
+    /// The keys of the last attempt.
+    signed_with: Option<Identity>,
+    /// The service took the keys of the last attempt for expired: the next one needs others.
+    needs_other_keys: bool,
+    asked_for_other_keys: bool,
+    /// What the host's callback has just said.
+    from_host: Option<Result<Identity, Error>>,
     /// The time of the last attempt's signature.
     signed_at: SystemTime,
     /// What "the last answer" means over several attempts, of which the last may have had none.
@@ -69,10 +79,19 @@ enum Phase {
     BackingOff(Outcome),
 }
 
+/// Why an attempt cannot be made now.
+enum Pause<'a> {
+    /// No descriptor was left.
+    NoDescriptors(Failure),
+    AskHost(Turn<'a>),
+}
+
 /// How far a call got on one engine.
 #[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
-pub(crate) enum Step {
+pub(crate) enum Step<'a> {
     Done(Outcome),
+    /// It needs keys that only the host can give; goes on after [`Call::take_keys`].
+    AskHost(Turn<'a>),
     /// There was no descriptor for its connection: it can go on when others have let go of theirs.
     NoDescriptors(Failure),
 }
@@ -82,7 +101,7 @@ impl<'a> Call<'a> {
     pub(crate) fn new(shared: Shared<'a>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
         let request = Request::new(invocation, shared.settings)?;
         Ok(Self {
-            mode: invocation.retry.unwrap_or(shared.settings.retry),
+            mode: invocation.retry.unwrap_or(shared.settings.retry.value),
             timeout: invocation.timeout.unwrap_or_else(|| shared.settings.timeout(request.kind)),
             shared,
             request,
@@ -92,6 +111,10 @@ impl<'a> Call<'a> {
             unknown_attempts: 0,
             execution: Execution::None,
             clock_was_set: false,
+            signed_with: None,
+            needs_other_keys: false,
+            asked_for_other_keys: false,
+            from_host: None,
             signed_at: SystemTime::UNIX_EPOCH,
             last_answer: None,
         })
@@ -103,17 +126,19 @@ impl<'a> Call<'a> {
     }
 
     /// Goes on until there is an outcome.
-    pub(crate) async fn run(&mut self, transport: &Transport) -> Step {
+    pub(crate) async fn run(&mut self, transport: &Transport) -> Step<'a> {
         loop {
             let verdict = match self.attempt(transport).await {
                 Ok(verdict) => verdict,
-                Err(failure) => {
+                Err(Pause::NoDescriptors(failure)) => {
                     self.phase = Phase::Waiting;
                     self.attempts -= 1;
                     return Step::NoDescriptors(failure);
                 }
+                Err(Pause::AskHost(turn)) => return Step::AskHost(turn),
             };
             let wait = self.wait_before_next(&verdict);
+            self.tell(&verdict.outcome, wait);
             self.count(verdict.outcome.execution);
             let Some(wait) = wait else {
                 return Step::Done(self.finish(verdict.outcome));
@@ -129,6 +154,11 @@ impl<'a> Call<'a> {
             self.phase = Phase::BackingOff(outcome);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// What the host said to [`Step::AskHost`].
+    pub(crate) fn take_keys(&mut self, keys: Result<Identity, Error>) {
+        self.from_host = Some(keys);
     }
 
     /// Whether the request may still be on its way after its answer has come, as that of a refused upload is.
@@ -183,18 +213,34 @@ impl<'a> Call<'a> {
         self.finish(outcome)
     }
 
-    /// One attempt, to its verdict. The failure is that no descriptor was left.
-    async fn attempt(&mut self, transport: &Transport) -> Result<Verdict, Failure> {
-        let identity = match self.shared.settings.credentials.current().await {
-            Ok(identity) => identity,
-            Err(error) => return Ok(Verdict::refused(&error)),
+    /// One attempt, to its verdict.
+    async fn attempt(&mut self, transport: &Transport) -> Result<Verdict, Pause<'a>> {
+        let settings = self.shared.settings;
+        let asked = match self.from_host.take() {
+            Some(keys) => keys.map(Asked::Keys),
+            None => self.shared.keyring.current(settings, transport, self.shared.clock.now()).await,
         };
+        let identity = match asked {
+            Ok(Asked::Keys(identity)) => identity,
+            Ok(Asked::Host(turn)) => return Err(Pause::AskHost(turn)),
+            Err(error) => return Ok(self.without_keys(&error)),
+        };
+        if std::mem::take(&mut self.needs_other_keys)
+            && self.signed_with.as_ref().is_some_and(|before| keyring::are_same(before, &identity))
+            && let Phase::BackingOff(last) = std::mem::replace(&mut self.phase, Phase::Waiting)
+        {
+            return Ok(Verdict::end(last));
+        }
         self.signed_at = self.shared.clock.now();
         let headers = match signing::signed_headers(&self.request, &identity, self.signed_at) {
             Ok(headers) => headers,
             Err(error) => return Ok(Verdict::refused(&error)),
         };
         self.attempts += 1;
+        settings.log.debug(target::CALL, || {
+            format!("attempt {}: {} to {}", self.attempts, self.request.kind.as_str(), self.request.host)
+        });
+        self.signed_with = Some(identity.clone());
         let witness = Witness::default();
         self.phase = Phase::Attempt { witness: witness.clone(), head: None };
         let sent = transport
@@ -203,16 +249,32 @@ impl<'a> Call<'a> {
         Ok(match sent {
             Ok(answer) => self.read(answer, witness, &identity).await,
             Err(failure) => match (failure.kind, witness.may_have_left()) {
-                (FailureKind::NoDescriptors, false) => return Err(failure),
+                (FailureKind::NoDescriptors, false) => return Err(Pause::NoDescriptors(failure)),
                 (_, may_have_left) => Verdict::without_answer(failure, may_have_left, &self.request),
             },
         })
     }
 
+    /// There are no keys. After an attempt whose keys had expired, that attempt's outcome says more.
+    fn without_keys(&mut self, error: &Error) -> Verdict {
+        let needed_others = std::mem::take(&mut self.needs_other_keys);
+        match std::mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::BackingOff(last) if needed_others => {
+                let said = last.error_message.as_deref().unwrap_or_default();
+                let message = format!("{said}; and new credentials were not to be had: {}", error.message());
+                Verdict::end(Outcome { error_message: Some(message), ..last })
+            }
+            _ => Verdict::refused(error),
+        }
+    }
+
     async fn read(&mut self, mut answer: Answer, witness: Witness, identity: &Identity) -> Verdict {
         let head =
             Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
-        let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes) else {
+        self.shared.settings.log.trace(target::CALL, || {
+            format!("the head of an answer came: HTTP {}, {} headers", head.status, head.headers.len())
+        });
+        let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
             return head.judge(Body::Complete(Vec::new()));
         };
         self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
@@ -249,7 +311,20 @@ impl<'a> Call<'a> {
             self.shared.budget.reward();
             return None;
         }
-        let max_attempts = self.shared.settings.max_attempts;
+        let max_attempts = self.shared.settings.max_attempts.value;
+        if verdict.again == Again::WithNewCredentials {
+            let worth_it = !std::mem::replace(&mut self.asked_for_other_keys, true)
+                && self.mode != RetryMode::None
+                && self.attempts < max_attempts;
+            return match &self.signed_with {
+                Some(rejected) if worth_it => {
+                    self.shared.keyring.reject(rejected);
+                    self.needs_other_keys = true;
+                    Some(Duration::ZERO)
+                }
+                _ => None,
+            };
+        }
         if let Again::WithClockSet { date, tolerance } = verdict.again {
             // Not by what the clock says now: another call may have set it right since this one was signed.
             let worth_it = !self.clock_was_set
@@ -269,6 +344,18 @@ impl<'a> Call<'a> {
             (deadline, _) => deadline.is_none(),
         };
         (in_time && self.shared.budget.take(retry.tokens)).then_some(retry.wait)
+    }
+
+    fn tell(&self, outcome: &Outcome, wait: Option<Duration>) {
+        self.shared.settings.log.debug(target::CALL, || {
+            let said = outcome.error_message.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
+            let next = wait.map(|wait| format!("; again in {} ms", wait.as_millis())).unwrap_or_default();
+            let (status, execution) = (outcome.status, outcome.execution);
+            format!(
+                "attempt {}: {status:?}, execution {execution:?}, HTTP {}{said}{next}",
+                self.attempts, outcome.http_status
+            )
+        });
     }
 
     fn count(&mut self, execution: Execution) {

@@ -1,64 +1,75 @@
-//! Where the keys come from that sign a call.
+//! Keys that sign: what they may be, whom to ask for them, and how they are kept out of what is shown.
 
-use aws_credential_types::Credentials;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use aws_smithy_runtime_api::client::identity::Identity;
 
 use super::error::Error;
-use super::outcome::Status;
 
 /// Longer than any session token is, and short enough for a header.
 const MAX_KEY_BYTES: usize = 32 * 1024;
 const SHORTEST_SECRET: usize = 8;
 const REDACTED: &str = "(redacted)";
 
-/// Settled once per client, asked once per attempt.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// From a setter or the environment.
-    Static(Identity),
-    /// Nothing usable was found; every call says so.
-    Missing(Error),
+/// Keys that sign calls. Wiped from memory when the last copy is dropped, and never shown.
+#[derive(Clone)]
+pub struct Credentials(pub(crate) aws_credential_types::Credentials);
+
+impl Credentials {
+    /// Refuses what no header could carry. `expires` `None`: they do not run out.
+    pub fn new(
+        access_key_id: &str,
+        secret_access_key: &str,
+        session_token: Option<&str>,
+        expires: Option<SystemTime>,
+    ) -> Result<Self, Error> {
+        check("credentials", access_key_id, secret_access_key, session_token)?;
+        let token = session_token.map(str::to_owned);
+        Ok(Self(aws_credential_types::Credentials::new(access_key_id, secret_access_key, token, expires, PROVIDER)))
+    }
+
+    /// The part that is no secret.
+    pub(crate) fn access_key_id(&self) -> &str {
+        self.0.access_key_id()
+    }
+
+    pub(crate) fn expires(&self) -> Option<SystemTime> {
+        self.0.expiry()
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.0.clone().into()
+    }
 }
 
-impl Source {
-    /// Keys given by setter, which checked them.
-    pub(crate) fn from_setter(credentials: &Credentials) -> Self {
-        Self::Static(credentials.clone().into())
+/// What AWS's types call where keys came from; nobody reads it here.
+const PROVIDER: &str = "lambda_invoke";
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.0.access_key_id()).finish_non_exhaustive()
+    }
+}
+
+/// The host's function that gives keys, or says in words why not.
+#[derive(Clone)]
+pub(crate) struct Callback(Arc<dyn Fn() -> Result<Credentials, String> + Send + Sync>);
+
+impl Callback {
+    pub(crate) fn new(callback: impl Fn() -> Result<Credentials, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
     }
 
-    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; `variable` gives what is set and not empty.
-    pub(crate) fn from_environment(variable: impl Fn(&str) -> Result<Option<String>, Error>) -> Self {
-        let read = || match (
-            variable("AWS_ACCESS_KEY_ID")?,
-            variable("AWS_SECRET_ACCESS_KEY")?,
-            variable("AWS_SESSION_TOKEN")?,
-        ) {
-            (Some(id), Some(secret), token) => {
-                check("environment", &id, &secret, token.as_deref())?;
-                Ok(Self::Static(Credentials::new(id, secret, token, None, "Environment").into()))
-            }
-            (Some(_), None, _) => Err(Error::config("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not")),
-            (None, Some(_), _) => Err(Error::config("AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not")),
-            (None, None, _) => Err(Error::config("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")),
-        };
-        read().unwrap_or_else(|error| {
-            Self::Missing(Error::new(
-                Status::Credentials,
-                format!(
-                    "no credentials: none were set for this client; environment: {}. Set them for the client or in \
-                     the environment",
-                    error.message()
-                ),
-            ))
-        })
+    pub(crate) fn call(&self) -> Result<Credentials, String> {
+        (self.0)()
     }
+}
 
-    /// The keys for the attempt that begins now. May wait for the network.
-    pub(crate) async fn current(&self) -> Result<Identity, Error> {
-        match self {
-            Self::Static(identity) => Ok(identity.clone()),
-            Self::Missing(error) => Err(error.clone()),
-        }
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
     }
 }
 
@@ -117,7 +128,7 @@ pub(crate) fn redact_text(identity: &Identity, text: String) -> String {
 /// What must not be shown. A word as short as "test", the secret of many a local server, is none: taking it out would
 /// only spoil the text around it.
 fn secrets(identity: &Identity) -> impl Iterator<Item = &str> {
-    let credentials = identity.data::<Credentials>();
+    let credentials = identity.data::<aws_credential_types::Credentials>();
     let both = credentials.map(|known| [Some(known.secret_access_key()), known.session_token()]).unwrap_or_default();
     both.into_iter().flatten().filter(|secret| secret.len() >= SHORTEST_SECRET)
 }
@@ -126,35 +137,16 @@ fn secrets(identity: &Identity) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn missing(set: &[(&str, &str)]) -> String {
-        let source = Source::from_environment(|name| {
-            Ok(set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-        });
-        match source {
-            Source::Missing(error) => error.message().to_owned(),
-            Source::Static(_) => panic!("found credentials in {set:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        assert!(missing(&[]).contains("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"));
-        assert!(missing(&[("AWS_ACCESS_KEY_ID", "AKID")]).contains("AWS_SECRET_ACCESS_KEY is not"));
-        assert!(missing(&[("AWS_SECRET_ACCESS_KEY", "hunter2")]).contains("AWS_ACCESS_KEY_ID is not"));
-        let text = missing(&[("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hunter2\n")]);
-        assert!(text.contains("secret_access_key holds") && !text.contains("hunter2"), "{text}");
-    }
-
     #[test]
     fn secrets_leave_a_servers_text_and_words_stay() {
         let (secret, token) = ("wJalrXUtnFEMI/K7MDENG", "IQoJb3JpZ2luX2VjEAEaCXVzLWVhc3QtMSJI");
-        let identity: Identity = Credentials::new("AKID", secret, Some(token.into()), None, "test").into();
+        let identity = Credentials::new("AKID", secret, Some(token), None).unwrap().identity();
         let text = format!("canonical string: x-amz-security-token:{token} ... {secret} ... AKID {token}");
         let redacted = "canonical string: x-amz-security-token:(redacted) ... (redacted) ... AKID (redacted)";
         assert_eq!(redact(&identity, text.clone().into_bytes()), redacted.as_bytes());
         assert_eq!(redact_text(&identity, text), redacted);
 
-        let identity: Identity = Credentials::new("test", "test", None, None, "test").into();
+        let identity = Credentials::new("test", "test", None, None).unwrap().identity();
         assert_eq!(redact_text(&identity, "function:my-test-fn".into()), "function:my-test-fn");
     }
 }

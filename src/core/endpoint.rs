@@ -8,6 +8,15 @@ use super::region;
 /// More than any endpoint needs.
 const MAX_URL_BYTES: usize = 2_048;
 
+/// The kinds of endpoints that AWS has beside the plain one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// With FIPS 140 cryptography.
+    pub(crate) fips: bool,
+    /// With IPv6 addresses too.
+    pub(crate) dual_stack: bool,
+}
+
 /// The root of the Lambda API for one region, or a custom one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -20,9 +29,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// `https://lambda.REGION.SUFFIX`. `region` has passed [`region::check`].
-    pub(crate) fn of_region(region: &str) -> Self {
-        let host = format!("lambda.{region}.{}", region::partition_of(region).dns_suffix);
+    /// `https://lambda[-fips].REGION.SUFFIX`. `region` has passed [`region::check`].
+    pub(crate) fn of_region(region: &str, variant: Variant) -> Self {
+        let partition = region::partition_of(region);
+        let service = if variant.fips { "lambda-fips" } else { "lambda" };
+        let suffix = if variant.dual_stack { partition.dual_stack_suffix } else { partition.dns_suffix };
+        let host = format!("{service}.{region}.{suffix}");
         Self { base: format!("https://{host}"), host, resolved_here: true }
     }
 
@@ -67,6 +79,8 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -97,9 +111,24 @@ mod tests {
     }
 
     #[test]
-    fn a_region_has_its_partitions_domain() {
-        assert_eq!(Endpoint::of_region("eu-west-1").url(""), "https://lambda.eu-west-1.amazonaws.com");
-        assert_eq!(Endpoint::of_region("cn-north-1").url(""), "https://lambda.cn-north-1.amazonaws.com.cn");
-        assert_eq!(Endpoint::of_region("eusc-de-east-1").host, "lambda.eusc-de-east-1.amazonaws.eu");
+    fn endpoints_and_partitions_of_regions_are_those_of_awss_rules() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/endpoints.json")).unwrap();
+        let regions = vectors["regions"].as_object().unwrap();
+        assert!(regions.len() > 80);
+        for (region, expected) in regions {
+            region::check("region", region).unwrap();
+            assert_eq!(region::partition_of(region).name, expected["partition"], "{region}");
+            for (name, fips, dual_stack) in [
+                ("plain", false, false),
+                ("fips", true, false),
+                ("dual_stack", false, true),
+                ("fips_dual_stack", true, true),
+            ] {
+                let endpoint = Endpoint::of_region(region, Variant { fips, dual_stack });
+                assert_eq!(endpoint.url(""), expected[name], "{region}");
+                assert_eq!(endpoint.url(""), format!("https://{}", endpoint.host));
+                assert!(endpoint.resolved_here);
+            }
+        }
     }
 }

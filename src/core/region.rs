@@ -11,6 +11,8 @@ pub(crate) struct Partition {
     region_prefixes: &'static [&'static str],
     /// What follows `lambda.REGION.` in the names of its endpoints.
     pub(crate) dns_suffix: &'static str,
+    /// The same for endpoints with IPv6 addresses.
+    pub(crate) dual_stack_suffix: &'static str,
 }
 
 /// A region that no pattern matches is treated as one of the first.
@@ -19,17 +21,54 @@ const PARTITIONS: &[Partition] = &[
         name: "aws",
         region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
         dns_suffix: "amazonaws.com",
+        dual_stack_suffix: "api.aws",
     },
-    Partition { name: "aws-cn", region_prefixes: &["cn"], dns_suffix: "amazonaws.com.cn" },
-    Partition { name: "aws-us-gov", region_prefixes: &["us-gov"], dns_suffix: "amazonaws.com" },
-    Partition { name: "aws-eusc", region_prefixes: &["eusc-de"], dns_suffix: "amazonaws.eu" },
-    Partition { name: "aws-iso", region_prefixes: &["us-iso"], dns_suffix: "c2s.ic.gov" },
-    Partition { name: "aws-iso-b", region_prefixes: &["us-isob"], dns_suffix: "sc2s.sgov.gov" },
-    Partition { name: "aws-iso-e", region_prefixes: &["eu-isoe"], dns_suffix: "cloud.adc-e.uk" },
-    Partition { name: "aws-iso-f", region_prefixes: &["us-isof"], dns_suffix: "csp.hci.ic.gov" },
+    Partition {
+        name: "aws-cn",
+        region_prefixes: &["cn"],
+        dns_suffix: "amazonaws.com.cn",
+        dual_stack_suffix: "api.amazonwebservices.com.cn",
+    },
+    Partition {
+        name: "aws-us-gov",
+        region_prefixes: &["us-gov"],
+        dns_suffix: "amazonaws.com",
+        dual_stack_suffix: "api.aws",
+    },
+    Partition {
+        name: "aws-eusc",
+        region_prefixes: &["eusc-de"],
+        dns_suffix: "amazonaws.eu",
+        dual_stack_suffix: "api.amazonwebservices.eu",
+    },
+    Partition {
+        name: "aws-iso",
+        region_prefixes: &["us-iso"],
+        dns_suffix: "c2s.ic.gov",
+        dual_stack_suffix: "api.aws.ic.gov",
+    },
+    Partition {
+        name: "aws-iso-b",
+        region_prefixes: &["us-isob"],
+        dns_suffix: "sc2s.sgov.gov",
+        dual_stack_suffix: "api.aws.scloud",
+    },
+    Partition {
+        name: "aws-iso-e",
+        region_prefixes: &["eu-isoe"],
+        dns_suffix: "cloud.adc-e.uk",
+        dual_stack_suffix: "api.cloud-aws.adc-e.uk",
+    },
+    Partition {
+        name: "aws-iso-f",
+        region_prefixes: &["us-isof"],
+        dns_suffix: "csp.hci.ic.gov",
+        dual_stack_suffix: "api.aws.hci.ic.gov",
+    },
 ];
 
-/// The partition of a region: the one whose pattern `prefix-word-digits` it matches, else `aws`.
+/// The partition of a region: the one whose pattern `prefix-word-digits` it matches or whose `NAME-global` it is, else
+/// `aws`.
 pub(crate) fn partition_of(region: &str) -> &'static Partition {
     let matches = |partition: &&Partition| {
         partition.region_prefixes.iter().any(|prefix| {
@@ -41,7 +80,9 @@ pub(crate) fn partition_of(region: &str) -> &'static Partition {
                 && digits.bytes().all(|b| b.is_ascii_digit())
         })
     };
-    PARTITIONS.iter().find(matches).unwrap_or(&PARTITIONS[0])
+    // The pseudo-regions that AWS's data list one by one.
+    let is_global = |partition: &&Partition| region.strip_suffix("-global") == Some(partition.name);
+    PARTITIONS.iter().find(|partition| matches(partition) || is_global(partition)).unwrap_or(&PARTITIONS[0])
 }
 
 /// Refuses what must not become part of a host name. `origin` says where the value came from.

@@ -166,6 +166,7 @@ impl Head {
         }
         if is_client_error && self.status != 408 && self.function_error().is_none() {
             let again = match (error.clock_tolerance(), self.date()) {
+                _ if error.is_expired_token() => Again::WithNewCredentials,
                 (Some(tolerance), Some(date)) => Again::WithClockSet { date, tolerance },
                 _ => Again::No,
             };
@@ -236,7 +237,14 @@ mod tests {
             (400, &[("x-amzn-errortype", "ThrottlingException")], "", Status::Throttled, None, SAFE),
             (503, &[("x-amzn-errortype", "ThrottlingException")], "", Status::Service, Unknown, Again::No),
             (403, &[("x-amzn-errortype", "AccessDeniedException")], "", Status::Service, None, Again::No),
-            (403, &[("x-amzn-errortype", "ExpiredTokenException")], "", Status::Service, None, Again::No),
+            (
+                403,
+                &[("x-amzn-errortype", "ExpiredTokenException")],
+                "",
+                Status::Service,
+                None,
+                Again::WithNewCredentials,
+            ),
             (400, &[("x-amz-function-error", "Unhandled")], "", Status::Service, Unknown, Again::No),
             (408, &[], "", Status::Service, Unknown, Again::No),
             (500, &[], "", Status::Service, Unknown, Again::No),

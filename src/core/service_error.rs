@@ -58,6 +58,9 @@ const MODELLED: &[(&str, Execution, bool)] = &[
     ("UnsupportedMediaTypeException", Execution::None, false),
 ];
 
+/// The session token has run out. Source: the common errors of AWS's query and JSON protocols.
+const EXPIRED_TOKEN: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
+
 /// AWS's codes for "too often" that the model does not have; with any 4xx.
 const THROTTLING: &[&str] = &[
     "Throttling",
@@ -149,6 +152,10 @@ impl ServiceError {
 
     pub(crate) fn is_throttling(&self) -> bool {
         self.has_code(THROTTLING)
+    }
+
+    pub(crate) fn is_expired_token(&self) -> bool {
+        self.has_code(EXPIRED_TOKEN)
     }
 
     /// How far off the clock must be for this error to be about it; `None`: it is about something else.

@@ -60,9 +60,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::core::config::{Config, Settings};
+    use crate::core::config::Config;
     use crate::core::invocation::Invocation;
     use crate::core::request::InvocationRequest;
+    use crate::core::settings::{Settings, Source};
 
     /// 2026-01-02T03:04:05Z, the time of the vectors.
     const NOW: Duration = Duration::from_secs(1_767_323_045);
@@ -92,13 +93,13 @@ mod tests {
             let key = |name: &str| vectors[name].as_str().unwrap();
             let token = text(&case["session_token"]);
             config.set_credentials(key("access_key_id"), key("secret_access_key"), token.as_deref()).unwrap();
-            let settings = Settings::settle(&config, |_| None).unwrap();
+            let settings = Settings::of(&config, &[]).unwrap();
             let name = case["name"].as_str().unwrap();
 
             let request =
                 Request::new(&Invocation::from(request), &settings).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let crate::core::credentials::Source::Static(identity) = &settings.credentials else { panic!("{name}") };
-            let headers = signed_headers(&request, identity, UNIX_EPOCH + NOW).unwrap();
+            let Source::Static(keys) = &settings.credentials else { panic!("{name}") };
+            let headers = signed_headers(&request, &keys.value.identity(), UNIX_EPOCH + NOW).unwrap();
 
             let expected = &case["expected"];
             let url = url::Url::parse(&request.url).unwrap();

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::body::{Payload, Witness};
 use super::config::default;
+use super::credential_process::Ended;
 use super::error::Error;
 use super::outcome::Status;
+use super::proxy::{Proxies, Proxy};
 use super::wire::METHOD;
 
 /// What the transport needs of the operating system.
@@ -26,6 +29,9 @@ pub(crate) trait System: Send + Sync + 'static {
 
     /// Whether the process, or the machine, has no descriptor left.
     fn is_out_of_descriptors(&self, error: &io::Error) -> bool;
+
+    /// Runs a shell's command to its end; killed when the future is dropped. The error says why it could not be run.
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<Ended, String>> + Send>>;
 }
 
 /// Why a name has no address.
@@ -61,13 +67,29 @@ pub(crate) struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    Resolve { permanent: bool },
-    Connect { timeout: bool },
-    Tls { certificate: bool },
+    Resolve {
+        permanent: bool,
+    },
+    Connect {
+        timeout: bool,
+    },
+    Tls {
+        certificate: bool,
+    },
     Io,
     Protocol,
     NoDescriptors,
+    /// The proxy wants a user and a password, or others.
+    ProxyAuthentication,
 }
+
+/// hyper-util's words for where a connection failed. Its types are not public; tests/evidence.rs holds it to them.
+const TCP: &str = "tcp connect error";
+const DNS: &str = "dns error";
+const TUNNEL: &str = "tunnel error";
+const TUNNEL_WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
+const SOCKS: &str = "SOCKS error";
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
 /// How long a body may be.
 #[derive(Clone, Copy, Debug)]
@@ -85,42 +107,89 @@ pub(crate) enum BodyFailure {
     NoMemory,
 }
 
+/// What connections are made with.
+#[derive(Clone)]
+pub(crate) struct Wiring {
+    /// Of one connection.
+    pub(crate) timeout: Duration,
+    pub(crate) tls: rustls::ClientConfig,
+    pub(crate) system: Arc<dyn System>,
+}
+
 /// The connections of one engine.
+#[derive(Clone)]
 pub(crate) struct Transport {
     client: reqwest::Client,
-    system: Arc<dyn System>,
+    wiring: Wiring,
+    proxies: Proxies,
 }
 
 /// The head of an answer and the way to its body.
 pub(crate) struct Answer(reqwest::Response);
 
 impl Transport {
-    pub(crate) fn new(
-        connect_timeout: Duration,
-        tls: rustls::ClientConfig,
-        system: Arc<dyn System>,
-    ) -> Result<Self, Error> {
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+    pub(crate) fn new(wiring: Wiring, proxies: &Proxies) -> Result<Self, Error> {
+        let failed = |error: reqwest::Error| {
+            Error::new(Status::Internal, format!("the HTTP client could not be made: {}", chain(&error)))
+        };
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(wiring.tls.clone())
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .dns_resolver(Arc::new(Names(Arc::clone(&system))))
-            .connect_timeout(connect_timeout)
+            .dns_resolver(Arc::new(Names(Arc::clone(&wiring.system))))
+            .connect_timeout(wiring.timeout)
             .tcp_nodelay(true)
             .tcp_keepalive(default::TCP_KEEPALIVE)
             .tcp_keepalive_interval(default::TCP_KEEPALIVE_INTERVAL)
             .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(default::IDLE_TIMEOUT);
+        if let Some(proxy) = &proxies.http.value {
+            let proxy = reqwest::Proxy::http(proxy.url.clone()).map_err(failed)?;
+            builder = builder.proxy(proxy.no_proxy(proxies.exceptions().and_then(reqwest::NoProxy::from_string)));
+        }
+        if let Some(proxy) = &proxies.https.value {
+            let proxy = reqwest::Proxy::https(proxy.url.clone()).map_err(failed)?;
+            builder = builder.proxy(proxy.no_proxy(proxies.exceptions().and_then(reqwest::NoProxy::from_string)));
+        }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
-        let client = builder.build().map_err(|error| {
-            Error::new(Status::Internal, format!("the HTTP client could not be made: {}", chain(&error)))
-        })?;
-        Ok(Self { client, system })
+        Ok(Self { client: builder.build().map_err(failed)?, wiring, proxies: proxies.clone() })
+    }
+
+    /// Connections of its own, made in the same way, through other proxies.
+    pub(crate) fn sibling(&self, proxies: &Proxies) -> Result<Self, Error> {
+        Self::new(self.wiring.clone(), proxies)
+    }
+
+    /// See [`System::lookup`].
+    pub(crate) async fn lookup(&self, host: &str) -> Result<Vec<SocketAddr>, LookupError> {
+        self.wiring.system.lookup(host).await
+    }
+
+    /// See [`System::run`].
+    pub(crate) async fn run(&self, command: &str) -> Result<Ended, String> {
+        self.wiring.system.run(command).await
+    }
+
+    /// One exchange that no call depends on for evidence.
+    pub(crate) async fn fetch(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let (parsed, host) = address(url)?;
+        let mut request = reqwest::Request::new(method, parsed);
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(reqwest::Body::from(body));
+        }
+        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, &host, &error))
     }
 
     /// Sends a request and waits for the head of its answer. `host` is for messages.
@@ -132,20 +201,40 @@ impl Transport {
         payload: Bytes,
         witness: Witness,
     ) -> Result<Answer, Failure> {
-        let is_https = url.starts_with("https:");
-        let url = reqwest::Url::parse(url)
-            .map_err(|error| Failure { kind: FailureKind::Protocol, message: format!("{host}: no URL: {error}") })?;
+        let (parsed, _) = address(url)?;
         // hyper leaves it out for an empty body, and some servers want it for a POST.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
-        let mut request = reqwest::Request::new(METHOD, url);
+        let mut request = reqwest::Request::new(METHOD, parsed);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness)));
-        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(host, is_https, &error))
+        let mut answer =
+            self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, host, &error))?;
+        match self.proxy_of(url) {
+            // Of a plain request to a proxy; of a tunnel it never becomes an answer.
+            Some(proxy) if answer.status() == PROXY_AUTHENTICATION_REQUIRED => {
+                drop(answer.headers());
+                Err(Failure {
+                    kind: FailureKind::ProxyAuthentication,
+                    message: format!("could not connect to {host}: {}", wants_password(proxy)),
+                })
+            }
+            _ => Ok(answer),
+        }
     }
 
-    fn failure(&self, host: &str, is_https: bool, error: &reqwest::Error) -> Failure {
-        let (kind, what) = self.tell_apart(is_https, error);
-        Failure { kind, message: format!("{what} {host}: {}", chain(error)) }
+    fn proxy_of(&self, url: &str) -> Option<&Proxy> {
+        self.proxies.of(url)?.value.as_ref()
+    }
+
+    fn failure(&self, url: &str, host: &str, error: &reqwest::Error) -> Failure {
+        let proxy = self.proxy_of(url);
+        let (kind, what) = self.tell_apart(url.starts_with("https:"), error);
+        let through = proxy.map(|proxy| format!(" through the proxy {}", proxy.host())).unwrap_or_default();
+        let why = match (kind, proxy) {
+            (FailureKind::ProxyAuthentication, Some(proxy)) => wants_password(proxy),
+            _ => chain(error),
+        };
+        Failure { kind, message: format!("{what} {host}{through}: {why}") }
     }
 
     /// Reads the kind of a failure off the errors below it.
@@ -160,7 +249,7 @@ impl Transport {
                 return (kind, "could not look up the name of");
             }
             if let Some(error) = cause.downcast_ref::<io::Error>()
-                && self.system.is_out_of_descriptors(error)
+                && self.wiring.system.is_out_of_descriptors(error)
             {
                 return (FailureKind::NoDescriptors, "no file descriptor was left for a connection to");
             }
@@ -176,8 +265,12 @@ impl Transport {
         }
         if error.is_connect() {
             let timeout = error.is_timeout();
-            // hyper-util's connector marks what fails before the connection stands; what then remains is the handshake.
-            let connected = !timeout && !causes(error).any(|cause| cause.to_string() == "tcp connect error");
+            let says = |text: &str| causes(error).any(|cause| cause.to_string().starts_with(text));
+            if says(TUNNEL_WANTS_PASSWORD) {
+                return (FailureKind::ProxyAuthentication, "could not connect to");
+            }
+            // hyper-util's connectors mark what fails before the connection stands; what then remains is the handshake.
+            let connected = !timeout && ![TCP, TUNNEL, SOCKS].into_iter().any(says);
             return match is_https && connected {
                 true => (FailureKind::Tls { certificate: false }, "no TLS with"),
                 false => (FailureKind::Connect { timeout }, "could not connect to"),
@@ -240,12 +333,29 @@ struct Names(Arc<dyn System>);
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let lookup = self.0.lookup(name.as_str());
+        let host = name.as_str().to_owned();
+        let lookup = self.0.lookup(&host);
         Box::pin(async move {
-            let addresses = lookup.await?;
+            // The name may be a proxy's.
+            let addresses =
+                lookup.await.map_err(|error| LookupError { message: format!("{host}: {}", error.message), ..error })?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
+}
+
+/// A URL, and its host and port for messages.
+fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
+    let failed = |why: String| Failure { kind: FailureKind::Protocol, message: format!("no URL: {why}") };
+    let parsed = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
+    let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
+    Ok((parsed, host))
+}
+
+fn wants_password(proxy: &Proxy) -> String {
+    let has_user = !proxy.url.username().is_empty();
+    let what = if has_user { "does not take the user and password of its URL" } else { "wants a user and a password" };
+    format!("the proxy {} {what} (407)", proxy.host())
 }
 
 /// An error and what caused it, outermost first.
@@ -266,9 +376,16 @@ fn chain(error: &reqwest::Error) -> String {
     for cause in causes(error).skip(1) {
         let text = cause.to_string();
         // hyper-util's own words for its kinds, which ours stand for; and wrappers repeat what they wrap.
-        if !text.starts_with("client error (") && !texts.iter().any(|known| known.contains(&text)) {
+        let is_kind = text.starts_with("client error (") || text == TCP || text == DNS;
+        if !is_kind && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
     }
     texts.join(": ")
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
 }

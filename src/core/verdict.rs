@@ -27,6 +27,8 @@ pub(crate) enum Again {
     No,
     /// It certainly did not run, and may do better next time.
     Safe { connect_timeout: bool },
+    /// Worth one try at once with keys that the service has not refused.
+    WithNewCredentials,
     /// Worth one try at once if the clock was off by more than `tolerance`: it was `date` at the server.
     WithClockSet { date: SystemTime, tolerance: Duration },
 }
@@ -44,7 +46,8 @@ impl Verdict {
     /// No answer: `may_have_left` is the only evidence.
     pub(crate) fn without_answer(failure: Failure, may_have_left: bool, request: &Request) -> Self {
         let safe = |connect_timeout| Again::Safe { connect_timeout };
-        if may_have_left {
+        // The proxy had the request, and nobody behind it.
+        if may_have_left && failure.kind != FailureKind::ProxyAuthentication {
             let (status, execution) = match failure.kind {
                 FailureKind::Protocol => (Status::Protocol, Execution::Unknown),
                 _ => (Status::Io, Execution::Unknown),
@@ -59,7 +62,7 @@ impl Verdict {
             FailureKind::Connect { timeout } => (Status::Connect, safe(timeout)),
             FailureKind::Tls { certificate: true } => (Status::Tls, Again::No),
             FailureKind::Tls { certificate: false } => (Status::Tls, safe(false)),
-            FailureKind::NoDescriptors => (Status::Connect, Again::No),
+            FailureKind::NoDescriptors | FailureKind::ProxyAuthentication => (Status::Connect, Again::No),
             // The connection broke before the request began to leave.
             FailureKind::Io | FailureKind::Protocol => (Status::Connect, safe(false)),
         };

@@ -6,12 +6,11 @@ use http::{HeaderMap, Method};
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
 
-use super::config::Settings;
-use super::endpoint::Endpoint;
 use super::error::Error;
 use super::function_name::ENCODED;
 use super::invocation::Invocation;
 use super::request::{InvocationType, LogType};
+use super::settings::Settings;
 
 pub(crate) const METHOD: Method = Method::POST;
 
@@ -22,7 +21,6 @@ const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context
 const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
 const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-const THIS_LIBRARY: &str = concat!("lambda_invoke/", env!("CARGO_PKG_VERSION"));
 
 /// Built once per call, signed anew for every attempt.
 #[derive(Debug)]
@@ -49,15 +47,14 @@ impl Request {
         let name = fields.check()?;
         let kind = fields.kind()?;
 
-        let Some(region) = name.region.or(settings.region.as_deref()) else {
-            return Err(Error::config(
-                "no region: set it for the client or in AWS_REGION or AWS_DEFAULT_REGION, or call the function by its ARN",
-            ));
+        let Some(region) = name.region.or(settings.region.as_ref().map(|region| region.value.as_str())) else {
+            return Err(Error::config(format!(
+                "no region: set it for the client, in AWS_REGION or AWS_DEFAULT_REGION, or as region of profile {} in {}, or \
+                 call the function by its ARN",
+                settings.profile.value, settings.files[0].1.value
+            )));
         };
-        let endpoint = match &settings.endpoint {
-            Some(custom) => custom,
-            None => &Endpoint::of_region(region),
-        };
+        let endpoint = settings.endpoint_of(region);
         let mut path = format!("{API}/{}/invocations", name.path_segment());
         if let Some(qualifier) = &fields.qualifier {
             path.push_str("?Qualifier=");
@@ -66,7 +63,7 @@ impl Request {
 
         let mut headers = HeaderMap::with_capacity(16);
         headers.insert(HOST, header_value("endpoint_url", &endpoint.host)?);
-        headers.insert(USER_AGENT, HeaderValue::from_static(THIS_LIBRARY));
+        headers.insert(USER_AGENT, header_value("app_id", &settings.user_agent)?);
         if fields.invocation_type.is_some() {
             headers.insert(INVOCATION_TYPE, HeaderValue::from_static(kind.as_str()));
         }

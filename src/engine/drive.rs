@@ -1,19 +1,22 @@
 //! A call driven to its end on the caller's thread.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 
 use super::late;
 use super::patience::{Interrupt, Patience};
 use super::pool::Pool;
+use super::resolver::OperatingSystem;
 use super::runtime::{Ended, Engine, NoEngine};
-use super::signals::SigpipeBlocked;
+use super::signals::{SigpipeBlocked, with_hosts_mask};
 use crate::core::call::{Call, Shared, Step};
 use crate::core::error::Error;
 use crate::core::invocation::Invocation;
 use crate::core::outcome::{Outcome, Status};
-use crate::core::transport::{Failure, FailureKind};
+use crate::core::settings::Settings;
+use crate::core::transport::{Failure, FailureKind, Wiring};
 
 /// Invokes and waits. Every failure is an outcome.
 pub(crate) fn invoke(
@@ -46,8 +49,8 @@ fn drive(
         Ok(call) => call,
         Err(error) => return Outcome { duration: started.elapsed(), ..Outcome::refused(&error) },
     };
-    let signals = SigpipeBlocked::new();
-    let mut patience = Patience::new(call.deadline(), interrupt, &signals);
+    let _signals = SigpipeBlocked::new();
+    let mut patience = Patience::new(call.deadline(), interrupt);
     // Whoever has said stop already wants nothing sent.
     if let Some(status) = patience.end() {
         return call.end(status);
@@ -57,7 +60,7 @@ fn drive(
         Err(status) => return call.end(status),
     };
     loop {
-        let failure = match engine(pool, shared.settings.connect_timeout, tls) {
+        let failure = match engine(pool, shared.settings, tls) {
             Ok(mut engine) => match engine.run(&mut call, &mut patience) {
                 Ended::Step(Step::Done(outcome)) => {
                     if is_fit_for_more(&outcome, &call) {
@@ -67,6 +70,14 @@ fn drive(
                 }
                 Ended::Early(status) => return call.end(status),
                 Ended::Step(Step::NoDescriptors(failure)) => failure,
+                Ended::Step(Step::AskHost(turn)) => {
+                    pool.keep(engine);
+                    call.take_keys(with_hosts_mask(|| turn.ask()));
+                    match patience.end() {
+                        Some(status) => return call.end(status),
+                        None => continue,
+                    }
+                }
             },
             Err(NoEngine::Failed(error)) => return call.end_without_engine(&error),
             Err(NoEngine::NoDescriptors(error)) => Failure {
@@ -82,8 +93,10 @@ fn drive(
     }
 }
 
-fn engine(pool: &Pool, connect_timeout: Duration, tls: &rustls::ClientConfig) -> Result<Engine, NoEngine> {
-    pool.idle_engine().map_or_else(|| Engine::new(connect_timeout, tls), Ok)
+fn engine(pool: &Pool, settings: &Settings, tls: &rustls::ClientConfig) -> Result<Engine, NoEngine> {
+    let wiring =
+        || Wiring { timeout: settings.connect_timeout.value, tls: tls.clone(), system: Arc::new(OperatingSystem) };
+    pool.idle_engine().map_or_else(|| Engine::new(wiring(), &settings.proxies), Ok)
 }
 
 /// After an error of the connection, or with a request half sent or an answer half read, an engine is in the midst of it.

@@ -59,6 +59,21 @@ impl<T> Drop for PerProcess<T> {
     }
 }
 
+/// The process that something was made in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThisProcess(u64);
+
+impl ThisProcess {
+    pub(crate) fn here() -> Self {
+        Self(this_process())
+    }
+
+    /// Whether it is still the one that asks, and not a forked child.
+    pub(crate) fn is_still(self) -> bool {
+        self.0 == this_process()
+    }
+}
+
 /// Numbers the processes of one line of forks. Copied to the child, so that a child's number is never its parent's.
 static PROCESSES: AtomicU64 = AtomicU64::new(1);
 

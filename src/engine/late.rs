@@ -7,7 +7,7 @@ use std::thread;
 
 use super::lock::{lock, wait_until};
 use super::patience::{INTERRUPT_PERIOD, Interrupt};
-use super::signals::with_all_blocked;
+use super::signals::{HostsMask, with_all_blocked};
 use crate::core::error::Error;
 use crate::core::outcome::{Outcome, Status};
 
@@ -19,7 +19,9 @@ pub(super) fn run(
     // As everywhere it is asked before anything is begun.
     let stop = AtomicBool::new(interrupt.as_mut().is_some_and(|interrupt| interrupt()));
     let (done, rung) = (Mutex::new(None), Condvar::new());
+    let mask = HostsMask::current();
     let work = || {
+        mask.adopt();
         let outcome = call(&mut || stop.load(Ordering::Relaxed));
         *lock(&done) = Some(outcome);
         rung.notify_one();

@@ -10,13 +10,16 @@ mod limits;
 mod lock;
 mod patience;
 mod pool;
+mod process;
 mod resolver;
 mod runtime;
 mod signals;
+mod stderr;
 
 pub(crate) use drive::invoke;
-pub(crate) use fork::PerProcess;
+pub(crate) use fork::{PerProcess, ThisProcess};
 pub(crate) use gate::Gate;
 pub(crate) use patience::Interrupt;
 pub(crate) use pool::Pool;
-pub(crate) use signals::CancelDisabled;
+pub(crate) use signals::{CancelDisabled, with_hosts_mask};
+pub(crate) use stderr::stderr;

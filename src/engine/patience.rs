@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::signals::SigpipeBlocked;
+use super::signals::with_hosts_mask;
 use crate::core::outcome::Status;
 
 /// The host's interrupt is promised at least every 100 ms.
@@ -12,19 +12,14 @@ pub(super) const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
 pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;
 
 /// The deadline of a call and the interrupt of its caller.
-pub(super) struct Patience<'i, 's> {
+pub(super) struct Patience<'i> {
     deadline: Option<Instant>,
     interrupt: Option<Interrupt<'i>>,
-    signals: &'s SigpipeBlocked,
 }
 
-impl<'i, 's> Patience<'i, 's> {
-    pub(super) fn new(
-        deadline: Option<Instant>,
-        interrupt: Option<Interrupt<'i>>,
-        signals: &'s SigpipeBlocked,
-    ) -> Self {
-        Self { deadline, interrupt, signals }
+impl<'i> Patience<'i> {
+    pub(super) fn new(deadline: Option<Instant>, interrupt: Option<Interrupt<'i>>) -> Self {
+        Self { deadline, interrupt }
     }
 
     /// When to ask [`Self::end`] again at the latest; `None`: never.
@@ -39,6 +34,6 @@ impl<'i, 's> Patience<'i, 's> {
             return Some(Status::Timeout);
         }
         let interrupt = self.interrupt.as_mut()?;
-        self.signals.with_hosts_mask(interrupt).then_some(Status::Cancelled)
+        with_hosts_mask(interrupt).then_some(Status::Cancelled)
     }
 }

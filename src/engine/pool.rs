@@ -54,7 +54,7 @@ impl Pool {
     }
 
     /// Waits for a turn for as long as `patience` lasts.
-    pub(super) fn turn(&self, patience: &mut Patience<'_, '_>) -> Result<Turn<'_>, Status> {
+    pub(super) fn turn(&self, patience: &mut Patience<'_>) -> Result<Turn<'_>, Status> {
         let waiting = {
             let mut state = lock(&self.state);
             if state.under_way < self.max_under_way {
@@ -94,11 +94,7 @@ impl Pool {
     }
 
     /// Waits until another call ends, which frees descriptors. `Ok(false)`: there is no other.
-    pub(super) fn wait_for_descriptors(
-        &self,
-        _turn: &Turn<'_>,
-        patience: &mut Patience<'_, '_>,
-    ) -> Result<bool, Status> {
+    pub(super) fn wait_for_descriptors(&self, _turn: &Turn<'_>, patience: &mut Patience<'_>) -> Result<bool, Status> {
         let mut state = lock(&self.state);
         let seen = state.ended;
         state.without_descriptors += 1;
@@ -170,7 +166,7 @@ impl Waiter {
     }
 
     /// Whether the turn came before the patience has to be asked again.
-    fn wait(&self, patience: &Patience<'_, '_>) -> bool {
+    fn wait(&self, patience: &Patience<'_>) -> bool {
         let until = patience.until();
         let mut turn = lock(&self.turn);
         while !*turn && until.is_none_or(|until| Instant::now() < until) {

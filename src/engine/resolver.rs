@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use super::fork::PerProcess;
 use super::limits;
 use super::lock::lock;
+use super::process;
 use super::signals::with_all_blocked;
+use crate::core::credential_process::Ended;
 use crate::core::transport::{LookupError, LookupErrorKind, System};
 
 /// More names wait for one of these to be done.
@@ -49,6 +51,10 @@ impl System for OperatingSystem {
 
     fn is_out_of_descriptors(&self, error: &io::Error) -> bool {
         limits::is_out_of_descriptors(error)
+    }
+
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<Ended, String>> + Send>> {
+        Box::pin(process::run(command.to_owned()))
     }
 }
 

@@ -12,11 +12,11 @@ use tokio::time::timeout_at;
 use super::gate::{Gate, Registered};
 use super::limits;
 use super::patience::Patience;
-use super::resolver::OperatingSystem;
 use crate::core::call::{Call, Step};
 use crate::core::error::Error;
 use crate::core::outcome::Status;
-use crate::core::transport::Transport;
+use crate::core::proxy::Proxies;
+use crate::core::transport::{Transport, Wiring};
 
 /// Beyond any deadline; as far as a timer counts.
 const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
@@ -37,26 +37,22 @@ pub(super) enum NoEngine {
 
 /// How a run on an engine ended.
 #[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
-pub(super) enum Ended {
-    Step(Step),
+pub(super) enum Ended<'a> {
+    Step(Step<'a>),
     /// By the deadline or the caller: the engine is in the midst of something and of no further use.
     Early(Status),
 }
 
 impl Engine {
-    pub(super) fn new(connect_timeout: Duration, tls: &rustls::ClientConfig) -> Result<Self, NoEngine> {
+    pub(super) fn new(wiring: Wiring, proxies: &Proxies) -> Result<Self, NoEngine> {
         let gate = Registered::new();
         let running = gate.running();
-        let inside = Self::inside(gate.gate(), connect_timeout, tls)?;
+        let inside = Self::inside(gate.gate(), wiring, proxies)?;
         drop(running);
         Ok(Self { gate, inside: Some(inside), used_before: false })
     }
 
-    fn inside(
-        gate: &Arc<Gate>,
-        connect_timeout: Duration,
-        tls: &rustls::ClientConfig,
-    ) -> Result<(Transport, Runtime), NoEngine> {
+    fn inside(gate: &Arc<Gate>, wiring: Wiring, proxies: &Proxies) -> Result<(Transport, Runtime), NoEngine> {
         // While the runtime is parked a fork may be made.
         let (parked, unparked) = (Arc::clone(gate), Arc::clone(gate));
         let runtime = Builder::new_current_thread()
@@ -71,13 +67,11 @@ impl Engine {
                     NoEngine::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}")))
                 }
             })?;
-        let transport =
-            Transport::new(connect_timeout, tls.clone(), Arc::new(OperatingSystem)).map_err(NoEngine::Failed)?;
-        Ok((transport, runtime))
+        Ok((Transport::new(wiring, proxies).map_err(NoEngine::Failed)?, runtime))
     }
 
     /// Drives `call` on this thread until it is done, cannot go on, or must end.
-    pub(super) fn run(&mut self, call: &mut Call<'_>, patience: &mut Patience<'_, '_>) -> Ended {
+    pub(super) fn run<'a>(&mut self, call: &mut Call<'a>, patience: &mut Patience<'_>) -> Ended<'a> {
         let Some((transport, runtime)) = &self.inside else {
             return Ended::Early(Status::Internal);
         };

@@ -1,69 +1,112 @@
 //! What the library does to the signals of the threads that call it: nothing that they could notice.
 
 #[cfg(unix)]
-pub(crate) use unix::CancelDisabled;
+pub(crate) use unix::{CancelDisabled, with_hosts_mask};
 #[cfg(unix)]
-pub(super) use unix::{SigpipeBlocked, with_all_blocked};
+pub(super) use unix::{HostsMask, SigpipeBlocked, with_all_blocked};
 
 #[cfg(not(unix))]
-pub(crate) use other::CancelDisabled;
+pub(crate) use other::{CancelDisabled, with_hosts_mask};
 #[cfg(not(unix))]
-pub(super) use other::{SigpipeBlocked, with_all_blocked};
+pub(super) use other::{HostsMask, SigpipeBlocked, with_all_blocked};
 
 #[cfg(unix)]
 mod unix {
+    use std::cell::Cell;
     use std::marker::PhantomData;
     use std::mem::MaybeUninit;
+
+    thread_local! {
+        /// Of the host's thread that this one works for, while it is inside a call. Has no destructor, and so can be
+        /// asked at the very end of a thread too.
+        static HOST: Cell<Option<Host>> = const { Cell::new(None) };
+    }
+
+    #[derive(Clone, Copy)]
+    struct Host {
+        mask: HostsMask,
+        sigpipe_was_pending: bool,
+    }
+
+    /// The signal mask of a thread of the host's.
+    #[derive(Clone, Copy)]
+    pub(crate) struct HostsMask(libc::sigset_t);
+
+    impl HostsMask {
+        /// Of the thread that called the library.
+        pub(crate) fn current() -> Self {
+            HOST.get().map_or_else(|| Self(block(&none())), |host| host.mask)
+        }
+
+        /// On a thread that does the work of another: from now on that one's is the host's.
+        pub(crate) fn adopt(self) {
+            HOST.set(Some(Host { mask: self, sigpipe_was_pending: false }));
+        }
+
+        /// This thread's mask, from now on. Safe between fork and exec.
+        pub(crate) fn apply(&self) {
+            set(&self.0);
+        }
+    }
 
     /// SIGPIPE kept from this thread while it lives: hyper and rustls write vectored, which std does without
     /// MSG_NOSIGNAL, so a connection that the server reset would kill the host. A SIGPIPE that came meanwhile is
     /// swallowed, unless one was pending before.
     pub(crate) struct SigpipeBlocked {
-        hosts_mask: libc::sigset_t,
-        pending_before: bool,
+        before: libc::sigset_t,
+        sigpipe_was_pending: bool,
+        outer: Option<Host>,
         /// The mask is this thread's.
         not_send: PhantomData<*const ()>,
     }
 
     impl SigpipeBlocked {
         pub(crate) fn new() -> Self {
-            let pending_before = sigpipe_is_pending();
-            Self { hosts_mask: block(&only_sigpipe()), pending_before, not_send: PhantomData }
-        }
-
-        /// Runs the host's code with the host's mask: a blocked SIGPIPE would be inherited through exec.
-        pub(crate) fn with_hosts_mask<T>(&self, code: impl FnOnce() -> T) -> T {
-            self.swallow();
-            set(&self.hosts_mask);
-            let result = code();
-            block(&only_sigpipe());
-            result
-        }
-
-        fn swallow(&self) {
-            if self.pending_before || !sigpipe_is_pending() {
-                return;
-            }
-            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-            // SAFETY: set and time are valid for reads, and the information about the signal is not asked for.
-            unsafe {
-                libc::sigtimedwait(&only_sigpipe(), std::ptr::null_mut(), &now);
-            }
-            #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-            {
-                let _ = now;
-                let mut signal = 0;
-                // SAFETY: both are valid; it does not wait, since the signal is pending for this thread.
-                unsafe { libc::sigwait(&only_sigpipe(), &raw mut signal) };
-            }
+            let sigpipe_was_pending = sigpipe_is_pending();
+            let before = block(&only_sigpipe());
+            let outer = HOST.get();
+            let mask = outer.map_or(HostsMask(before), |host| host.mask);
+            HOST.set(Some(Host { mask, sigpipe_was_pending }));
+            Self { before, sigpipe_was_pending, outer, not_send: PhantomData }
         }
     }
 
     impl Drop for SigpipeBlocked {
         fn drop(&mut self) {
-            self.swallow();
-            set(&self.hosts_mask);
+            swallow_sigpipe(self.sigpipe_was_pending);
+            HOST.set(self.outer);
+            set(&self.before);
+        }
+    }
+
+    /// Runs the host's code with the mask of the host's thread: a blocked SIGPIPE would be inherited through exec.
+    pub(crate) fn with_hosts_mask<T>(code: impl FnOnce() -> T) -> T {
+        // What the host calls from there begins anew.
+        let Some(host) = HOST.take() else { return code() };
+        swallow_sigpipe(host.sigpipe_was_pending);
+        let ours = set(&host.mask.0);
+        let result = code();
+        set(&ours);
+        HOST.set(Some(host));
+        result
+    }
+
+    fn swallow_sigpipe(was_pending: bool) {
+        if was_pending || !sigpipe_is_pending() {
+            return;
+        }
+        let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        // SAFETY: set and time are valid for reads, and the information about the signal is not asked for.
+        unsafe {
+            libc::sigtimedwait(&only_sigpipe(), std::ptr::null_mut(), &now);
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+        {
+            let _ = now;
+            let mut signal = 0;
+            // SAFETY: both are valid; it does not wait, since the signal is pending for this thread.
+            unsafe { libc::sigwait(&only_sigpipe(), &raw mut signal) };
         }
     }
 
@@ -114,6 +157,15 @@ mod unix {
         }
     }
 
+    fn none() -> libc::sigset_t {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the set that it is given.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            set.assume_init()
+        }
+    }
+
     fn only_sigpipe() -> libc::sigset_t {
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset initialises the set that it is given, and SIGPIPE is a signal.
@@ -143,9 +195,14 @@ mod unix {
         }
     }
 
-    fn set(mask: &libc::sigset_t) {
-        // SAFETY: the mask is valid, and the old one is not asked for.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+    /// Blocks these signals and no others; what was blocked before.
+    fn set(mask: &libc::sigset_t) -> libc::sigset_t {
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: as above.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
+            before.assume_init()
+        }
     }
 }
 
@@ -167,10 +224,22 @@ mod other {
         pub(crate) fn new() -> Self {
             Self
         }
+    }
 
-        pub(crate) fn with_hosts_mask<T>(&self, code: impl FnOnce() -> T) -> T {
-            code()
+    /// No mask here.
+    #[derive(Clone, Copy)]
+    pub(crate) struct HostsMask;
+
+    impl HostsMask {
+        pub(crate) fn current() -> Self {
+            Self
         }
+
+        pub(crate) fn adopt(self) {}
+    }
+
+    pub(crate) fn with_hosts_mask<T>(code: impl FnOnce() -> T) -> T {
+        code()
     }
 
     pub(crate) fn with_all_blocked<T>(make: impl FnOnce() -> T) -> T {

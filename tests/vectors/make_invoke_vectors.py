@@ -6,12 +6,10 @@ sent; the request is caught where it would go out. The clock stands still and th
 same version of botocore always writes the same file. With --check the file is compared, not written.
 """
 
-import argparse
 import base64
 import contextlib
 import datetime
 import hashlib
-import json
 import os
 import pathlib
 import sys
@@ -30,6 +28,7 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 import botocore  # noqa: E402
 import botocore.auth  # noqa: E402
 import botocore.session  # noqa: E402
+import vector_file  # noqa: E402
 from botocore.awsrequest import AWSResponse  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
@@ -326,19 +325,5 @@ def vectors():
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare invoke.json with what botocore makes")
-    arguments = parser.parse_args()
-    made = (json.dumps(vectors(), indent=2, ensure_ascii=False) + "\n").encode()
-    if arguments.check:
-        if OUTPUT.read_bytes() != made:
-            print(f"{OUTPUT.name} differs from what botocore {botocore.__version__} makes", file=sys.stderr)
-            return 1
-        return 0
-    OUTPUT.write_bytes(made)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(vector_file.run(__doc__.splitlines()[0], OUTPUT, vectors))

@@ -1,0 +1,536 @@
+//! Keys as every AWS tool finds them: environment, profile, web identity, container, instance metadata, in this order.
+//! AWS's own providers ask; this file says in which order, with which settings, and why there were none.
+//!
+//! A load builds its providers anew and drops them: they belong to the engine that drives it, and what they could keep
+//! between two loads is kept by the keyring or in the files that the AWS tools share.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::login::LoginCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sso::SsoCredentialsProvider;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_types::error::metadata::ErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::aws_http::Http;
+use super::credential_process;
+use super::credentials::{self, Credentials};
+use super::endpoint::Variant;
+use super::error::Error;
+use super::log::{Log, target};
+use super::outcome::Status;
+use super::plan::{Base, NoPlan, Plan, Role};
+use super::proxy::Proxies;
+use super::settings::Places;
+use super::transport::Transport;
+
+/// What instance metadata may cost in all: on a machine that is no instance nobody answers there.
+const IMDS_TIMEOUT: Duration = Duration::from_secs(2);
+/// One exchange with STS or SSO.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where instance metadata is, unless set otherwise. Source: the EC2 User Guide.
+const IMDS_ENDPOINT: &str = "http://169.254.169.254";
+const IMDS_ENDPOINT_IPV6: &str = "http://[fd00:ec2::254]";
+
+/// Where keys are looked for, settled once; nothing is asked before a call needs them.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    /// Why the environment's are not taken.
+    environment: NotThere,
+    /// Those that the environment has all the same, for a profile that says so.
+    environment_keys: Option<Credentials>,
+    profile: Result<Plan, NoPlan>,
+    web_identity: Result<(Role, PathBuf), String>,
+    /// With the file that holds its token.
+    container: Result<Option<PathBuf>, String>,
+    imds: Result<Imds, String>,
+    region: Option<String>,
+    variant: Variant,
+    sts_endpoint: Option<String>,
+}
+
+/// Why a source was not even asked, and whether that ends the search.
+#[derive(Debug)]
+struct NotThere {
+    why: String,
+    is_final: bool,
+}
+
+#[derive(Debug)]
+struct Imds {
+    endpoint: String,
+}
+
+/// Why a source gave no keys.
+enum Refusal {
+    /// It has none to give: the next one is asked.
+    Nothing(String),
+    /// It was meant to give some and could not: the search ends.
+    Failed(String),
+}
+
+/// What was found out about each source that was asked.
+#[derive(Default)]
+struct Reasons(Vec<String>);
+
+impl Chain {
+    /// `keys` are the environment's, if a profile that was set by setter goes before them.
+    pub(crate) fn settle(
+        places: &Places<'_>,
+        keys: Option<Credentials>,
+        region: Option<String>,
+        variant: Variant,
+    ) -> Result<Self, Error> {
+        let environment = places.environment;
+        Ok(Self {
+            environment: environment_has_none(places)?,
+            environment_keys: keys,
+            profile: Plan::of(places.profiles, &|path| environment.expand(path)),
+            web_identity: match (environment.path("AWS_WEB_IDENTITY_TOKEN_FILE"), environment.get("AWS_ROLE_ARN")?) {
+                (Some(file), Some(arn)) => {
+                    let session_name = environment.get("AWS_ROLE_SESSION_NAME")?;
+                    let (profile, region) = ("the environment".to_owned(), None);
+                    Ok((Role { profile, arn, session_name, external_id: None, duration: None, region }, file))
+                }
+                (Some(_), None) => Err("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not".to_owned()),
+                (None, _) => Err("AWS_WEB_IDENTITY_TOKEN_FILE is not set".to_owned()),
+            },
+            container: match (
+                environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")?,
+                environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")?,
+            ) {
+                (None, None) => {
+                    Err("neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
+                        .to_owned())
+                }
+                _ => Ok(environment.path("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")),
+            },
+            imds: imds(places)?,
+            region,
+            variant,
+            sts_endpoint: places.endpoint_url("AWS_ENDPOINT_URL_STS", "sts")?.map(|url| url.value),
+        })
+    }
+
+    /// What will be asked first, for `describe`.
+    pub(crate) fn summary(&self) -> String {
+        let rest = match (&self.profile, &self.web_identity, &self.container, &self.imds) {
+            (Ok(plan), ..) => return plan.summary(),
+            (_, Ok((role, _)), ..) => format!("web identity for {}", role.arn),
+            (_, _, Ok(_), _) => "container".to_owned(),
+            (_, _, _, Ok(imds)) => format!("instance metadata at {}", imds.endpoint),
+            (_, _, _, Err(why)) => format!("none ({why})"),
+        };
+        match &self.profile {
+            Err(NoPlan::Broken(why)) => format!("none ({why})"),
+            _ => rest,
+        }
+    }
+
+    /// Asks one source after the other; also gives what the keys came from.
+    pub(crate) async fn load(
+        &self,
+        transport: &Transport,
+        proxies: &Proxies,
+        log: &Log,
+    ) -> Result<(Credentials, String), Error> {
+        let tools = Tools::new(self, transport, proxies, log)?;
+        let mut reasons = Reasons::default();
+        reasons.note("environment", &self.environment.why, log);
+        if self.environment.is_final {
+            return Err(reasons.end());
+        }
+        let profile = match &self.profile {
+            Ok(plan) => tools.follow(plan).await.map(|keys| (keys, plan.summary())),
+            Err(NoPlan::Silent(why)) => Err(Refusal::Nothing(why.clone())),
+            Err(NoPlan::Broken(why)) => Err(Refusal::Failed(why.clone())),
+        };
+        if let Some(found) = reasons.sort(None, profile, log)? {
+            return Ok(found);
+        }
+        let web_identity = match &self.web_identity {
+            Ok((role, file)) => {
+                tools.web_identity(role, file).await.map(|keys| (keys, format!("web identity for {}", role.arn)))
+            }
+            Err(why) => Err(Refusal::Nothing(why.clone())),
+        };
+        if let Some(found) = reasons.sort(Some("web identity"), web_identity, log)? {
+            return Ok(found);
+        }
+        let container = match &self.container {
+            Ok(_) => tools.container().await.map(|keys| (keys, "the container".to_owned())),
+            Err(why) => Err(Refusal::Nothing(why.clone())),
+        };
+        if let Some(found) = reasons.sort(Some("container"), container, log)? {
+            return Ok(found);
+        }
+        let imds = tools.imds().await.map(|keys| (keys, "instance metadata".to_owned()));
+        if let Some(found) = reasons.sort(Some("IMDS"), imds, log)? {
+            return Ok(found);
+        }
+        Err(reasons.end())
+    }
+}
+
+impl Reasons {
+    fn note(&mut self, source: &str, why: &str, log: &Log) {
+        let reason = if source.is_empty() { why.to_owned() } else { format!("{source}: {why}") };
+        log.debug(target::CREDENTIALS, || format!("no credentials from {reason}"));
+        self.0.push(reason);
+    }
+
+    /// The keys, or nothing if the search goes on. `source` is not needed where the reason names it.
+    fn sort<T>(&mut self, source: Option<&str>, answer: Result<T, Refusal>, log: &Log) -> Result<Option<T>, Error> {
+        let source = source.unwrap_or_default();
+        match answer {
+            Ok(keys) => Ok(Some(keys)),
+            Err(Refusal::Nothing(why)) => {
+                self.note(source, &why, log);
+                Ok(None)
+            }
+            Err(Refusal::Failed(why)) => {
+                self.note(source, &why, log);
+                Err(std::mem::take(self).end())
+            }
+        }
+    }
+
+    fn end(self) -> Error {
+        let message = format!(
+            "no credentials: {}. Mend the source that was meant to give them, or set credentials for the client, in the \
+             environment, or in a profile",
+            self.0.join("; ")
+        );
+        Error::new(Status::Credentials, message)
+    }
+}
+
+fn environment_has_none(places: &Places<'_>) -> Result<NotThere, Error> {
+    let is_set = |name| places.environment.get(name).map(|value| value.is_some_and(|value| !value.trim().is_empty()));
+    let (id, secret) = (is_set("AWS_ACCESS_KEY_ID")?, is_set("AWS_SECRET_ACCESS_KEY")?);
+    let (why, is_final) = match (id, secret) {
+        (true, true) => ("not asked, since a profile was set for the client", false),
+        // Whoever sets one means to use both, and not the keys of somebody else.
+        (true, false) => ("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not", true),
+        (false, true) => ("AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not", false),
+        (false, false) => ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", false),
+    };
+    Ok(NotThere { why: why.to_owned(), is_final })
+}
+
+fn imds(places: &Places<'_>) -> Result<Result<Imds, String>, Error> {
+    let environment = places.environment;
+    if environment.get("AWS_EC2_METADATA_DISABLED")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(Err("AWS_EC2_METADATA_DISABLED is true".to_owned()));
+    }
+    let either = |variable, key| -> Result<Option<String>, Error> {
+        Ok(environment.get(variable)?.or_else(|| places.profiles.selected(key).map(|found| found.value)))
+    };
+    let endpoint = match either("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")? {
+        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+        None => {
+            let mode = either("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
+            match mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6")) {
+                true => IMDS_ENDPOINT_IPV6.to_owned(),
+                false => IMDS_ENDPOINT.to_owned(),
+            }
+        }
+    };
+    Ok(Ok(Imds { endpoint }))
+}
+
+/// AWS's providers, made ready for one load.
+struct Tools<'a> {
+    chain: &'a Chain,
+    transport: &'a Transport,
+    /// For STS and SSO: through the proxy, as calls are.
+    http: Http,
+    /// For what is on this machine or beside it.
+    direct: Http,
+}
+
+impl<'a> Tools<'a> {
+    fn new(chain: &'a Chain, transport: &'a Transport, proxies: &Proxies, log: &Log) -> Result<Self, Error> {
+        let http = Http::new(transport.sibling(proxies)?, log);
+        let direct = Http::new(transport.sibling(&Proxies::none())?, log);
+        Ok(Self { chain, transport, http, direct })
+    }
+
+    async fn follow(&self, plan: &Plan) -> Result<Credentials, Refusal> {
+        let of_profile = |refusal| match refusal {
+            // Where a profile says that keys are there, the search ends.
+            Refusal::Nothing(why) | Refusal::Failed(why) => Refusal::Failed(format!("{}: {why}", plan.summary())),
+        };
+        let mut keys = match &plan.base {
+            Base::Keys(keys) => Ok(keys.clone()),
+            Base::Environment => self
+                .chain
+                .environment_keys
+                .clone()
+                .ok_or_else(|| Refusal::Failed(format!("environment: {}", self.chain.environment.why))),
+            Base::Container => self.container().await,
+            Base::InstanceMetadata => self.imds().await,
+            Base::WebIdentity { role, token_file } => self.web_identity(role, token_file).await,
+            Base::Sso { session, start_url, region, account_id, role_name } => {
+                let mut builder = SsoCredentialsProvider::builder()
+                    .configure(&self.provider_config(&self.http, Some(region.clone())))
+                    .account_id(account_id)
+                    .role_name(role_name)
+                    .start_url(start_url)
+                    .region(Region::new(region.clone()));
+                builder.set_session_name(session.clone());
+                let hint = "run aws sso login";
+                given(builder.build().provide_credentials().await, &self.http)
+                    .map_err(|refusal| refusal.with_hint(hint))
+            }
+            Base::Login { session } => {
+                let config = self.provider_config(&self.http, self.chain.region.clone());
+                let provider = LoginCredentialsProvider::builder(session).configure(&config).build();
+                given(provider.provide_credentials().await, &self.http)
+                    .map_err(|refusal| refusal.with_hint("run aws login"))
+            }
+            Base::Process { command } => self.process(command).await,
+        }
+        .map_err(of_profile)?;
+        for role in &plan.roles {
+            keys = self.assume(role, keys).await.map_err(of_profile)?;
+        }
+        Ok(keys)
+    }
+
+    async fn assume(&self, role: &Role, keys: Credentials) -> Result<Credentials, Refusal> {
+        let signer = keys.identity();
+        let config = self.sdk_config(self.region_of(role)?);
+        let mut builder = AssumeRoleProvider::builder(&role.arn).configure(&config);
+        if let Some(name) = &role.session_name {
+            builder = builder.session_name(name);
+        }
+        if let Some(id) = &role.external_id {
+            builder = builder.external_id(id);
+        }
+        if let Some(duration) = role.duration {
+            builder = builder.session_length(duration);
+        }
+        let provider = builder.build_from_provider(SharedCredentialsProvider::new(keys.0)).await;
+        given(provider.provide_credentials().await, &self.http)
+            .map_err(|refusal| refusal.redacted(&signer).about(&format!("assuming {}", role.arn)))
+    }
+
+    async fn web_identity(&self, role: &Role, token_file: &PathBuf) -> Result<Credentials, Refusal> {
+        let token = std::fs::read_to_string(token_file);
+        let token = token.map_err(|error| Refusal::Failed(format!("{}: {error}", token_file.display())))?;
+        let token = zeroize::Zeroizing::new(token);
+        let config = self.sdk_config(self.region_of(role)?);
+        let name = role.session_name.clone().unwrap_or_else(session_name);
+        let answer = aws_sdk_sts::Client::new(&config)
+            .assume_role_with_web_identity()
+            .role_arn(&role.arn)
+            .role_session_name(name)
+            .set_duration_seconds(role.duration.and_then(|duration| i32::try_from(duration.as_secs()).ok()))
+            .web_identity_token(token.trim())
+            .send()
+            .await;
+        let about = format!("assuming {} with the token in {}", role.arn, token_file.display());
+        let failed = |why: String| Refusal::Failed(format!("{about}: {}", why.replace(token.trim(), "(redacted)")));
+        let keys = answer.map_err(|error| failed(with_exchange(explain(&error), &self.http)))?.credentials;
+        let keys = keys.ok_or_else(|| failed("the answer holds no credentials".to_owned()))?;
+        let expires = keys.expiration.try_into().ok();
+        Credentials::new(&keys.access_key_id, &keys.secret_access_key, Some(&keys.session_token), expires)
+            .map_err(|error| failed(error.message().to_owned()))
+    }
+
+    async fn container(&self) -> Result<Credentials, Refusal> {
+        if let Some(file) = self.chain.container.as_ref().map_err(|why| Refusal::Nothing(why.clone()))? {
+            // The provider would not say which file it could not read.
+            std::fs::File::open(file).map_err(|error| Refusal::Failed(format!("{}: {error}", file.display())))?;
+        }
+        let provider = EcsCredentialsProvider::builder()
+            .configure(&self.provider_config(&self.direct, None))
+            .dns(Names(self.transport.clone()))
+            .build();
+        given(provider.provide_credentials().await, &self.direct)
+    }
+
+    async fn imds(&self) -> Result<Credentials, Refusal> {
+        let imds = self.chain.imds.as_ref().map_err(|why| Refusal::Nothing(why.clone()))?;
+        let at = |refusal: Refusal| refusal.about(&format!("at {}", imds.endpoint));
+        let config = self.provider_config(&self.direct, None);
+        let client = imds::Client::builder()
+            .configure(&config)
+            .endpoint(&imds.endpoint)
+            .map_err(|error| at(Refusal::Failed(format!("no endpoint: {error}"))))?
+            .operation_timeout(IMDS_TIMEOUT)
+            .build();
+        let provider = ImdsCredentialsProvider::builder().configure(&config).imds_client(client).build();
+        match tokio::time::timeout(IMDS_TIMEOUT, provider.provide_credentials()).await {
+            Ok(answer) => given(answer, &self.direct).map_err(at),
+            Err(_) => Err(at(Refusal::Nothing(format!("no answer in {} s", IMDS_TIMEOUT.as_secs())))),
+        }
+    }
+
+    async fn process(&self, command: &str) -> Result<Credentials, Refusal> {
+        let ended = self.transport.run(command).await.map_err(Refusal::Failed)?;
+        credential_process::credentials(&ended).map_err(Refusal::Failed)
+    }
+
+    fn region_of(&self, role: &Role) -> Result<String, Refusal> {
+        role.region.clone().or_else(|| self.chain.region.clone()).ok_or_else(|| {
+            Refusal::Failed(format!(
+                "assuming {} needs a region: set it for the client, in AWS_REGION, or in profile {}",
+                role.arn, role.profile
+            ))
+        })
+    }
+
+    /// For clients of STS.
+    fn sdk_config(&self, region: String) -> SdkConfig {
+        let mut builder = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .http_client(self.http.clone())
+            .sleep_impl(TokioSleep::new())
+            .time_source(SystemTimeSource::new())
+            .retry_config(RetryConfig::standard())
+            .timeout_config(timeouts())
+            .use_fips(self.chain.variant.fips)
+            .use_dual_stack(self.chain.variant.dual_stack);
+        builder.set_endpoint_url(self.chain.sts_endpoint.clone());
+        builder.build()
+    }
+
+    fn provider_config(&self, http: &Http, region: Option<String>) -> ProviderConfig {
+        ProviderConfig::empty()
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_region(region.map(Region::new))
+            .with_http_client(http.clone())
+            .with_sleep_impl(TokioSleep::new())
+            .with_time_source(SystemTimeSource::new())
+            .with_retry_config(RetryConfig::standard())
+            .with_timeout_config(timeouts())
+            .with_use_fips(Some(self.chain.variant.fips))
+            .with_use_dual_stack(Some(self.chain.variant.dual_stack))
+    }
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
+}
+
+/// Names a session that nobody named.
+fn session_name() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("lambda_invoke-{}", now.as_millis())
+}
+
+impl Refusal {
+    fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Nothing(why) => Self::Nothing(change(why)),
+            Self::Failed(why) => Self::Failed(change(why)),
+        }
+    }
+
+    fn about(self, what: &str) -> Self {
+        self.map(|why| format!("{what}: {why}"))
+    }
+
+    fn with_hint(self, hint: &str) -> Self {
+        self.map(|why| format!("{why} ({hint})"))
+    }
+
+    fn redacted(self, identity: &Identity) -> Self {
+        self.map(|why| credentials::redact_text(identity, why))
+    }
+}
+
+/// Sorts the answer of one of AWS's providers, which asked through `http`.
+fn given(answer: aws_credential_types::provider::Result, http: &Http) -> Result<Credentials, Refusal> {
+    let keys = answer.map_err(|error| {
+        let why = with_exchange(explain(&error), http);
+        match &error {
+            CredentialsError::CredentialsNotLoaded(_) => Refusal::Nothing(why),
+            _ => Refusal::Failed(why),
+        }
+    })?;
+    Credentials::new(keys.access_key_id(), keys.secret_access_key(), keys.session_token(), keys.expiry())
+        .map_err(|error| Refusal::Failed(error.message().to_owned()))
+}
+
+/// Says which answer it was that an error is about.
+fn with_exchange(why: String, http: &Http) -> String {
+    match http.last_error() {
+        Some(exchange) => format!("{why} ({exchange})"),
+        None => why,
+    }
+}
+
+/// What went wrong, from the causes of an error of AWS's crates. The outer ones only say that something did.
+fn explain(error: &(dyn StdError + 'static)) -> String {
+    const WRAPPERS: &[&str] = &[
+        "the credential provider was not enabled",
+        "an error occurred while loading credentials",
+        "the credentials provider was not properly configured",
+        "an unexpected error occurred",
+        "unexpected credentials error",
+        "service error",
+        "unhandled error",
+        "dispatch failure",
+        "io error",
+        "timeout",
+        "other",
+    ];
+    let mut texts: Vec<String> = Vec::new();
+    let mut add = |text: String| {
+        let is_wrapper = WRAPPERS.iter().any(|wrapper| text == *wrapper) || text.starts_with("unhandled error (");
+        if !text.is_empty() && !is_wrapper && !texts.iter().any(|known| known.contains(&text)) {
+            texts.push(text);
+        }
+    };
+    let mut innermost = error;
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        match cause.downcast_ref::<ErrorMetadata>() {
+            Some(service) => {
+                add([service.code(), service.message()].into_iter().flatten().collect::<Vec<_>>().join(": "));
+            }
+            None => add(cause.to_string()),
+        }
+        innermost = cause;
+        next = cause.source();
+    }
+    // Some of AWS's errors show their cause only in the old way.
+    #[expect(deprecated, reason = "there is no other way to it")]
+    let mut next = innermost.cause();
+    while let Some(cause) = next {
+        add(cause.to_string());
+        next = cause.source().map(|cause| cause as &dyn StdError);
+    }
+    if texts.is_empty() { "the answer was an error".to_owned() } else { texts.join(": ") }
+}
+
+/// Hands questions for addresses to the transport's system.
+#[derive(Debug)]
+struct Names(Transport);
+
+impl ResolveDns for Names {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move {
+            let found = self.0.lookup(name).await.map_err(ResolveDnsError::new)?;
+            Ok(found.into_iter().map(|address| address.ip()).collect())
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! The environment, as it is while a client is made.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::error::Error;
+
+/// What the process says of itself.
+pub(crate) struct Environment<'a> {
+    /// Reads a variable.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Of the user, also where no variable says it.
+    pub(crate) home: Option<PathBuf>,
+}
+
+impl Environment<'_> {
+    /// Set but empty is as good as not set, as the AWS tools have it.
+    pub(crate) fn get(&self, name: &'static str) -> Result<Option<String>, Error> {
+        match (self.variable)(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) if value.is_empty() => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(_)) => Err(Error::config(format!("{name}: is not UTF-8"))),
+        }
+    }
+
+    /// A path, which need not be UTF-8; `~/` is the user's home.
+    pub(crate) fn path(&self, name: &'static str) -> Option<PathBuf> {
+        (self.variable)(name).filter(|value| !value.is_empty()).map(|value| self.expand(value.into()))
+    }
+
+    /// Puts the user's home in the place of a leading `~`.
+    pub(crate) fn expand(&self, path: PathBuf) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path,
+        }
+    }
+}

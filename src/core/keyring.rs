@@ -1,0 +1,217 @@
+//! The keys of one client in one process: loaded once however many calls need them, again before they expire, and again
+//! when a load failed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::client::identity::Identity;
+
+use super::credentials::{Callback, Credentials};
+use super::error::Error;
+use super::log::{Log, target};
+use super::outcome::Status;
+use super::settings::{Settings, Source};
+use super::transport::Transport;
+
+/// Keys are loaded anew this long before they expire, or when a quarter of their life is left.
+const AHEAD: Duration = Duration::from_secs(300);
+/// Keys with less than this left are as good as expired: a request takes time to arrive.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Shared by all calls of a client.
+#[derive(Default)]
+pub(crate) struct Keyring {
+    /// Whoever has it loads; the others wait for it, each inside its own deadline.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: Option<Keys>,
+    /// How many loads have ended, and how the last one failed.
+    loads: u64,
+    failure: Option<Error>,
+    /// After a load that failed while the old keys were still good.
+    not_before: Option<Instant>,
+}
+
+struct Keys {
+    identity: Identity,
+    /// None: they do not expire.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+struct End {
+    refresh_at: SystemTime,
+    useless_at: SystemTime,
+}
+
+/// What a call gets that asks for keys.
+pub(crate) enum Asked<'a> {
+    Keys(Identity),
+    /// The host's callback has to be asked, outside the runtime.
+    Host(Turn<'a>),
+}
+
+/// The right and the duty to ask the host's callback. Dropped unused, the next call that waits gets it.
+pub(crate) struct Turn<'a> {
+    keyring: &'a Keyring,
+    callback: &'a Callback,
+    log: &'a Log,
+    now: SystemTime,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Turn<'_> {
+    /// Runs the host's code.
+    pub(crate) fn ask(self) -> Result<Identity, Error> {
+        let began = Instant::now();
+        let answer = self.callback.call().map_err(|message| {
+            Error::new(Status::Credentials, format!("no credentials: the credentials callback: {message}"))
+        });
+        self.keyring.end_load(answer, "the credentials callback", began, self.now, self.log)
+    }
+}
+
+impl Keyring {
+    /// The keys for an attempt that begins `now`. May wait, and use the network.
+    pub(crate) async fn current<'a>(
+        &'a self,
+        settings: &'a Settings,
+        transport: &Transport,
+        now: SystemTime,
+    ) -> Result<Asked<'a>, Error> {
+        if let Source::Static(keys) = &settings.credentials {
+            return Ok(Asked::Keys(keys.value.identity()));
+        }
+        let mut turn = None;
+        let seen = {
+            let state = self.state();
+            match state.keys.as_ref().map(|keys| (keys, keys.end)) {
+                Some((keys, None)) => return Ok(Asked::Keys(keys.identity.clone())),
+                Some((keys, Some(end))) if now < end.useless_at => {
+                    let too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
+                    // Still good: one call loads new ones, the others do not wait for it.
+                    if now >= end.refresh_at && !too_early {
+                        turn = self.turn.try_lock().ok();
+                    }
+                    if turn.is_none() {
+                        return Ok(Asked::Keys(keys.identity.clone()));
+                    }
+                }
+                _ => {}
+            }
+            state.loads
+        };
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turn.lock().await,
+        };
+        {
+            let state = self.state();
+            if state.loads != seen {
+                // Somebody has loaded meanwhile; how it went holds for all who waited for it.
+                return match (&state.keys, &state.failure) {
+                    (Some(keys), None) => Ok(Asked::Keys(keys.identity.clone())),
+                    (_, Some(failure)) => Err(failure.clone()),
+                    (None, None) => Err(Error::new(Status::Internal, "credentials were loaded and lost")),
+                };
+            }
+        }
+        let began = Instant::now();
+        match &settings.credentials {
+            Source::Static(keys) => Ok(Asked::Keys(keys.value.identity())),
+            Source::Callback(callback) => {
+                Ok(Asked::Host(Turn { keyring: self, callback, log: &settings.log, now, _turn: turn }))
+            }
+            Source::Chain(chain) => {
+                let (loaded, from) = match chain.load(transport, &settings.proxies, &settings.log).await {
+                    Ok((keys, from)) => (Ok(keys), from),
+                    Err(error) => (Err(error), String::new()),
+                };
+                self.end_load(loaded, &from, began, now, &settings.log).map(Asked::Keys)
+            }
+        }
+    }
+
+    /// Forgets keys that the service took for expired.
+    pub(crate) fn reject(&self, rejected: &Identity) {
+        let mut state = self.state();
+        if state.keys.as_ref().is_some_and(|keys| are_same(&keys.identity, rejected)) {
+            state.keys = None;
+        }
+    }
+
+    fn end_load(
+        &self,
+        loaded: Result<Credentials, Error>,
+        from: &str,
+        began: Instant,
+        now: SystemTime,
+        log: &Log,
+    ) -> Result<Identity, Error> {
+        let mut state = self.state();
+        state.loads += 1;
+        match loaded {
+            Ok(keys) => {
+                let left = keys.expires().map(|expires| expires.duration_since(now).unwrap_or_default());
+                let identity = keys.identity();
+                state.keys = Some(Keys { identity: identity.clone(), end: keys.expires().map(|at| End::of(at, now)) });
+                state.failure = None;
+                state.not_before = None;
+                drop(state);
+                log.info(target::CREDENTIALS, || {
+                    let end = match left {
+                        Some(left) => format!("they expire in {} s", left.as_secs()),
+                        None => "they do not expire".to_owned(),
+                    };
+                    format!("credentials from {from}, access key {}; {end}", keys.access_key_id())
+                });
+                Ok(identity)
+            }
+            Err(error) => {
+                let old = state.keys.as_ref().filter(|keys| keys.end.is_none_or(|end| now < end.useless_at));
+                let Some(identity) = old.map(|keys| keys.identity.clone()) else {
+                    state.keys = None;
+                    state.failure = Some(error.clone());
+                    drop(state);
+                    log.error(target::CREDENTIALS, || error.message().to_owned());
+                    return Err(error);
+                };
+                // The old ones serve on. A source that is slow to fail is not asked by every call.
+                state.failure = None;
+                state.not_before = Instant::now().checked_add(began.elapsed() * 10);
+                drop(state);
+                log.warn(target::CREDENTIALS, || {
+                    format!("the credentials could not be renewed, the old ones are still good: {}", error.message())
+                });
+                Ok(identity)
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    fn of(expires: SystemTime, now: SystemTime) -> Self {
+        let life = expires.duration_since(now).unwrap_or_default();
+        let before = |by: Duration| expires.checked_sub(by).unwrap_or(expires);
+        Self { refresh_at: before(AHEAD.min(life / 4)), useless_at: before(MARGIN.min(life / 10)) }
+    }
+}
+
+/// Whether both are the same keys.
+pub(crate) fn are_same(one: &Identity, other: &Identity) -> bool {
+    let keys = |identity: &Identity| identity.data::<aws_credential_types::Credentials>().cloned();
+    match (keys(one), keys(other)) {
+        (Some(one), Some(other)) => {
+            one.access_key_id() == other.access_key_id() && one.session_token() == other.session_token()
+        }
+        _ => false,
+    }
+}

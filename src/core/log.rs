@@ -1,0 +1,102 @@
+//! What happens inside, for whoever wants to know: this library's own events, passed to the sinks of one client.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// How much is told: each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// A call failed, or will.
+    Error,
+    /// Something is not as it should be, and was dealt with.
+    Warn,
+    /// What is rare and good to know: where credentials came from.
+    Info,
+    /// Every attempt and its outcome.
+    Debug,
+    /// What else can be told.
+    Trace,
+}
+
+impl LogLevel {
+    /// In capitals, as logs have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Warn => "WARN",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+            Self::Trace => "TRACE",
+        }
+    }
+
+    /// Of its name, in either case of letters; `Some(None)` is "off".
+    pub(crate) fn parse(name: &str) -> Option<Option<Self>> {
+        if name.eq_ignore_ascii_case("off") {
+            return Some(None);
+        }
+        let all = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+        all.into_iter().find(|level| name.eq_ignore_ascii_case(level.as_str())).map(Some)
+    }
+}
+
+/// Gets level, target (such as `lambda_invoke::credentials`) and message.
+pub(crate) type Sink = Arc<dyn Fn(LogLevel, &str, &str) + Send + Sync>;
+
+/// The sinks of a client, each with how much it wants to know.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Vec<(LogLevel, Sink)>);
+
+impl Log {
+    pub(crate) fn add(&mut self, max_level: LogLevel, sink: Sink) {
+        self.0.push((max_level, sink));
+    }
+
+    /// The most that any sink wants to know.
+    pub(crate) fn max_level(&self) -> Option<LogLevel> {
+        self.0.iter().map(|(level, _)| *level).max()
+    }
+
+    pub(crate) fn error(&self, target: &str, message: impl FnOnce() -> String) {
+        self.write(LogLevel::Error, target, message);
+    }
+
+    pub(crate) fn warn(&self, target: &str, message: impl FnOnce() -> String) {
+        self.write(LogLevel::Warn, target, message);
+    }
+
+    pub(crate) fn info(&self, target: &str, message: impl FnOnce() -> String) {
+        self.write(LogLevel::Info, target, message);
+    }
+
+    pub(crate) fn debug(&self, target: &str, message: impl FnOnce() -> String) {
+        self.write(LogLevel::Debug, target, message);
+    }
+
+    pub(crate) fn trace(&self, target: &str, message: impl FnOnce() -> String) {
+        self.write(LogLevel::Trace, target, message);
+    }
+
+    /// The message is made only if somebody wants it.
+    fn write(&self, level: LogLevel, target: &str, message: impl FnOnce() -> String) {
+        if self.max_level().is_some_and(|max| level <= max) {
+            let message = message();
+            for (_, sink) in self.0.iter().filter(|(max, _)| level <= *max) {
+                sink(level, target, &message);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Log").field(&self.max_level()).finish()
+    }
+}
+
+/// The targets of the messages.
+pub(crate) mod target {
+    pub(crate) const CONFIG: &str = "lambda_invoke::config";
+    pub(crate) const CREDENTIALS: &str = "lambda_invoke::credentials";
+    pub(crate) const CALL: &str = "lambda_invoke::call";
+}

@@ -1,0 +1,184 @@
+//! Runs a command for its output: on a thread of its own, which ends with it, and killed when nobody waits any more.
+//! tokio's processes are not used: on some systems they install a handler for SIGCHLD.
+
+use tokio::sync::oneshot;
+
+use super::signals::{HostsMask, with_all_blocked};
+use crate::core::credential_process::Ended;
+
+/// Runs `command` in a shell. Dropping the future kills it.
+pub(super) async fn run(command: String) -> Result<Ended, String> {
+    let (sender, ended) = oneshot::channel();
+    let (work, _alive) = prepared(command, HostsMask::current())?;
+    let thread = std::thread::Builder::new().name("lambda-process".to_owned());
+    let started = with_all_blocked(|| {
+        thread.spawn(move || {
+            // Whoever gave up does not want it.
+            let _ = sender.send(work());
+        })
+    });
+    started.map_err(|error| format!("no thread could be started for it: {error}"))?;
+    ended.await.unwrap_or_else(|_| Err("running it was given up".to_owned()))
+}
+
+#[cfg(unix)]
+use unix::prepared;
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::io::{self, Read};
+    use std::os::fd::{AsRawFd, RawFd};
+    use std::os::unix::net::UnixStream;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+
+    use zeroize::Zeroizing;
+
+    use super::{Ended, HostsMask};
+
+    /// More than any document with credentials holds.
+    const MAX_STDOUT: usize = 64 * 1024;
+    /// Enough of what it complains about.
+    const MAX_STDERR: usize = 16 * 1024;
+
+    type Output = Result<Ended, String>;
+
+    /// What the thread does, and the thing whose end tells it to stop.
+    pub(super) fn prepared(
+        command: String,
+        mask: HostsMask,
+    ) -> Result<(impl FnOnce() -> Output + Send, UnixStream), String> {
+        let (alive, watched) = UnixStream::pair().map_err(|error| format!("it could not be watched: {error}"))?;
+        Ok((move || work(&command, mask, &watched), alive))
+    }
+
+    fn work(command: &str, mask: HostsMask, watched: &UnixStream) -> Output {
+        // With a terminal it may ask the user something there, which only the terminal's own processes can.
+        let own_group = File::open("/dev/tty").is_err();
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if own_group {
+            shell.process_group(0);
+        }
+        // SAFETY: between fork and exec only pthread_sigmask is called, which is async-signal-safe and allocates nothing.
+        unsafe {
+            shell.pre_exec(move || {
+                mask.apply();
+                Ok(())
+            });
+        }
+        let mut child = shell.spawn().map_err(|error| format!("a shell for it could not be started: {error}"))?;
+        let output = collect(&mut child, watched);
+        if output.is_err() {
+            kill(&mut child, own_group);
+        }
+        let ended = child.wait().map_err(|error| format!("its end could not be waited for: {error}"));
+        let (stdout, stderr) = output?;
+        let ended = ended?;
+        // A shell whose command was killed says so with a number.
+        let signal = ended.code().filter(|code| *code > 128).map(|code| format!(" (signal {})", code - 128));
+        let how = format!("{ended}{}", signal.unwrap_or_default());
+        Ok(Ended { success: ended.success(), how, stdout, stderr })
+    }
+
+    /// Both outputs until their ends, unless the other end of `watched` is gone before.
+    fn collect(child: &mut Child, watched: &UnixStream) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), String> {
+        let (Some(mut out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err("it has no output".to_owned());
+        };
+        let mut stdout = Zeroizing::new(Vec::with_capacity(MAX_STDOUT));
+        let mut stderr = Vec::new();
+        let (mut out_open, mut err_open) = (true, true);
+        while out_open || err_open {
+            let ask = |open: bool, fd: RawFd| if open { fd } else { -1 };
+            let [out_ready, err_ready, given_up] =
+                ready([ask(out_open, out.as_raw_fd()), ask(err_open, err.as_raw_fd()), watched.as_raw_fd()])
+                    .map_err(|error| format!("its output could not be waited for: {error}"))?;
+            if given_up {
+                return Err("nobody waits for it any more".to_owned());
+            }
+            if out_ready {
+                out_open = more(&mut out, &mut stdout)?;
+                if stdout.len() >= MAX_STDOUT {
+                    return Err(format!("it printed more than {MAX_STDOUT} bytes"));
+                }
+            }
+            if err_ready {
+                err_open = more(&mut err, &mut stderr)?;
+                stderr.truncate(MAX_STDERR);
+            }
+        }
+        Ok((stdout, stderr))
+    }
+
+    /// Appends what is there; whether more may come.
+    fn more(from: &mut impl Read, into: &mut Vec<u8>) -> Result<bool, String> {
+        let mut buffer = Zeroizing::new([0; 4_096]);
+        match from.read(&mut buffer[..]) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                into.extend_from_slice(&buffer[..count]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(format!("its output could not be read: {error}")),
+        }
+    }
+
+    /// Waits until one of them can be read or has ended; a negative one never is.
+    fn ready<const N: usize>(descriptors: [RawFd; N]) -> io::Result<[bool; N]> {
+        let mut polled = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        loop {
+            // SAFETY: `polled` is valid for as many entries as are said, and the descriptors are open or negative.
+            let count = unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, -1) };
+            if count > 0 {
+                return Ok(polled.map(|entry| entry.revents != 0));
+            }
+            let error = io::Error::last_os_error();
+            if count < 0 && error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+
+    /// With everything that it started, where that can be told.
+    fn kill(child: &mut Child, own_group: bool) {
+        if own_group && let Ok(group) = libc::pid_t::try_from(child.id()) {
+            // SAFETY: the child has not been waited for, so its number still names its own group.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+        // It fails only for a process that has ended.
+        let _ = child.kill();
+    }
+}
+
+#[cfg(not(unix))]
+use other::prepared;
+
+#[cfg(not(unix))]
+mod other {
+    use std::process::{Command, Stdio};
+
+    use zeroize::Zeroizing;
+
+    use super::{Ended, HostsMask};
+
+    /// Here nothing stops it but its own end.
+    pub(super) fn prepared(
+        command: String,
+        _: HostsMask,
+    ) -> Result<(impl FnOnce() -> Result<Ended, String> + Send, ()), String> {
+        let work = move || {
+            let shell = Command::new("cmd.exe").arg("/C").arg(command).stdin(Stdio::null()).output();
+            let output = shell.map_err(|error| format!("a shell for it could not be started: {error}"))?;
+            Ok(Ended {
+                success: output.status.success(),
+                how: output.status.to_string(),
+                stdout: Zeroizing::new(output.stdout),
+                stderr: output.stderr,
+            })
+        };
+        Ok((work, ()))
+    }
+}
