@@ -37,27 +37,31 @@ impl Client {
     /// Settles the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
     /// the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        Gate::guarded(|| {
-            let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
-            let settings = Settings::settle(config, &environment, stderr())?;
-            let (tls, trusts_built_in) = match settings.speaks_tls() {
-                true => {
-                    let Found { tls, is_built_in } = Tls::load(&settings.trust)?;
-                    (tls, is_built_in)
-                }
-                false => (Tls::unused()?, false),
-            };
-            let client = Self { settings, tls, trusts_built_in, process: PerProcess::new() };
-            client.process();
-            if trusts_built_in {
-                client.settings.log.warn(target::CONFIG, || {
-                    "no trust store was found on this machine: the Mozilla roots that are compiled in are trusted"
-                        .to_owned()
-                });
+        let client = Gate::guarded(|| Self::settled(config))?;
+        let log = &client.settings.log;
+        if client.trusts_built_in {
+            log.warn(target::CONFIG, || {
+                "no trust store was found on this machine: the Mozilla roots that are compiled in are trusted"
+                    .to_owned()
+            });
+        }
+        log.debug(target::CONFIG, || client.describe());
+        Ok(client)
+    }
+
+    fn settled(config: &Config) -> Result<Self, Error> {
+        let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
+        let settings = Settings::settle(config, &environment, stderr())?;
+        let (tls, trusts_built_in) = match settings.speaks_tls() {
+            true => {
+                let Found { tls, is_built_in } = Tls::load(&settings.trust)?;
+                (tls, is_built_in)
             }
-            client.settings.log.debug(target::CONFIG, || client.describe());
-            Ok(client)
-        })
+            false => (Tls::unused()?, false),
+        };
+        let client = Self { settings, tls, trusts_built_in, process: PerProcess::new() };
+        client.process();
+        Ok(client)
     }
 
     /// The settings in force and where each came from: a JSON object with one member a setting, each an object with

@@ -8,7 +8,7 @@ use super::config::default;
 use super::request::InvocationType;
 use super::retry::RetryMode;
 use super::setting::{Origin, Setting};
-use super::settings::{LOG_VARIABLE, Settings, Source};
+use super::settings::{Settings, Source};
 use super::tls::Trust;
 
 /// One member a setting, each an object with `value` and `source`. Never a secret.
@@ -72,10 +72,8 @@ pub(crate) fn describe(settings: &Settings, trusts_built_in: bool) -> String {
         None => add("app_id", Value::Null, &Origin::Default),
     }
     add("user_agent", json!(settings.user_agent), &Origin::Default);
-    let log = settings.log.max_level().map_or("off", super::log::LogLevel::as_str).to_ascii_lowercase();
-    let log_origin =
-        if log == "off" { "default".to_owned() } else { format!("setter or environment variable {LOG_VARIABLE}") };
-    add("log", json!(log), &log_origin);
+    let level = settings.log_level.value.map_or("off", super::log::LogLevel::as_str).to_ascii_lowercase();
+    add("log", json!(level), &settings.log_level.origin);
     Value::Object(all).to_string()
 }
 

@@ -53,7 +53,7 @@ impl Log {
     }
 
     /// The most that any sink wants to know.
-    pub(crate) fn max_level(&self) -> Option<LogLevel> {
+    fn max_level(&self) -> Option<LogLevel> {
         self.0.iter().map(|(level, _)| *level).max()
     }
 

@@ -19,7 +19,7 @@ use super::tls::Trust;
 use super::{region, user_agent};
 
 /// Chooses how much goes to stderr; nothing else ever writes there.
-pub(crate) const LOG_VARIABLE: &str = "LAMBDA_INVOKE_LOG";
+const LOG_VARIABLE: &str = "LAMBDA_INVOKE_LOG";
 
 /// Settled once, when a client is made.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     /// Each file with where its path came from.
     pub(crate) files: [(&'static str, Setting<String>); 2],
     pub(crate) log: Log,
+    /// Of the log that wants to know the most.
+    pub(crate) log_level: Setting<Option<LogLevel>>,
 }
 
 /// Whom to ask for keys.
@@ -66,12 +68,18 @@ impl Settings {
     /// `stderr` gets the events that LAMBDA_INVOKE_LOG asks for.
     pub(crate) fn settle(config: &Config, environment: &Environment<'_>, stderr: Sink) -> Result<Self, Error> {
         let mut log = Log::default();
+        let (set, in_environment) = (config.log.as_ref().map(|(level, _)| *level), stderr_level(environment)?);
         if let Some((level, sink)) = &config.log {
             log.add(*level, sink.clone());
         }
-        if let Some(level) = stderr_level(environment)? {
+        if let Some(level) = in_environment {
             log.add(level, stderr);
         }
+        let log_level = match (set, in_environment) {
+            (None, None) => Setting::new(None, Origin::Default),
+            (set, in_environment) if set > in_environment => Setting::new(set, Origin::Setter("log")),
+            (_, in_environment) => Setting::new(in_environment, Origin::Variable(LOG_VARIABLE)),
+        };
 
         let profiles = Profiles::read(config.profile.as_deref(), environment)?;
         let places = Places { environment, profiles: &profiles };
@@ -182,6 +190,7 @@ impl Settings {
                 .map(|(name, file)| (name, Setting::new(file.place(), file.path.origin.clone()))),
             profile: profiles.name,
             log,
+            log_level,
         })
     }
 

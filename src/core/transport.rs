@@ -83,7 +83,7 @@ pub(crate) enum FailureKind {
     ProxyAuthentication,
 }
 
-/// hyper-util's words for where a connection failed. Its types are not public; tests/evidence.rs holds it to them.
+/// hyper-util's words for where a connection failed. Its types are not public; tests/proxy.rs holds it to them.
 const TCP: &str = "tcp connect error";
 const DNS: &str = "dns error";
 const TUNNEL: &str = "tunnel error";

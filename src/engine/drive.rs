@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
+use super::host::with_hosts_mask;
 use super::late;
 use super::patience::{Interrupt, Patience};
 use super::pool::Pool;
 use super::resolver::OperatingSystem;
 use super::runtime::{Ended, Engine, NoEngine};
-use super::signals::{SigpipeBlocked, with_hosts_mask};
+use super::signals::SigpipeBlocked;
 use crate::core::call::{Call, Shared, Step};
 use crate::core::error::Error;
 use crate::core::invocation::Invocation;

@@ -2,6 +2,9 @@
 //! while one is made, no engine runs: each is parked in its wait for sockets and timers. What little is locked around
 //! that wait belongs to the parked engine alone, which the child leaves where it lies.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -18,8 +21,18 @@ pub(crate) struct Gate {
     running: AtomicBool,
 }
 
+thread_local! {
+    /// The gate of the engine that runs on this thread, or null.
+    static HERE: Cell<*const Gate> = const { Cell::new(ptr::null()) };
+}
+
 /// The engine runs while this lives.
-pub(super) struct Running<'a>(&'a Gate);
+pub(super) struct Running<'a> {
+    gate: &'a Gate,
+    outer: *const Gate,
+    /// It is this thread that runs it.
+    not_send: PhantomData<*const ()>,
+}
 
 /// A gate that forks wait for while this lives.
 pub(super) struct Registered(Arc<Gate>);
@@ -46,7 +59,21 @@ impl Gate {
     /// Enters, and leaves when the return is dropped.
     pub(super) fn running(&self) -> Running<'_> {
         self.enter();
-        Running(self)
+        Running { gate: self, outer: HERE.replace(self), not_send: PhantomData }
+    }
+
+    /// Runs the host's code from inside a running engine. No fork waits for it: it may itself wait for a thread that
+    /// forks, as one that needs Python's lock does.
+    pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
+        let here = HERE.replace(ptr::null());
+        // SAFETY: a pointer in HERE is that of a Running on this thread's stack, which borrows its gate and takes the
+        // pointer out when it is dropped.
+        let Some(gate) = (unsafe { here.as_ref() }) else { return code() };
+        gate.leave();
+        let result = code();
+        gate.enter();
+        HERE.set(here);
+        result
     }
 
     /// Runs `work` as if it were an engine's.
@@ -59,7 +86,8 @@ impl Gate {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        HERE.set(self.outer);
+        self.gate.leave();
     }
 }
 

@@ -5,6 +5,7 @@
 mod drive;
 mod fork;
 mod gate;
+mod host;
 mod late;
 mod limits;
 mod lock;
@@ -19,7 +20,8 @@ mod stderr;
 pub(crate) use drive::invoke;
 pub(crate) use fork::{PerProcess, ThisProcess};
 pub(crate) use gate::Gate;
+pub(crate) use host::with_hosts_mask;
 pub(crate) use patience::Interrupt;
 pub(crate) use pool::Pool;
-pub(crate) use signals::{CancelDisabled, with_hosts_mask};
+pub(crate) use signals::CancelDisabled;
 pub(crate) use stderr::stderr;

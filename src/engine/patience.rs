@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::signals::with_hosts_mask;
+use super::host::with_hosts_mask;
 use crate::core::outcome::Status;
 
 /// The host's interrupt is promised at least every 100 ms.

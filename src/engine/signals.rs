@@ -1,14 +1,14 @@
 //! What the library does to the signals of the threads that call it: nothing that they could notice.
 
 #[cfg(unix)]
-pub(crate) use unix::{CancelDisabled, with_hosts_mask};
+pub(crate) use unix::CancelDisabled;
 #[cfg(unix)]
-pub(super) use unix::{HostsMask, SigpipeBlocked, with_all_blocked};
+pub(super) use unix::{HostsMask, SigpipeBlocked, with_all_blocked, with_hosts_mask};
 
 #[cfg(not(unix))]
-pub(crate) use other::{CancelDisabled, with_hosts_mask};
+pub(crate) use other::CancelDisabled;
 #[cfg(not(unix))]
-pub(super) use other::{HostsMask, SigpipeBlocked, with_all_blocked};
+pub(super) use other::{HostsMask, SigpipeBlocked, with_all_blocked, with_hosts_mask};
 
 #[cfg(unix)]
 mod unix {

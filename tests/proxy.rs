@@ -1,0 +1,100 @@
+//! What a proxy can say instead of letting a call through, and that the words by which transport.rs tells it apart are
+//! those of the locked hyper-util.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
+
+mod support;
+
+use std::sync::mpsc;
+
+use lambda_invoke::{Client, Execution, Outcome, Status};
+use support::{Server, answer, config, request};
+
+const HTTPS: &str = "https://lambda.example:8443";
+const HTTP: &str = "http://lambda.example:8080";
+
+fn invoke(endpoint: &str, proxy: &str) -> Outcome {
+    let mut config = config(endpoint);
+    config.proxy = Some(proxy.to_owned());
+    Client::new(&config).unwrap().invoke(request(b"{}"))
+}
+
+/// Nothing went past the proxy, which is named; its password is not.
+fn is_stopped(outcome: &Outcome, status: Status, proxy: &Server, attempts: u32) {
+    assert_eq!((outcome.status, outcome.execution), (status, Execution::None), "{outcome:?}");
+    assert_eq!((outcome.attempts, outcome.unknown_attempts), (attempts, 0), "{outcome:?}");
+    assert_eq!(proxy.connections(), attempts as usize);
+    let message = outcome.error_message.as_ref().unwrap();
+    assert!(message.contains(&proxy.address.to_string()) && message.contains("lambda.example"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_proxy_that_wants_another_password_is_not_asked_again() {
+    for endpoint in [HTTPS, HTTP] {
+        for (user, part) in [("", "wants a user"), ("me:hunter2@", "does not take the user")] {
+            let headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n";
+            let proxy = Server::answering(answer("407 Proxy Authentication Required", headers, "no"));
+            let outcome = invoke(endpoint, &format!("http://{user}{}", proxy.address));
+            is_stopped(&outcome, Status::Connect, &proxy, 1);
+            assert!(outcome.error_message.unwrap().contains(part));
+        }
+    }
+}
+
+#[test]
+fn a_tunnel_that_is_refused_is_no_connection() {
+    for refusal in [answer("403 Forbidden", "", "no"), answer("502 Bad Gateway", "", ""), String::new()] {
+        let proxy = Server::answering(refusal.as_str());
+        let outcome = invoke(HTTPS, &format!("http://me:hunter2@{}", proxy.address));
+        is_stopped(&outcome, Status::Connect, &proxy, 3);
+    }
+}
+
+#[test]
+fn a_socks_proxy_that_refuses_is_no_connection() {
+    let proxy = Server::start(|_, mut connection| {
+        // Version 5, no method is acceptable.
+        connection.send(&[5, 0xff]);
+        connection.wait_closed();
+    });
+    let outcome = invoke(HTTPS, &format!("socks5h://me:hunter2@{}", proxy.address));
+    is_stopped(&outcome, Status::Connect, &proxy, 3);
+}
+
+#[test]
+fn a_proxy_that_does_not_exist_is_the_one_that_is_named() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for endpoint in [HTTPS, HTTP] {
+        let outcome = invoke(endpoint, &format!("http://{gone}"));
+        assert_eq!((outcome.status, outcome.execution), (Status::Connect, Execution::None), "{outcome:?}");
+        assert!(outcome.error_message.as_ref().unwrap().contains(&gone.to_string()), "{outcome:?}");
+    }
+    let label = "x".repeat(64);
+    let outcome = invoke(HTTPS, &format!("http://{label}.example:3128"));
+    assert_eq!((outcome.status, outcome.execution), (Status::Resolve, Execution::None), "{outcome:?}");
+    assert!(outcome.error_message.unwrap().contains(&label));
+}
+
+#[test]
+fn a_plain_request_passes_through_with_the_proxys_password() {
+    let (sender, seen) = mpsc::channel();
+    let proxy = Server::start(move |_, mut connection| {
+        let request = connection.request().unwrap();
+        let authorization = request.header("proxy-authorization").map(str::to_owned);
+        sender.send((request.head.lines().next().unwrap().to_owned(), authorization)).unwrap();
+        connection.send(answer("200 OK", "", "1").as_bytes());
+    });
+    let outcome = invoke(HTTP, &format!("http://me:hunter2@{}", proxy.address));
+    assert_eq!((outcome.status, outcome.execution), (Status::Ok, Execution::Ran), "{outcome:?}");
+    let (line, authorization) = seen.recv().unwrap();
+    assert!(line.starts_with("POST http://lambda.example:8080/2015-03-31/functions/f/invocations "), "{line}");
+    assert_eq!(authorization.as_deref(), Some("Basic bWU6aHVudGVyMg=="));
+}
+
+#[test]
+fn a_407_of_the_service_itself_is_the_services() {
+    let server = Server::answering(answer("407 Proxy Authentication Required", "", "no"));
+    let outcome = server.client().invoke(request(b"{}"));
+    assert_eq!((outcome.status, outcome.execution, outcome.http_status), (Status::Service, Execution::None, 407));
+}
