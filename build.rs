@@ -5,7 +5,19 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 /// The files that hold what the header shows, in the order of the header.
-const SOURCES: &[&str] = &["status", "error", "config", "client", "request", "result", "invoke"];
+const SOURCES: &[&str] = &[
+    "status",
+    "log",
+    "user_data",
+    "credentials",
+    "string",
+    "error",
+    "config",
+    "client",
+    "request",
+    "result",
+    "invoke",
+];
 
 /// The number of the ABI: it changes only when the ABI breaks.
 const SONAME: &str = "liblambda_invoke.so.0";

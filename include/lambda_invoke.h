@@ -146,13 +146,33 @@
 // Retry also when it may have run: for functions that may run twice.
 #define LAMBDA_RETRY_ALWAYS 2
 
-// Settings, connections and retry budget, shared by all who call with it. Threads: any.
+#define LAMBDA_LOG_LEVEL_OFF 0
+
+// A call failed, or will.
+#define LAMBDA_LOG_LEVEL_ERROR 1
+
+// Something is not as it should be, and was dealt with.
+#define LAMBDA_LOG_LEVEL_WARN 2
+
+// What is rare and good to know.
+#define LAMBDA_LOG_LEVEL_INFO 3
+
+// Every attempt and its outcome.
+#define LAMBDA_LOG_LEVEL_DEBUG 4
+
+// What else can be told.
+#define LAMBDA_LOG_LEVEL_TRACE 5
+
+// Settings, credentials, connections and retry budget, shared by all who call with it. Threads: any.
 // Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
 typedef struct lambda_client lambda_client;
 
-// How to reach Lambda. What is not set comes from the environment when the client is made.
+// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
 // Owns: the caller, lambda_config_free; a client copies it.
 typedef struct lambda_config lambda_config;
+
+// Filled in by a credentials callback; lives only during the callback.
+typedef struct lambda_credentials lambda_credentials;
 
 // Why an object could not be made. Owns: the caller, lambda_error_free.
 typedef struct lambda_error lambda_error;
@@ -163,6 +183,18 @@ typedef struct lambda_request lambda_request;
 
 // What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed.
 typedef int32_t lambda_status;
+
+// Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
+// returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once for
+// one client, on the thread inside the call. May block: the deadline of the call that it serves is then late, other
+// calls' are not. May use other clients.
+typedef lambda_status (*lambda_credentials_fn)(void *user_data, struct lambda_credentials *out);
+
+// Called once with the user_data that came with it.
+typedef void (*lambda_release_fn)(void *user_data);
+
+// Called where it happens, from several threads at once. The strings die on return. Must not call lambda_*.
+typedef void (*lambda_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
 // Called on the thread inside a blocking call, before it begins and then at least every 100 ms while it waits; anything
 // but 0 ends the call with LAMBDA_E_CANCELLED.
@@ -227,6 +259,19 @@ const char *lambda_version(void);
 // "LAMBDA_E_TIMEOUT"; static; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know.
 const char *lambda_status_name(lambda_status status);
 
+// session_token may be NULL. expires_unix_s: seconds since 1970, 0: they do not run out.
+lambda_status lambda_credentials_set(struct lambda_credentials *out,
+                                     const char *access_key_id,
+                                     const char *secret_access_key,
+                                     const char *session_token,
+                                     int64_t expires_unix_s);
+
+// Why there are none: it becomes part of the call's error_message.
+lambda_status lambda_credentials_set_error(struct lambda_credentials *out, const char *message);
+
+// Frees what lambda_client_describe gave; NULL is nothing to free.
+void lambda_string_free(char *string);
+
 // LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL.
 lambda_status lambda_error_status(const struct lambda_error *error);
 
@@ -242,25 +287,61 @@ struct lambda_config *lambda_config_new(void);
 // Frees a config; NULL is nothing to free. Clients made with it go on.
 void lambda_config_free(struct lambda_config *config);
 
-// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION.
-lambda_status lambda_config_set_region(struct lambda_config *config, const char *region);
+// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
+lambda_status lambda_config_set_region(struct lambda_config *config,
+                                       const char *region);
 
-// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, else AWS's own for the region.
-lambda_status lambda_config_set_endpoint_url(struct lambda_config *config, const char *url);
+// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url,
+// else AWS's own for the region.
+lambda_status lambda_config_set_endpoint_url(struct lambda_config *config,
+                                             const char *url);
 
-// session_token may be NULL; all three NULL unsets: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+// They go before a callback. session_token may be NULL; all three NULL unsets: the callback, else as the AWS tools find
+// them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
 lambda_status lambda_config_set_credentials(struct lambda_config *config,
                                             const char *access_key_id,
                                             const char *secret_access_key,
                                             const char *session_token);
 
-// Name, TCP and TLS of one connection together; 5 s. Ends an attempt, not the call.
+// A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. NULL:
+// AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+lambda_status lambda_config_set_profile(struct lambda_config *config, const char *profile);
+
+// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object that
+// could call back is gone, or at once; never in a forked child on behalf of its parent.
+lambda_status lambda_config_set_credentials_callback(struct lambda_config *config,
+                                                     lambda_credentials_fn callback,
+                                                     void *user_data,
+                                                     lambda_release_fn release);
+
+// Endpoints with FIPS 140 cryptography: 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's
+// use_fips_endpoint, off. Not together with a custom endpoint.
+lambda_status lambda_config_set_use_fips(struct lambda_config *config, int32_t on);
+
+// Endpoints with IPv6 addresses too: 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's
+// use_dualstack_endpoint, off. Not together with a custom endpoint.
+lambda_status lambda_config_set_use_dual_stack(struct lambda_config *config, int32_t on);
+
+// A PEM file that replaces the system's trust store; lambda_client_new reads it. NULL: AWS_CA_BUNDLE, the profile's
+// ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+lambda_status lambda_config_set_ca_bundle(struct lambda_config *config, const char *path);
+
+// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY,
+// ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+lambda_status lambda_config_set_proxy(struct lambda_config *config,
+                                      const char *url);
+
+// Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. NULL: AWS_SDK_UA_APP_ID, the
+// profile's sdk_ua_app_id.
+lambda_status lambda_config_set_app_id(struct lambda_config *config, const char *app_id);
+
+// Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call.
 lambda_status lambda_config_set_connect_timeout_ms(struct lambda_config *config, uint64_t ms);
 
-// A whole call, waiting for a connection and retries included; 910 s, Event and DryRun 60 s.
+// A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s.
 lambda_status lambda_config_set_timeout_ms(struct lambda_config *config, uint64_t ms);
 
-// The first try included; 0 is the default, 3.
+// The first try included; 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
 lambda_status lambda_config_set_max_attempts(struct lambda_config *config, uint32_t attempts);
 
 // LAMBDA_RETRY_*. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS.
@@ -273,12 +354,26 @@ lambda_status lambda_config_set_max_connections(struct lambda_config *config, ui
 // Of one answer's payload. 0 is the default, 64 MiB.
 lambda_status lambda_config_set_max_response_bytes(struct lambda_config *config, uint64_t bytes);
 
-// config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
+// LAMBDA_LOG_LEVEL_* and quieter are passed to callback; callback NULL or LAMBDA_LOG_LEVEL_OFF unsets. Never a secret.
+// user_data as in lambda_config_set_credentials_callback. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to
+// stderr.
+lambda_status lambda_config_set_log(struct lambda_config *config,
+                                    int32_t max_level,
+                                    lambda_log_fn callback,
+                                    void *user_data,
+                                    lambda_release_fn release);
+
+// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on the network.
 // error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
 // region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
 lambda_status lambda_client_new(const struct lambda_config *config,
                                 struct lambda_client **client,
                                 struct lambda_error **error);
+
+// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value" and
+// "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no memory.
+// Blocks: no.
+char *lambda_client_describe(const struct lambda_client *client);
 
 // Must be the client's last use. Does not wait: calls that are under way go on to their end.
 void lambda_client_free(struct lambda_client *client);

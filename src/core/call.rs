@@ -218,7 +218,10 @@ impl<'a> Call<'a> {
         let settings = self.shared.settings;
         let asked = match self.from_host.take() {
             Some(keys) => keys.map(Asked::Keys),
-            None => self.shared.keyring.current(settings, transport, self.shared.clock.now()).await,
+            None => {
+                let (now, deadline) = (self.shared.clock.now(), self.deadline());
+                self.shared.keyring.current(settings, transport, now, deadline).await
+            }
         };
         let identity = match asked {
             Ok(Asked::Keys(identity)) => identity,

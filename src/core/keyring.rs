@@ -18,6 +18,9 @@ const AHEAD: Duration = Duration::from_secs(300);
 /// Keys with less than this left are as good as expired: a request takes time to arrive.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// A call waits no longer for keys that take the place of good ones.
+const RENEWAL: Duration = Duration::from_secs(5);
+
 /// Shared by all calls of a client.
 #[derive(Default)]
 pub(crate) struct Keyring {
@@ -76,17 +79,20 @@ impl Turn<'_> {
 }
 
 impl Keyring {
-    /// The keys for an attempt that begins `now`. May wait, and use the network.
+    /// The keys for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the network.
     pub(crate) async fn current<'a>(
         &'a self,
         settings: &'a Settings,
         transport: &Transport,
         now: SystemTime,
+        deadline: Option<Instant>,
     ) -> Result<Asked<'a>, Error> {
         if let Source::Static(keys) = &settings.credentials {
             return Ok(Asked::Keys(keys.value.identity()));
         }
         let mut turn = None;
+        // What a renewal may take that is not needed yet.
+        let mut limit = None;
         let seen = {
             let state = self.state();
             match state.keys.as_ref().map(|keys| (keys, keys.end)) {
@@ -100,6 +106,8 @@ impl Keyring {
                     if turn.is_none() {
                         return Ok(Asked::Keys(keys.identity.clone()));
                     }
+                    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                    limit = Some(left.map_or(RENEWAL, |left| RENEWAL.min(left / 2)));
                 }
                 _ => {}
             }
@@ -113,11 +121,12 @@ impl Keyring {
             let state = self.state();
             if state.loads != seen {
                 // Somebody has loaded meanwhile; how it went holds for all who waited for it.
-                return match (&state.keys, &state.failure) {
-                    (Some(keys), None) => Ok(Asked::Keys(keys.identity.clone())),
-                    (_, Some(failure)) => Err(failure.clone()),
-                    (None, None) => Err(Error::new(Status::Internal, "credentials were loaded and lost")),
-                };
+                match (&state.keys, &state.failure) {
+                    (_, Some(failure)) => return Err(failure.clone()),
+                    (Some(keys), None) => return Ok(Asked::Keys(keys.identity.clone())),
+                    // The service has refused them already.
+                    (None, None) => {}
+                }
             }
         }
         let began = Instant::now();
@@ -127,7 +136,14 @@ impl Keyring {
                 Ok(Asked::Host(Turn { keyring: self, callback, log: &settings.log, now, _turn: turn }))
             }
             Source::Chain(chain) => {
-                let (loaded, from) = match chain.load(transport, &settings.proxies, &settings.log).await {
+                let load = chain.load(transport, &settings.proxies, &settings.log);
+                let loaded = match limit {
+                    None => load.await,
+                    Some(limit) => tokio::time::timeout(limit, load).await.unwrap_or_else(|_| {
+                        Err(Error::new(Status::Credentials, format!("it took more than {} ms", limit.as_millis())))
+                    }),
+                };
+                let (loaded, from) = match loaded {
                     Ok((keys, from)) => (Ok(keys), from),
                     Err(error) => (Err(error), String::new()),
                 };

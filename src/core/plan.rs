@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::credentials::Credentials;
 use super::profile::Profiles;
 use super::setting::Setting;
@@ -243,13 +245,15 @@ impl Profile<'_> {
 
     fn keys(&self) -> Result<Option<Credentials>, NoPlan> {
         let (id, secret) = match (self.get("aws_access_key_id"), self.get("aws_secret_access_key")) {
-            (Some(id), Some(secret)) => (id, secret),
+            (Some(id), Some(secret)) => (id, Zeroizing::new(secret)),
             (Some(_), None) => return Err(self.broken("has aws_access_key_id, but no aws_secret_access_key")),
             (None, Some(_)) => return Err(self.broken("has aws_secret_access_key, but no aws_access_key_id")),
             (None, None) => return Ok(None),
         };
-        let token = self.get("aws_session_token");
-        Credentials::new(&id, &secret, token.as_deref(), None).map(Some).map_err(|error| self.broken(error.message()))
+        let token = self.get("aws_session_token").map(Zeroizing::new);
+        Credentials::new(&id, &secret, token.as_deref().map(String::as_str), None)
+            .map(Some)
+            .map_err(|error| self.broken(error.message()))
     }
 }
 

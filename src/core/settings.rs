@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::chain::Chain;
 use super::config::{Config, default};
 use super::credentials::{Callback, Credentials};
@@ -290,15 +292,20 @@ impl Places<'_> {
         Ok(self.profiles.endpoint_of_service(service).or_else(|| self.profiles.selected("endpoint_url")))
     }
 
-    /// The keys of the environment, if both are there. Half of them is a mistake, not none.
+    /// The keys of the environment, if both are there. Blanks around them are nobody's intention.
     fn keys(&self) -> Result<Option<Setting<Credentials>>, Error> {
         const ID: &str = "AWS_ACCESS_KEY_ID";
         const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
         let (Some(id), Some(secret)) = (self.environment.get(ID)?, self.environment.get(SECRET)?) else {
             return Ok(None);
         };
-        let token = self.environment.get("AWS_SESSION_TOKEN")?;
-        let keys = Credentials::new(id.trim(), secret.trim(), token.as_deref().map(str::trim), None)
+        let secret = Zeroizing::new(secret);
+        let token = self.environment.get("AWS_SESSION_TOKEN")?.map(Zeroizing::new);
+        let token = token.as_deref().map(|token| token.trim()).filter(|token| !token.is_empty());
+        if id.trim().is_empty() || secret.trim().is_empty() {
+            return Ok(None);
+        }
+        let keys = Credentials::new(id.trim(), secret.trim(), token, None)
             .map_err(|error| Error::config(format!("environment variables {ID} and others: {}", error.message())))?;
         Ok(Some(Setting::new(keys, Origin::Variable(ID))))
     }

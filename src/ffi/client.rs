@@ -1,5 +1,6 @@
 //! lambda_client.
 
+use std::ffi::c_char;
 use std::sync::Arc;
 
 use super::config::lambda_config;
@@ -7,20 +8,20 @@ use super::error::lambda_error;
 use super::guard::entry;
 use super::handle;
 use super::status::{LAMBDA_OK, lambda_status, number};
-use super::text;
+use super::{string, text};
 use crate::client::Client;
 use crate::core::config::Config;
 use crate::core::error::Error;
 use crate::core::outcome::Status;
 
-/// Settings, connections and retry budget, shared by all who call with it. Threads: any.
+/// Settings, credentials, connections and retry budget, shared by all who call with it. Threads: any.
 /// Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
 pub struct lambda_client {
     /// Shared with the calls under way.
     pub(super) client: Arc<Client>,
 }
 
-/// config NULL: all from the environment, which is read here and never again. Blocks: on files, never on the network.
+/// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on the network.
 /// error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
 /// region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
 ///
@@ -59,6 +60,26 @@ pub unsafe extern "C" fn lambda_client_new(
             number(failure.status())
         }
     }
+}
+
+/// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value" and
+/// "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no memory.
+/// Blocks: no.
+///
+/// # Safety
+/// See [`handle::look`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) -> *mut c_char {
+    entry(
+        |_| std::ptr::null_mut(),
+        || {
+            // SAFETY: the header's conventions.
+            match unsafe { handle::look(client) } {
+                Some(client) => string::give(client.client.describe()),
+                None => std::ptr::null_mut(),
+            }
+        },
+    )
 }
 
 /// Must be the client's last use. Does not wait: calls that are under way go on to their end.

@@ -1,20 +1,23 @@
 //! lambda_config.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
+use super::credentials::{self, lambda_credentials_fn};
 use super::guard::entry;
 use super::handle;
+use super::log::{self, lambda_log_fn};
 use super::refusals::Refusals;
 use super::request::retry_mode;
 use super::status::{LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, lambda_status};
 use super::text;
+use super::user_data::{UserData, lambda_release_fn};
 use crate::core::config::Config;
 use crate::core::endpoint::Endpoint;
 use crate::core::error::Error;
-use crate::core::region;
+use crate::core::{profile, proxy, region, user_agent};
 
-/// How to reach Lambda. What is not set comes from the environment when the client is made.
+/// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
 /// Owns: the caller, lambda_config_free; a client copies it.
 #[derive(Default)]
 pub struct lambda_config {
@@ -44,7 +47,7 @@ pub unsafe extern "C" fn lambda_config_free(config: *mut lambda_config) {
     entry(drop, || unsafe { handle::free(config) });
 }
 
-/// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION.
+/// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -59,7 +62,8 @@ pub unsafe extern "C" fn lambda_config_set_region(config: *mut lambda_config, re
     })
 }
 
-/// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, else AWS's own for the region.
+/// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url,
+/// else AWS's own for the region.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -77,7 +81,8 @@ pub unsafe extern "C" fn lambda_config_set_endpoint_url(
     })
 }
 
-/// session_token may be NULL; all three NULL unsets: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+/// They go before a callback. session_token may be NULL; all three NULL unsets: the callback, else as the AWS tools find
+/// them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -109,7 +114,123 @@ pub unsafe extern "C" fn lambda_config_set_credentials(
     })
 }
 
-/// Name, TCP and TLS of one connection together; 5 s. Ends an attempt, not the call.
+/// A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. NULL:
+/// AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_profile(
+    config: *mut lambda_config,
+    profile: *const c_char,
+) -> lambda_status {
+    set(config, "profile", |config| {
+        // SAFETY: the header's conventions.
+        let profile = unsafe { text::optional("profile", profile) }?;
+        profile.map_or(Ok(()), |profile| profile::check_name("profile", profile))?;
+        config.profile = profile.map(|profile| text::copy("profile", profile)).transpose()?;
+        Ok(())
+    })
+}
+
+/// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object that
+/// could call back is gone, or at once; never in a forked child on behalf of its parent.
+///
+/// # Safety
+/// See [`handle::change`]; `callback` may be called with `user_data` until `release` is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_credentials_callback(
+    config: *mut lambda_config,
+    callback: lambda_credentials_fn,
+    user_data: *mut c_void,
+    release: lambda_release_fn,
+) -> lambda_status {
+    set_with(config, "credentials_callback", UserData::new(user_data, release), |config, user_data| {
+        match callback {
+            Some(callback) => config.set_credentials_callback(move || credentials::ask(callback, &user_data)),
+            None => config.unset_credentials_callback(),
+        }
+        Ok(())
+    })
+}
+
+/// Endpoints with FIPS 140 cryptography: 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's
+/// use_fips_endpoint, off. Not together with a custom endpoint.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_use_fips(config: *mut lambda_config, on: i32) -> lambda_status {
+    set(config, "use_fips", |config| {
+        config.use_fips = switch("use_fips", on)?;
+        Ok(())
+    })
+}
+
+/// Endpoints with IPv6 addresses too: 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's
+/// use_dualstack_endpoint, off. Not together with a custom endpoint.
+///
+/// # Safety
+/// See [`handle::change`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_use_dual_stack(config: *mut lambda_config, on: i32) -> lambda_status {
+    set(config, "use_dual_stack", |config| {
+        config.use_dual_stack = switch("use_dual_stack", on)?;
+        Ok(())
+    })
+}
+
+/// A PEM file that replaces the system's trust store; lambda_client_new reads it. NULL: AWS_CA_BUNDLE, the profile's
+/// ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_ca_bundle(config: *mut lambda_config, path: *const c_char) -> lambda_status {
+    set(config, "ca_bundle", |config| {
+        // SAFETY: the header's conventions.
+        let path = unsafe { text::optional("ca_bundle", path) }?;
+        if path == Some("") {
+            return Err(Error::argument("ca_bundle: is empty"));
+        }
+        config.ca_bundle = path.map(|path| text::copy("ca_bundle", path)).transpose()?;
+        Ok(())
+    })
+}
+
+/// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY,
+/// ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_proxy(config: *mut lambda_config, url: *const c_char) -> lambda_status {
+    set(config, "proxy", |config| {
+        // SAFETY: the header's conventions.
+        let url = unsafe { text::optional("proxy", url) }?;
+        url.map_or(Ok(()), |url| proxy::check("proxy", url))?;
+        config.proxy = url.map(|url| text::copy("proxy", url)).transpose()?;
+        Ok(())
+    })
+}
+
+/// Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. NULL: AWS_SDK_UA_APP_ID, the
+/// profile's sdk_ua_app_id.
+///
+/// # Safety
+/// See [`handle::change`] and [`text::optional`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_app_id(config: *mut lambda_config, app_id: *const c_char) -> lambda_status {
+    set(config, "app_id", |config| {
+        // SAFETY: the header's conventions.
+        let id = unsafe { text::optional("app_id", app_id) }?;
+        id.map_or(Ok(()), |id| user_agent::check_app_id("app_id", id))?;
+        config.app_id = id.map(|id| text::copy("app_id", id)).transpose()?;
+        Ok(())
+    })
+}
+
+/// Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call.
 ///
 /// # Safety
 /// See [`handle::change`].
@@ -121,7 +242,7 @@ pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambd
     })
 }
 
-/// A whole call, waiting for a connection and retries included; 910 s, Event and DryRun 60 s.
+/// A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s.
 ///
 /// # Safety
 /// See [`handle::change`].
@@ -133,7 +254,7 @@ pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config
     })
 }
 
-/// The first try included; 0 is the default, 3.
+/// The first try included; 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
 ///
 /// # Safety
 /// See [`handle::change`].
@@ -183,6 +304,60 @@ pub unsafe extern "C" fn lambda_config_set_max_response_bytes(config: *mut lambd
         config.max_response_bytes = Some(bytes);
         Ok(())
     })
+}
+
+/// LAMBDA_LOG_LEVEL_* and quieter are passed to callback; callback NULL or LAMBDA_LOG_LEVEL_OFF unsets. Never a secret.
+/// user_data as in lambda_config_set_credentials_callback. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to
+/// stderr.
+///
+/// # Safety
+/// See [`handle::change`]; `callback` may be called with `user_data`, by several threads at once, until `release` is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_config_set_log(
+    config: *mut lambda_config,
+    max_level: i32,
+    callback: lambda_log_fn,
+    user_data: *mut c_void,
+    release: lambda_release_fn,
+) -> lambda_status {
+    set_with(config, "log", UserData::new(user_data, release), |config, user_data| {
+        match (log::level(max_level)?, callback) {
+            (Some(max_level), Some(callback)) => config.set_log(max_level, move |level, target, message| {
+                log::pass_on(callback, &user_data, level, target, message);
+            }),
+            _ => config.unset_log(),
+        }
+        Ok(())
+    })
+}
+
+fn switch(field: &str, on: i32) -> Result<Option<bool>, Error> {
+    match on {
+        -1 => Ok(None),
+        0 => Ok(Some(false)),
+        1 => Ok(Some(true)),
+        other => Err(Error::argument(format!("{field}: {other} is none of 1, 0 and -1"))),
+    }
+}
+
+/// A setter that takes something of the host's over: it is released outside, whatever comes of the setter.
+fn set_with(
+    config: *mut lambda_config,
+    field: &'static str,
+    user_data: UserData,
+    change: impl FnOnce(&mut Config, UserData) -> Result<(), Error>,
+) -> lambda_status {
+    entry(
+        |_| LAMBDA_E_INTERNAL,
+        || {
+            // What is replaced is released after the setter is done: the host's code may use the config.
+            let mut replaced = None;
+            set(config, field, |config| {
+                replaced = Some(config.clone());
+                change(config, user_data)
+            })
+        },
+    )
 }
 
 /// Every setter: changes `config`, or remembers why not.

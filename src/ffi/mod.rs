@@ -6,12 +6,16 @@
 
 mod client;
 mod config;
+mod credentials;
 mod error;
 mod guard;
 mod handle;
 mod invoke;
+mod log;
 mod refusals;
 mod request;
 mod result;
 mod status;
+mod string;
 mod text;
+mod user_data;

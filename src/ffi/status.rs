@@ -83,7 +83,7 @@ pub extern "C" fn lambda_version() -> *const c_char {
 /// "LAMBDA_E_TIMEOUT"; static; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_status_name(status: lambda_status) -> *const c_char {
-    entry(|_| c"LAMBDA_STATUS_UNKNOWN".as_ptr(), || name(status).as_ptr())
+    entry(|_| c"LAMBDA_STATUS_UNKNOWN".as_ptr(), || status_name(status).as_ptr())
 }
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -136,7 +136,7 @@ pub(super) fn execution_number(execution: Execution) -> i32 {
     }
 }
 
-fn name(status: lambda_status) -> &'static CStr {
+pub(super) fn status_name(status: lambda_status) -> &'static CStr {
     match status {
         LAMBDA_OK => c"LAMBDA_OK",
         LAMBDA_FUNCTION_ERROR => c"LAMBDA_FUNCTION_ERROR",

@@ -1,0 +1,64 @@
+//! The log hook.
+
+use std::ffi::{c_char, c_void};
+
+use super::text::Terminated;
+use super::user_data::UserData;
+use crate::core::error::Error;
+use crate::core::log::LogLevel;
+use crate::engine::with_hosts_mask;
+
+pub const LAMBDA_LOG_LEVEL_OFF: i32 = 0;
+/// A call failed, or will.
+pub const LAMBDA_LOG_LEVEL_ERROR: i32 = 1;
+/// Something is not as it should be, and was dealt with.
+pub const LAMBDA_LOG_LEVEL_WARN: i32 = 2;
+/// What is rare and good to know.
+pub const LAMBDA_LOG_LEVEL_INFO: i32 = 3;
+/// Every attempt and its outcome.
+pub const LAMBDA_LOG_LEVEL_DEBUG: i32 = 4;
+/// What else can be told.
+pub const LAMBDA_LOG_LEVEL_TRACE: i32 = 5;
+
+/// Called where it happens, from several threads at once. The strings die on return. Must not call lambda_*.
+pub type lambda_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
+
+/// A number of LAMBDA_LOG_LEVEL_*; `None` is off.
+pub(super) fn level(number: i32) -> Result<Option<LogLevel>, Error> {
+    match number {
+        LAMBDA_LOG_LEVEL_OFF => Ok(None),
+        LAMBDA_LOG_LEVEL_ERROR => Ok(Some(LogLevel::Error)),
+        LAMBDA_LOG_LEVEL_WARN => Ok(Some(LogLevel::Warn)),
+        LAMBDA_LOG_LEVEL_INFO => Ok(Some(LogLevel::Info)),
+        LAMBDA_LOG_LEVEL_DEBUG => Ok(Some(LogLevel::Debug)),
+        LAMBDA_LOG_LEVEL_TRACE => Ok(Some(LogLevel::Trace)),
+        other => Err(Error::argument(format!("log: {other} is none of LAMBDA_LOG_LEVEL_*"))),
+    }
+}
+
+/// Hands an event to the host.
+pub(super) fn pass_on(
+    callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char),
+    user_data: &UserData,
+    level: LogLevel,
+    target: &str,
+    message: &str,
+) {
+    let number = match level {
+        LogLevel::Error => LAMBDA_LOG_LEVEL_ERROR,
+        LogLevel::Warn => LAMBDA_LOG_LEVEL_WARN,
+        LogLevel::Info => LAMBDA_LOG_LEVEL_INFO,
+        LogLevel::Debug => LAMBDA_LOG_LEVEL_DEBUG,
+        LogLevel::Trace => LAMBDA_LOG_LEVEL_TRACE,
+    };
+    // Without memory for it an event is lost, the call is not.
+    let texts = (Terminated::text(target.to_owned()), Terminated::text(message.to_owned()));
+    if let (Ok(target), Ok(message)) = texts {
+        // SAFETY: lambda_config_set_log's caller promised that it may be called with this pointer until it is released;
+        // both strings are NUL-terminated and outlive the call.
+        with_hosts_mask(|| unsafe {
+            callback(user_data.pointer(), number, target.as_ptr().cast(), message.as_ptr().cast());
+        });
+    }
+}

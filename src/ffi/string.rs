@@ -1,0 +1,25 @@
+//! Strings that the caller owns.
+
+use std::ffi::c_char;
+
+use super::guard::entry;
+
+/// Frees what lambda_client_describe gave; NULL is nothing to free.
+///
+/// # Safety
+/// NULL, or from lambda_client_describe and not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lambda_string_free(string: *mut c_char) {
+    entry(drop, || {
+        if !string.is_null() {
+            // SAFETY: give made it with CString::into_raw, and nobody changed its length.
+            drop(unsafe { std::ffi::CString::from_raw(string) });
+        }
+    });
+}
+
+/// A string of the caller's own. NULL when there is no memory.
+pub(super) fn give(text: String) -> *mut c_char {
+    let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    std::ffi::CString::new(text).map_or(std::ptr::null_mut(), std::ffi::CString::into_raw)
+}
