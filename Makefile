@@ -29,12 +29,12 @@ export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install test-emulators lint header lib install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint header lib install bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
 
-test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-docs test-install ## every test in every language, against the local endpoint
+test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install ## every test in every language, against the local endpoint
 
 test-rust: ## the tests of the crate
 	$(CARGO) test --locked
@@ -53,6 +53,9 @@ test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Pyth
 
 test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one table of cases through C, C++, Python and Go
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/conformance
+
+test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings wherever the AWS tools take them, beside botocore
+	CC='$(CC)' $(VENV)/bin/pytest --timeout 60 -n 2 tests/configured
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
 	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators
@@ -92,13 +95,15 @@ $(LIB)/$(SO): $(RUST_SOURCES)
 	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
-# Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code.
+# Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code. Parts of
+# Rust's own library carry LLVM's bitcode, which a linker's plugin would take for the object's.
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
 	$(LD) -r --gc-sections $$(sed -nE 's/^[^/]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
 		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o
-	$(OBJCOPY) --strip-debug --wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
+	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
 	rm -f $@
 	$(AR) rcs $@ $(LIB)/liblambda_invoke.o
 	rm $(LIB)/liblambda_invoke.o
