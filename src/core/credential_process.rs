@@ -42,7 +42,7 @@ pub(crate) fn credentials(ended: &Ended) -> Result<Credentials, String> {
     let expires = match expiration {
         None => None,
         Some(text) => {
-            let time = DateTime::from_str(&text, Format::DateTimeWithOffset).ok();
+            let time = DateTime::from_str(&with_colon(&text), Format::DateTimeWithOffset).ok();
             let time = time.and_then(|time| SystemTime::try_from(time).ok());
             Some(time.ok_or("its Expiration is no date as in ISO 8601")?)
         }
@@ -51,6 +51,16 @@ pub(crate) fn credentials(ended: &Ended) -> Result<Credentials, String> {
     let secret = secret.ok_or("what it printed has no SecretAccessKey")?;
     let token = token.as_deref().map(String::as_str);
     Credentials::new(&id, &secret, token, expires).map_err(|error| error.message().to_owned())
+}
+
+/// An offset may be written without its colon.
+fn with_colon(time: &str) -> String {
+    match time.len().checked_sub(5).and_then(|at| time.split_at_checked(at)) {
+        Some((time, offset)) if offset.starts_with(['+', '-']) && offset[1..].bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{time}{}:{}", &offset[..3], &offset[3..])
+        }
+        _ => time.to_owned(),
+    }
 }
 
 /// One line of what it complained about.
@@ -81,7 +91,7 @@ mod tests {
     fn its_document_is_read_with_and_without_a_token_and_an_end() {
         let keys = printed(r#"{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"s"}"#).unwrap();
         assert_eq!((keys.access_key_id(), keys.expires()), ("AKID", None));
-        for end in ["2026-01-02T03:04:05Z", "2026-01-02T05:04:05+02:00"] {
+        for end in ["2026-01-02T03:04:05Z", "2026-01-02T05:04:05+02:00", "2026-01-02T03:04:05+0000"] {
             let text = format!(
                 r#"{{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"{end}","X":[]}}"#
             );

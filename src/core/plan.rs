@@ -206,14 +206,16 @@ impl Profile<'_> {
         if let Some(sso) = self.sso()? {
             return Ok(sso);
         }
-        if let Some(keys) = self.keys()? {
-            return Ok(Base::Keys(keys));
-        }
-        if let Some(session) = self.get("login_session") {
-            return Ok(Base::Login { session });
-        }
-        if let Some(command) = self.get("credential_process") {
-            return Ok(Base::Process { command });
+        let keys = self.keys()?;
+        let id = self.find("aws_access_key_id");
+        let are_in_credentials_file = id.is_some_and(|id| self.profiles.credentials.holds(&id.origin));
+        match (keys, self.get("login_session"), self.get("credential_process")) {
+            // The credentials file is for keys, so they go first; in the config file they go last.
+            (Some(keys), ..) if are_in_credentials_file => return Ok(Base::Keys(keys)),
+            (_, Some(session), _) => return Ok(Base::Login { session }),
+            (_, None, Some(command)) => return Ok(Base::Process { command }),
+            (Some(keys), None, None) => return Ok(Base::Keys(keys)),
+            (None, None, None) => {}
         }
         Err(NoPlan::Silent(format!(
             "profile {}: says nothing about credentials in {} or {}",
@@ -250,7 +252,7 @@ impl Profile<'_> {
             (None, Some(_)) => return Err(self.broken("has aws_secret_access_key, but no aws_access_key_id")),
             (None, None) => return Ok(None),
         };
-        let token = self.get("aws_session_token").map(Zeroizing::new);
+        let token = self.get("aws_session_token").or_else(|| self.get("aws_security_token")).map(Zeroizing::new);
         Credentials::new(&id, &secret, token.as_deref().map(String::as_str), None)
             .map(Some)
             .map_err(|error| self.broken(error.message()))
@@ -317,7 +319,7 @@ mod tests {
                     .to_owned(),
                 "profile p: SSO role n in account 1",
             ),
-            (format!("[profile p]\ncredential_process = x\n{KEYS}"), "profile p: access key"),
+            (format!("[profile p]\ncredential_process: x=y\n{KEYS}"), "profile p: credential_process"),
         ] {
             assert_eq!(plan(&config, "").unwrap().summary(), summary, "{config}");
         }
@@ -347,8 +349,16 @@ mod tests {
     }
 
     #[test]
+    fn names_may_hold_what_the_aws_cli_takes() {
+        let config =
+            format!("[profile p]\nrole_arn = r\nsource_profile = my pr\u{f6}d\n[profile 'my pr\u{f6}d']\n{KEYS}");
+        let plan = plan(&config, "[p!]\nx = y\n").unwrap();
+        assert_eq!(plan.summary(), "profile p: access key of profile my pr\u{f6}d, then role r");
+    }
+
+    #[test]
     fn the_credentials_file_goes_before_the_config_file() {
-        let config = "[profile p]\naws_access_key_id = CONFIG\naws_secret_access_key = s\n";
+        let config = "[profile p]\naws_access_key_id = CONFIG\naws_secret_access_key = s\ncredential_process = x\n";
         let Base::Keys(keys) = plan(config, &format!("[p]\n{KEYS}")).unwrap().base else { panic!("no keys") };
         assert_eq!(keys.access_key_id(), "A");
     }

@@ -5,15 +5,15 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use aws_runtime::env_config::error::EnvConfigFileLoadError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_runtime::env_config::property::PropertiesKey;
 use aws_runtime::env_config::section::EnvConfigSections;
 use aws_runtime::env_config::source;
 use aws_types::os_shim_internal::{Env, Fs};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
 
 use super::environment::Environment;
 use super::error::{Error, quoted};
@@ -68,15 +68,12 @@ impl Profiles {
     }
 
     pub(crate) fn exists(&self, profile: &str) -> bool {
-        [&self.config, &self.credentials].iter().any(|file| file.sections.get_profile(profile).is_some())
+        [&self.config, &self.credentials].iter().any(|file| file.sections.get_profile(&encoded(profile)).is_some())
     }
 
     /// A key of any profile. What the credentials file says goes before what the config file says.
     pub(crate) fn get(&self, profile: &str, key: &str) -> Option<Setting<String>> {
-        [&self.credentials, &self.config].into_iter().find_map(|file| {
-            let value = file.sections.get_profile(profile)?.get(key).filter(|value| !value.is_empty())?;
-            Some(Setting::new(value.to_owned(), file.origin(profile, key)))
-        })
+        self.credentials.get(profile, key).or_else(|| self.config.get(profile, key))
     }
 
     /// A key of the selected profile.
@@ -89,7 +86,7 @@ impl Profiles {
         let section = self.selected("services")?.value;
         let key = PropertiesKey::builder()
             .section_key("services")
-            .section_name(&section)
+            .section_name(encoded(&section))
             .property_name(service)
             .sub_property_name("endpoint_url")
             .build()
@@ -101,7 +98,7 @@ impl Profiles {
 
     /// A key of an `sso-session` section.
     pub(crate) fn sso_session(&self, session: &str, key: &str) -> Option<String> {
-        self.config.sections.sso_session(session)?.get(key).map(str::to_owned)
+        self.config.sections.sso_session(&encoded(session))?.get(key).map(str::to_owned)
     }
 
     /// That a profile is in neither file, and which these are.
@@ -127,23 +124,35 @@ impl File {
         let Some(file) = path.value.clone() else {
             return absent(path, "no home directory is known");
         };
-        // The parser asks the environment only for what was decided above.
-        let (nothing, files) = (Env::from_slice(&[]), EnvConfigFiles::builder().with_file(kind, &file).build());
-        let text = match at_once(source::load(&nothing, &Fs::real(), &files)) {
-            Some(Ok(text)) => text,
-            Some(Err(error)) => {
-                return match not_read(&error) {
-                    Some(error) if error.kind() == io::ErrorKind::NotFound => absent(path, "no such file"),
-                    Some(error) => absent(path, &error.to_string()),
-                    None => Err(Error::config(format!("{}: {error}", file.display()))),
-                };
-            }
-            None => return Err(Error::config(format!("{}: could not be read at once", file.display()))),
+        let text = match std::fs::read(&file).map(String::from_utf8) {
+            Ok(Ok(text)) => Zeroizing::new(text),
+            Ok(Err(_)) => return Err(Error::config(format!("{}: is not UTF-8", file.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return absent(path, "no such file"),
+            Err(error) => return absent(path, &error.to_string()),
         };
-        // The parser names the file and the line.
-        let sections = EnvConfigSections::parse(text)
-            .map_err(|error| Error::config(error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")))?;
+        let files = EnvConfigFiles::builder().with_contents(kind, in_parsers_form(&text, kind)).build();
+        // The parser asks the environment only for what was decided here.
+        let parsed = at_once(source::load(&Env::from_slice(&[]), &Fs::real(), &files));
+        let broken = |why: String| {
+            // It names the line, but has no path to name.
+            let why = why.strip_prefix("error parsing  ").unwrap_or(&why).split_whitespace().collect::<Vec<_>>();
+            Error::config(format!("{}: {}", file.display(), why.join(" ")))
+        };
+        let parsed = parsed.ok_or_else(|| broken("could not be read at once".to_owned()))?;
+        let sections = EnvConfigSections::parse(parsed.map_err(|error| broken(error.to_string()))?)
+            .map_err(|error| broken(error.to_string()))?;
         Ok(Self { path, sections, absent: None })
+    }
+
+    /// A key of one of its profiles.
+    fn get(&self, profile: &str, key: &str) -> Option<Setting<String>> {
+        let value = self.sections.get_profile(&encoded(profile))?.get(key).filter(|value| !value.is_empty())?;
+        Some(Setting::new(value.to_owned(), self.origin(profile, key)))
+    }
+
+    /// Whether a setting came from it.
+    pub(crate) fn holds(&self, origin: &Origin) -> bool {
+        matches!(origin, Origin::Profile { file, .. } if Some(file) == self.path.value.as_ref())
     }
 
     fn origin(&self, profile: &str, key: &str) -> Origin {
@@ -164,8 +173,45 @@ impl File {
     }
 }
 
-fn not_read(error: &EnvConfigFileLoadError) -> Option<&io::Error> {
-    std::error::Error::source(error)?.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref)
+/// What the parser takes in a name; a profile with another character in its name it would drop without a word.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'-')
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'%')
+    .remove(b'@')
+    .remove(b':')
+    .remove(b'+');
+
+fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, NAME).to_string()
+}
+
+/// The same lines in the form that the parser takes: `[profile "my prod"]` is a name with a space, and `key: value` is as
+/// good as `key = value`, as for the AWS CLI.
+fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> String {
+    let header = |line: &str| -> Option<String> {
+        let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
+        let inner = inner.trim();
+        let encoded = match (kind, inner.split_once([' ', '\t'])) {
+            (EnvConfigFileKind::Config, Some((word, name))) => {
+                let name = name.trim();
+                let quoted = ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
+                // Without quotes the AWS CLI takes no name with a space either.
+                quoted.map_or_else(|| format!("{word} {name}"), |name| format!("{word} {}", encoded(name)))
+            }
+            (EnvConfigFileKind::Config, None) => inner.to_owned(),
+            (_, _) => encoded(inner),
+        };
+        Some(format!("[{encoded}]{rest}"))
+    };
+    let property = |line: &str| -> Option<String> {
+        let at = line.find(['=', ':', '#', ';'])?;
+        line[at..].strip_prefix(':').map(|value| format!("{}={value}", &line[..at]))
+    };
+    let lines = text.lines().map(|line| header(line).or_else(|| property(line)).unwrap_or_else(|| line.to_owned()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The output of a future that has nothing to wait for, as the parser's, which reads files.

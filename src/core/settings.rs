@@ -300,7 +300,12 @@ impl Places<'_> {
             return Ok(None);
         };
         let secret = Zeroizing::new(secret);
-        let token = self.environment.get("AWS_SESSION_TOKEN")?.map(Zeroizing::new);
+        // The second is what it was called once.
+        let token = match self.environment.get("AWS_SESSION_TOKEN")? {
+            None => self.environment.get("AWS_SECURITY_TOKEN")?,
+            token => token,
+        };
+        let token = token.map(Zeroizing::new);
         let token = token.as_deref().map(|token| token.trim()).filter(|token| !token.is_empty());
         if id.trim().is_empty() || secret.trim().is_empty() {
             return Ok(None);
