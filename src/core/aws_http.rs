@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::log::{Log, target};
+use super::service_error::ServiceError;
 use super::transport::{BodyFailure, Failure, FailureKind, Limit, Transport};
 
 /// More than any document with credentials holds.
@@ -30,8 +31,17 @@ pub(crate) struct Http {
     transport: Arc<Transport>,
     timeout: Duration,
     log: Log,
-    /// What the last exchange was, if its answer was an error: AWS's providers do not always say.
-    last_error: Arc<Mutex<Option<String>>>,
+    /// The last exchange, if its answer was an error: AWS's providers do not always say.
+    last_error: Arc<Mutex<Option<ErrorAnswer>>>,
+}
+
+/// An answer that was an error.
+#[derive(Clone)]
+pub(crate) struct ErrorAnswer {
+    /// Which, and its HTTP status.
+    pub(crate) exchange: String,
+    /// Code and message, as they stand in it.
+    pub(crate) said: Option<String>,
 }
 
 impl Http {
@@ -39,7 +49,7 @@ impl Http {
         Self { transport: Arc::new(transport), timeout: TIMEOUT, log: log.clone(), last_error: Arc::default() }
     }
 
-    pub(crate) fn last_error(&self) -> Option<String> {
+    pub(crate) fn last_error(&self) -> Option<ErrorAnswer> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -81,8 +91,7 @@ impl Http {
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
-        // A query is nobody's business.
-        let url = request.uri().split('?').next().unwrap_or_default().to_owned();
+        let url = shown(request.uri());
         let asked = format!("{} {url}", request.method());
         HttpConnectorFuture::new(async move {
             let (log, last_error, limit) = (this.log.clone(), Arc::clone(&this.last_error), this.timeout);
@@ -93,8 +102,14 @@ impl HttpConnector for Http {
                 Ok(answer) => format!("{asked}: HTTP {}", answer.status().as_u16()),
                 Err(error) => format!("{asked}: {error}"),
             };
-            let is_error = answer.as_ref().is_ok_and(|answer| !answer.status().is_success());
-            *last_error.lock().unwrap_or_else(PoisonError::into_inner) = is_error.then(|| came.clone());
+            *last_error.lock().unwrap_or_else(PoisonError::into_inner) = match &answer {
+                Ok(answer) if !answer.status().is_success() => {
+                    let read = ServiceError::read(&HeaderMap::new(), answer.body().bytes().unwrap_or_default());
+                    let said = [read.code, read.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+                    Some(ErrorAnswer { exchange: came.clone(), said: (!said.is_empty()).then_some(said) })
+                }
+                _ => None,
+            };
             log.trace(target::CREDENTIALS, || came);
             answer
         })
@@ -110,6 +125,16 @@ impl HttpClient for Http {
         };
         SharedHttpConnector::new(Self { timeout, ..self.clone() })
     }
+}
+
+/// A URL without what might be secret in it.
+fn shown(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return String::new() };
+    // They fail only for URLs that can have none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.into()
 }
 
 fn connector_error(failure: Failure) -> ConnectorError {

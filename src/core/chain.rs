@@ -315,10 +315,9 @@ impl<'a> Tools<'a> {
     async fn assume(&self, role: &Role, keys: Credentials) -> Result<Credentials, Refusal> {
         let signer = keys.identity();
         let config = self.sdk_config(self.region_of(role)?);
-        let mut builder = AssumeRoleProvider::builder(&role.arn).configure(&config);
-        if let Some(name) = &role.session_name {
-            builder = builder.session_name(name);
-        }
+        let mut builder = AssumeRoleProvider::builder(&role.arn)
+            .configure(&config)
+            .session_name(role.session_name.clone().unwrap_or_else(session_name));
         if let Some(id) = &role.external_id {
             builder = builder.external_id(id);
         }
@@ -470,16 +469,21 @@ fn given(answer: aws_credential_types::provider::Result, http: &Http) -> Result<
         .map_err(|error| Refusal::Failed(error.message().to_owned()))
 }
 
-/// Says which answer it was that an error is about.
-fn with_exchange(why: String, http: &Http) -> String {
-    match http.last_error() {
-        Some(exchange) => format!("{why} ({exchange})"),
-        None => why,
+/// Says which answer it was that an error is about, and what stood there if the error does not.
+fn with_exchange(why: Option<String>, http: &Http) -> String {
+    match (why, http.last_error()) {
+        (Some(why), Some(answer)) => format!("{why} ({})", answer.exchange),
+        (Some(why), None) => why,
+        (None, Some(answer)) => match answer.said {
+            Some(said) => format!("{said} ({})", answer.exchange),
+            None => answer.exchange,
+        },
+        (None, None) => "it does not say why".to_owned(),
     }
 }
 
 /// What went wrong, from the causes of an error of AWS's crates. The outer ones only say that something did.
-fn explain(error: &(dyn StdError + 'static)) -> String {
+fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
     const WRAPPERS: &[&str] = &[
         "the credential provider was not enabled",
         "an error occurred while loading credentials",
@@ -519,7 +523,7 @@ fn explain(error: &(dyn StdError + 'static)) -> String {
         add(cause.to_string());
         next = cause.source().map(|cause| cause as &dyn StdError);
     }
-    if texts.is_empty() { "the answer was an error".to_owned() } else { texts.join(": ") }
+    (!texts.is_empty()).then(|| texts.join(": "))
 }
 
 /// Hands questions for addresses to the transport's system.
