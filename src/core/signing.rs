@@ -87,9 +87,11 @@ mod tests {
                 durable_execution_name: text(&input["durable_execution_name"]),
                 trace_header: text(&input["trace_header"]),
             };
-            let mut config = Config::default();
-            config.region = text(&case["region"]);
-            config.endpoint_url = text(&case["endpoint_url"]);
+            let mut config = Config {
+                region: text(&case["region"]),
+                endpoint_url: text(&case["endpoint_url"]),
+                ..Config::default()
+            };
             let key = |name: &str| vectors[name].as_str().unwrap();
             let token = text(&case["session_token"]);
             config.set_credentials(key("access_key_id"), key("secret_access_key"), token.as_deref()).unwrap();
