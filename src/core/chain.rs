@@ -35,6 +35,7 @@ use super::log::{Log, target};
 use super::outcome::Status;
 use super::plan::{Base, NoPlan, Plan, Role};
 use super::proxy::Proxies;
+use super::setting::{Origin, Setting};
 use super::settings::Places;
 use super::transport::Transport;
 
@@ -55,8 +56,7 @@ pub(crate) struct Chain {
     environment_keys: Option<Credentials>,
     profile: Result<Plan, NoPlan>,
     web_identity: Result<(Role, PathBuf), String>,
-    /// With the file that holds its token.
-    container: Result<Option<PathBuf>, String>,
+    container: Result<Container, String>,
     imds: Result<Imds, String>,
     region: Option<String>,
     variant: Variant,
@@ -68,6 +68,13 @@ pub(crate) struct Chain {
 struct NotThere {
     why: String,
     is_final: bool,
+}
+
+#[derive(Debug)]
+struct Container {
+    /// Which says where to ask.
+    variable: &'static str,
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -109,16 +116,7 @@ impl Chain {
                 (Some(_), None) => Err("AWS_WEB_IDENTITY_TOKEN_FILE is set, but AWS_ROLE_ARN is not".to_owned()),
                 (None, _) => Err("AWS_WEB_IDENTITY_TOKEN_FILE is not set".to_owned()),
             },
-            container: match (
-                environment.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")?,
-                environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")?,
-            ) {
-                (None, None) => {
-                    Err("neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set"
-                        .to_owned())
-                }
-                _ => Ok(environment.path("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")),
-            },
+            container: container(places)?,
             imds: imds(places)?,
             region,
             variant,
@@ -126,18 +124,17 @@ impl Chain {
         })
     }
 
-    /// What will be asked first, for `describe`.
-    pub(crate) fn summary(&self) -> String {
-        let rest = match (&self.profile, &self.web_identity, &self.container, &self.imds) {
-            (Ok(plan), ..) => return plan.summary(),
-            (_, Ok((role, _)), ..) => format!("web identity for {}", role.arn),
-            (_, _, Ok(_), _) => "container".to_owned(),
-            (_, _, _, Ok(imds)) => format!("instance metadata at {}", imds.endpoint),
-            (_, _, _, Err(why)) => format!("none ({why})"),
-        };
-        match &self.profile {
-            Err(NoPlan::Broken(why)) => format!("none ({why})"),
-            _ => rest,
+    /// What will be asked first, and who says so; for `describe`.
+    pub(crate) fn summary(&self) -> Setting<String> {
+        match (&self.profile, &self.web_identity, &self.container, &self.imds) {
+            (Ok(plan), ..) => Setting::new(plan.summary(), plan.origin.clone()),
+            (Err(NoPlan::Broken(why)), ..) => Setting::new(format!("none ({why})"), Origin::Default),
+            (_, Ok((role, _)), ..) => {
+                Setting::new(format!("web identity for {}", role.arn), Origin::Variable("AWS_WEB_IDENTITY_TOKEN_FILE"))
+            }
+            (_, _, Ok(container), _) => Setting::new("container".to_owned(), Origin::Variable(container.variable)),
+            (_, _, _, Ok(imds)) => Setting::new(format!("instance metadata at {}", imds.endpoint), Origin::Default),
+            (_, _, _, Err(why)) => Setting::new(format!("none ({why})"), Origin::Default),
         }
     }
 
@@ -230,6 +227,17 @@ fn environment_has_none(places: &Places<'_>) -> Result<NotThere, Error> {
         (false, false) => ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", false),
     };
     Ok(NotThere { why: why.to_owned(), is_final })
+}
+
+fn container(places: &Places<'_>) -> Result<Result<Container, String>, Error> {
+    const URIS: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+    for variable in URIS {
+        if places.environment.get(variable)?.is_some() {
+            let token_file = places.environment.path("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+            return Ok(Ok(Container { variable, token_file }));
+        }
+    }
+    Ok(Err(format!("neither {} nor {} is set", URIS[0], URIS[1])))
 }
 
 fn imds(places: &Places<'_>) -> Result<Result<Imds, String>, Error> {
@@ -353,7 +361,8 @@ impl<'a> Tools<'a> {
     }
 
     async fn container(&self) -> Result<Credentials, Refusal> {
-        if let Some(file) = self.chain.container.as_ref().map_err(|why| Refusal::Nothing(why.clone()))? {
+        let container = self.chain.container.as_ref().map_err(|why| Refusal::Nothing(why.clone()))?;
+        if let Some(file) = &container.token_file {
             // The provider would not say which file it could not read.
             std::fs::File::open(file).map_err(|error| Refusal::Failed(format!("{}: {error}", file.display())))?;
         }

@@ -38,7 +38,10 @@ pub(crate) fn describe(settings: &Settings, trusts_built_in: bool) -> String {
             add("credentials", json!(format!("access key {}", keys.value.access_key_id())), &keys.origin)
         }
         Source::Callback(_) => add("credentials", json!("callback"), &Origin::Setter("credentials_callback")),
-        Source::Chain(chain) => add("credentials", json!(chain.summary()), &"search"),
+        Source::Chain(chain) => {
+            let summary = chain.summary();
+            add("credentials", json!(summary.value), &summary.origin);
+        }
     }
     let retry = match settings.retry.value {
         RetryMode::Safe => "safe",

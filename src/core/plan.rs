@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
 use super::profile::Profiles;
-use super::setting::Setting;
+use super::setting::{Origin, Setting};
 
 /// The way to the keys of a profile.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     /// The selected profile, and the one that has the first keys.
     selected: String,
     base_profile: String,
+    /// Of the key that says so.
+    pub(crate) origin: Origin,
     pub(crate) base: Base,
     /// To be assumed one after the other.
     pub(crate) roles: Vec<Role>,
@@ -106,7 +108,11 @@ impl Plan {
             }
         };
         roles.reverse();
-        Ok(Self { selected: selected.to_owned(), base_profile: name, base, roles })
+        let keys = ["role_arn", "credential_source", "web_identity_token_file", "sso_account_id", "login_session"];
+        let keys = keys.iter().chain(&["credential_process", "aws_access_key_id"]);
+        let origin = keys.filter_map(|key| profiles.selected(key)).map(|setting| setting.origin).next();
+        let origin = origin.unwrap_or(Origin::Default);
+        Ok(Self { origin, selected: selected.to_owned(), base_profile: name, base, roles })
     }
 
     /// For `describe` and the log.

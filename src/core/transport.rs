@@ -87,6 +87,7 @@ pub(crate) enum FailureKind {
 const TCP: &str = "tcp connect error";
 const DNS: &str = "dns error";
 const TUNNEL: &str = "tunnel error";
+const TUNNEL_NOT_BEGUN: &str = "tunnel error: failed to create underlying connection";
 const TUNNEL_WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
 const SOCKS: &str = "SOCKS error";
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
@@ -376,7 +377,7 @@ fn chain(error: &reqwest::Error) -> String {
     for cause in causes(error).skip(1) {
         let text = cause.to_string();
         // hyper-util's own words for its kinds, which ours stand for; and wrappers repeat what they wrap.
-        let is_kind = text.starts_with("client error (") || text == TCP || text == DNS;
+        let is_kind = text.starts_with("client error (") || [TCP, DNS, TUNNEL_NOT_BEGUN].contains(&text.as_str());
         if !is_kind && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
