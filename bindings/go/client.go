@@ -15,28 +15,52 @@ import "C"
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
 )
 
-// Config says how to reach Lambda. A field that has its zero value is not set: it comes from the environment, which is
-// read when the client is made and never again, or is the library's default.
+// Config says how to reach Lambda. A field that has its zero value is not set: it comes from the environment and the
+// shared AWS files, as for every AWS tool, which are read when the client is made, or is the library's default.
 type Config struct {
-	// Region is one such as "us-east-1". A full ARN's own region goes before it. Else AWS_REGION, AWS_DEFAULT_REGION.
+	// Region is one such as "us-east-1". A full ARN's own region goes before it. Else AWS_REGION, AWS_DEFAULT_REGION, the
+	// profile's.
 	Region string
-	// EndpointURL is http(s)://host[:port][/path]. Else AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, AWS's own.
+	// Profile is one of the shared AWS files, which must exist; its credentials go before the environment's. Else
+	// AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+	Profile string
+	// EndpointURL is http(s)://host[:port][/path]. Else AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's, AWS's
+	// own.
 	EndpointURL string
-	// Credentials are else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+	// UseFIPS and UseDualStack choose endpoints with FIPS 140 cryptography, and with IPv6 addresses too; not with a custom
+	// endpoint. Else AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT, the profile.
+	UseFIPS, UseDualStack *bool
+	// Credentials go before a CredentialsProvider.
 	Credentials Credentials
-	// Timeout is that of a whole call, waiting for a connection and retries included: else 910 s, and 60 s for events and
+	// CredentialsProvider is asked when there are no credentials yet and shortly before they expire, never twice at once
+	// for one client, on a goroutine that invokes. Its error becomes that of the call. Else credentials are found as by
+	// every AWS tool: environment, profile, web identity, container, instance metadata.
+	CredentialsProvider func() (Credentials, error)
+	// CABundle is a PEM file of the certificates to trust. Else AWS_CA_BUNDLE, the profile's, SSL_CERT_FILE, the system's.
+	CABundle string
+	// Proxy is a URL, with user:password@ if the proxy asks for that; a pointer to "" means none. Else HTTPS_PROXY,
+	// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY.
+	Proxy *string
+	// AppID names the application in User-Agent. Else AWS_SDK_UA_APP_ID, the profile's.
+	AppID string
+	// Logger gets what happens inside, never a secret, with the attribute "target", up to the level that it is enabled for
+	// when the client is made (LevelTrace at the most), on the goroutine where it happens. It must not use this package.
+	Logger *slog.Logger
+	// Timeout is that of a whole call, waiting for a connection, credentials and retries included: else 910 s, and 60 s for events and
 	// dry runs.
 	Timeout time.Duration
-	// ConnectTimeout is that of name, TCP and TLS of one connection together: else 5 s. It ends an attempt, not the call.
+	// ConnectTimeout is that of name, TCP, proxy and TLS of one connection together: else 5 s. It ends an attempt, not the call.
 	ConnectTimeout time.Duration
-	// MaxAttempts counts the first try too: else 3.
+	// MaxAttempts counts the first try too: else AWS_MAX_ATTEMPTS, the profile's, 3.
 	MaxAttempts int
 	// Retry is else RetrySafe.
 	Retry RetryMode
@@ -47,11 +71,13 @@ type Config struct {
 	MaxResponseBytes int64
 }
 
-// Credentials sign the calls. SessionToken belongs to temporary ones.
+// Credentials sign the calls. SessionToken belongs to temporary ones. Expires is for those of a CredentialsProvider; its
+// zero value means that they do not run out.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
 	SessionToken    string
+	Expires         time.Time
 }
 
 // Format shows only the access key's id, whatever the verb, so that a Config can be printed without its secrets.
@@ -61,7 +87,8 @@ func (c Credentials) Format(state fmt.State, _ rune) {
 
 // Client has settings, connections and retry budget, for any number of goroutines. NewClient makes one; Close frees it.
 type Client struct {
-	timeout time.Duration
+	timeout  time.Duration
+	provider *provider
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
@@ -82,6 +109,14 @@ func NewClient(config Config) (*Client, error) {
 	if err := config.fill(settings); err != nil {
 		return nil, err
 	}
+	var asked *provider
+	if config.CredentialsProvider != nil {
+		asked = &provider{provide: config.CredentialsProvider}
+		asked.install(settings)
+	}
+	if config.Logger != nil {
+		(&sink{config.Logger}).install(settings)
+	}
 	var handle *C.lambda_client
 	var failure *C.lambda_error
 	if status := C.lambda_client_new(settings, &handle, &failure); status != C.LAMBDA_OK {
@@ -89,7 +124,7 @@ func NewClient(config Config) (*Client, error) {
 		defer C.lambda_error_free(failure)
 		return nil, refuse(Status(status), nil, "%s", C.GoString(C.lambda_error_message(failure)))
 	}
-	return &Client{timeout: config.Timeout, handle: handle}, nil
+	return &Client{timeout: config.Timeout, provider: asked, handle: handle}, nil
 }
 
 func (c *Config) fill(settings *C.lambda_config) error {
@@ -100,6 +135,26 @@ func (c *Config) fill(settings *C.lambda_config) error {
 	}
 	if s := text.optional("endpoint_url", c.EndpointURL); s != nil {
 		C.lambda_config_set_endpoint_url(settings, s)
+	}
+	if s := text.optional("profile", c.Profile); s != nil {
+		C.lambda_config_set_profile(settings, s)
+	}
+	if c.UseFIPS != nil {
+		C.lambda_config_set_use_fips(settings, flag(*c.UseFIPS))
+	}
+	if c.UseDualStack != nil {
+		C.lambda_config_set_use_dual_stack(settings, flag(*c.UseDualStack))
+	}
+	if s := text.optional("ca_bundle", c.CABundle); s != nil {
+		C.lambda_config_set_ca_bundle(settings, s)
+	}
+	if c.Proxy != nil {
+		if s := text.copy("proxy", *c.Proxy); s != nil {
+			C.lambda_config_set_proxy(settings, s)
+		}
+	}
+	if s := text.optional("app_id", c.AppID); s != nil {
+		C.lambda_config_set_app_id(settings, s)
 	}
 	if c.Credentials != (Credentials{}) {
 		C.lambda_config_set_credentials(
@@ -150,6 +205,38 @@ func (c *Config) fill(settings *C.lambda_config) error {
 		C.lambda_config_set_retry(settings, mode)
 	}
 	return nil
+}
+
+func flag(on bool) C.int32_t {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// Setting is one of the settings in force, and where it came from: "setter", an environment variable, a profile and its
+// file, "default".
+type Setting struct {
+	Value  any    `json:"value"`
+	Source string `json:"source"`
+}
+
+// Describe returns the settings in force, by their names. Secrets are never among them. It does not use the network.
+func (c *Client) Describe() (map[string]Setting, error) {
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	defer c.release()
+	text := C.lambda_client_describe(c.handle)
+	if text == nil {
+		return nil, refuse(StatusNoMemory, nil, "no memory for a description")
+	}
+	defer C.lambda_string_free(text)
+	var settings map[string]Setting
+	if err := json.Unmarshal([]byte(C.GoString(text)), &settings); err != nil {
+		return nil, refuse(StatusInternal, err, "the description is no JSON: %v", err)
+	}
+	return settings, nil
 }
 
 // Close frees the client. It does not wait: calls under way go on, and the last of them frees it. Later calls fail with
@@ -222,6 +309,9 @@ func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) 
 	end := endOf(ctx)
 	if result.Status == StatusCancelled || result.Status == StatusTimeout && errors.Is(end, context.DeadlineExceeded) {
 		failure.cause = end
+	}
+	if result.Status == StatusCredentials && c.provider != nil {
+		failure.cause = c.provider.lastRefusal()
 	}
 	return nil, failure
 }

@@ -217,9 +217,11 @@ impl Settings {
         Variant { fips: self.use_fips.value, dual_stack: self.use_dual_stack.value }
     }
 
-    /// Whether any connection of this client may need TLS: the endpoint, or who gives the keys.
+    /// Whether any connection of this client may need TLS: the endpoint's, or that to who gives the keys. A file that was
+    /// named is read in any case: a wrong name should not show only on the day when it is needed.
     pub(crate) fn speaks_tls(&self) -> bool {
-        self.endpoint.as_ref().is_none_or(|endpoint| endpoint.value.is_https())
+        matches!(self.trust.value, Trust::File(_))
+            || self.endpoint.as_ref().is_none_or(|endpoint| endpoint.value.is_https())
             || matches!(self.credentials, Source::Chain(_))
             || self.proxies.http.value.as_ref().is_some_and(|proxy| proxy.url.scheme() == "https")
     }

@@ -114,7 +114,10 @@ pub(super) fn ask(
     let refused = out.refused.map(|error| error.message().to_owned());
     match (status, out.given) {
         (LAMBDA_OK, Some(credentials)) => Ok(credentials),
-        (LAMBDA_OK, None) => Err(refused.unwrap_or_else(|| "it returned LAMBDA_OK, but set no credentials".to_owned())),
+        (LAMBDA_OK, None) => {
+            let why = out.error.or(refused);
+            Err(why.unwrap_or_else(|| "it returned LAMBDA_OK, but set no credentials".to_owned()))
+        }
         (status, _) => Err(out.error.or(refused).unwrap_or_else(|| {
             let name = status_name(status).to_string_lossy();
             format!("it returned {status} ({name}) and set no error")

@@ -5,6 +5,7 @@
 ...     print(client.invoke("hello", {"name": "Ada"}).json())
 """
 
+from ._callback import Credentials
 from ._client import Client, InvocationType, Retry
 from ._errors import (
     CancelledError,
@@ -37,6 +38,7 @@ __all__ = [
     "ConnectError",
     "ConnectionError",
     "ConnectionLostError",
+    "Credentials",
     "CredentialsError",
     "Execution",
     "FunctionError",

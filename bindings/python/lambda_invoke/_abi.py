@@ -5,8 +5,20 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
-from typing import TYPE_CHECKING
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +31,7 @@ FILE_NAME = "liblambda_invoke.so.0"
 INVOCATION_REQUEST_RESPONSE, INVOCATION_EVENT, INVOCATION_DRY_RUN = 0, 1, 2
 LOG_TYPE_NONE, LOG_TYPE_TAIL = 0, 1
 RETRY_SAFE, RETRY_NONE, RETRY_ALWAYS = 0, 1, 2
+LOG_LEVEL_OFF, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE = 0, 1, 2, 3, 4, 5
 
 
 # Pointers to what the library made. They are classes of their own so that ctypes refuses one in another's place, and so
@@ -32,7 +45,8 @@ class ConfigPointer(c_void_p):
 
 
 class ClientPointer(c_void_p):
-    pass
+    # A client's _callback.Callbacks.
+    callbacks: Any
 
 
 class RequestPointer(c_void_p):
@@ -43,12 +57,17 @@ class ResultPointer(c_void_p):
     pass
 
 
+class StringPointer(c_void_p):
+    pass
+
+
 FREED_BY = {
     ErrorPointer: "lambda_error_free",
     ConfigPointer: "lambda_config_free",
     ClientPointer: "lambda_client_free",
     RequestPointer: "lambda_request_free",
     ResultPointer: "lambda_result_free",
+    StringPointer: "lambda_string_free",
 }
 
 
@@ -80,12 +99,18 @@ class ResultStruct(ctypes.Structure):
 
 
 InterruptFn = ctypes.CFUNCTYPE(c_int32, c_void_p)
+# Their pointers as numbers, which is what _callback.py wants of them.
+CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_ssize_t, c_ssize_t)
+LogFn = ctypes.CFUNCTYPE(None, c_ssize_t, c_int32, c_ssize_t, c_ssize_t)
 
 # What the function returns, then what it takes.
 FUNCTIONS = {
     "lambda_version_number": (c_uint32,),
     "lambda_version": (c_char_p,),
     "lambda_status_name": (c_char_p, c_int32),
+    "lambda_string_free": (None, StringPointer),
+    "lambda_credentials_set": (c_int32, c_ssize_t, c_char_p, c_char_p, c_char_p, c_int64),
+    "lambda_credentials_set_error": (c_int32, c_ssize_t, c_char_p),
     "lambda_error_status": (c_int32, ErrorPointer),
     "lambda_error_message": (c_char_p, ErrorPointer),
     "lambda_error_free": (None, ErrorPointer),
@@ -94,6 +119,14 @@ FUNCTIONS = {
     "lambda_config_set_region": (c_int32, ConfigPointer, c_char_p),
     "lambda_config_set_endpoint_url": (c_int32, ConfigPointer, c_char_p),
     "lambda_config_set_credentials": (c_int32, ConfigPointer, c_char_p, c_char_p, c_char_p),
+    "lambda_config_set_profile": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_credentials_callback": (c_int32, ConfigPointer, CredentialsFn, c_void_p, c_void_p),
+    "lambda_config_set_use_fips": (c_int32, ConfigPointer, c_int32),
+    "lambda_config_set_use_dual_stack": (c_int32, ConfigPointer, c_int32),
+    "lambda_config_set_ca_bundle": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_proxy": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_app_id": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_log": (c_int32, ConfigPointer, c_int32, LogFn, c_void_p, c_void_p),
     "lambda_config_set_connect_timeout_ms": (c_int32, ConfigPointer, c_uint64),
     "lambda_config_set_timeout_ms": (c_int32, ConfigPointer, c_uint64),
     "lambda_config_set_max_attempts": (c_int32, ConfigPointer, c_uint32),
@@ -101,6 +134,7 @@ FUNCTIONS = {
     "lambda_config_set_max_connections": (c_int32, ConfigPointer, c_uint32),
     "lambda_config_set_max_response_bytes": (c_int32, ConfigPointer, c_uint64),
     "lambda_client_new": (c_int32, ConfigPointer, POINTER(ClientPointer), POINTER(ErrorPointer)),
+    "lambda_client_describe": (StringPointer, ClientPointer),
     "lambda_client_free": (None, ClientPointer),
     "lambda_request_new": (RequestPointer,),
     "lambda_request_clone": (RequestPointer, RequestPointer),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import json
 import os
 from collections.abc import Mapping
 from ctypes import byref
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _abi, _interrupt
 from ._abi import ClientPointer, ConfigPointer, ErrorPointer, RequestPointer, library
+from ._callback import Callbacks, level_of
 from ._errors import error_for, failed, refused
 from ._result import Result, Status, read
 
 if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
     from types import TracebackType
+
+    from ._callback import Credentials
 
 
 class InvocationType(str, enum.Enum):
@@ -49,11 +55,19 @@ _UINT64_MAX = 2**64 - 1
 class Client:
     """Settings and connections for calls, from any number of threads at once.
 
-    What is not given comes from the environment, as for every AWS tool, and is read here and never again. Times are in
-    seconds.
+    What is not given comes from the environment and the shared AWS files, as for every AWS tool, which are read here.
+    Times are in seconds.
+
+    profile: one that must exist; its credentials go before the environment's.
+    credentials: a callable, asked when there are none yet and shortly before they expire, never twice at once; what it
+        raises is the cause of the call's CredentialsError. access_key_id and its kin go before it.
+    ca_bundle: a PEM file of the certificates to trust, in the place of the system's.
+    proxy: a URL, with user:password@ if it asks for that; "" for none.
+    app_id: names the application in User-Agent.
+    logger: gets what happens inside, never a secret, up to the level it is enabled for now (5 is the most detailed).
     """
 
-    __slots__ = ("__weakref__", "_pointer")
+    __slots__ = ("__weakref__", "_has_callbacks", "_pointer")
 
     # None once closed. Each call under way holds the pointer as well, so the last of them to end frees the client. That
     # needs no lock, which a fork or a signal's handler could find taken.
@@ -63,10 +77,18 @@ class Client:
         self,
         *,
         region: str | None = None,
+        profile: str | None = None,
         endpoint_url: str | None = None,
+        use_fips: bool | None = None,
+        use_dual_stack: bool | None = None,
+        credentials: Callable[[], Credentials] | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         session_token: str | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        app_id: str | None = None,
+        logger: logging.Logger | None = None,
         timeout: float | None = None,
         connect_timeout: float | None = None,
         retry: Retry | str | None = None,
@@ -78,9 +100,28 @@ class Client:
         config: ConfigPointer = library.lambda_config_new()
         if not config:
             raise failed(Status.NO_MEMORY, "no memory for a client's settings")
+        callbacks = Callbacks()
         # What the setters refuse, lambda_client_new tells.
         if region is not None:
             library.lambda_config_set_region(config, _text("region", region))
+        if profile is not None:
+            library.lambda_config_set_profile(config, _text("profile", profile))
+        if use_fips is not None:
+            library.lambda_config_set_use_fips(config, int(bool(use_fips)))
+        if use_dual_stack is not None:
+            library.lambda_config_set_use_dual_stack(config, int(bool(use_dual_stack)))
+        if credentials is not None:
+            if not callable(credentials):
+                raise TypeError(f"credentials must be callable, not {type(credentials).__name__}")
+            library.lambda_config_set_credentials_callback(config, callbacks.ask(credentials), None, None)
+        if ca_bundle is not None:
+            library.lambda_config_set_ca_bundle(config, _text("ca_bundle", os.fspath(ca_bundle)))
+        if proxy is not None:
+            library.lambda_config_set_proxy(config, _text("proxy", proxy))
+        if app_id is not None:
+            library.lambda_config_set_app_id(config, _text("app_id", app_id))
+        if logger is not None:
+            library.lambda_config_set_log(config, level_of(logger), callbacks.log(logger), None, None)
         if endpoint_url is not None:
             library.lambda_config_set_endpoint_url(config, _text("endpoint_url", endpoint_url))
         if any(value is not None for value in (access_key_id, secret_access_key, session_token)):
@@ -108,6 +149,9 @@ class Client:
         if library.lambda_client_new(config, byref(client), byref(error)) != Status.OK:
             message: bytes = library.lambda_error_message(error)
             raise failed(Status(library.lambda_error_status(error)), message.decode())
+        # C calls them for as long as the pointer lives, and every call holds the pointer.
+        client.callbacks = callbacks
+        self._has_callbacks = credentials is not None or logger is not None
         self._pointer = client
 
     def invoke(
@@ -171,11 +215,26 @@ class Client:
         if retry is not None:
             library.lambda_request_set_retry(request, _RETRIES[_choice("retry", Retry, retry)])
 
-        result = read(_interrupt.invoke(self._open(), request, stop))
+        pointer = self._open()
+        if stop is None and self._has_callbacks:
+            # The interpreter must not end while C may call Python.
+            stop = _never
+        result = read(_interrupt.invoke(pointer, request, stop))
         error = error_for(result)
+        raised = pointer.callbacks.raised()
+        if raised is not None and not isinstance(raised, Exception):
+            raise raised
         if error is not None:
-            raise error
+            raise error from raised
         return result
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """The settings in force, by name: each a dict of its "value" and its "source". Never a secret."""
+        text = library.lambda_client_describe(self._open())
+        if not text:
+            raise failed(Status.NO_MEMORY, "no memory for a description")
+        described: dict[str, dict[str, Any]] = json.loads(ctypes.string_at(text.value))
+        return described
 
     def close(self) -> None:
         """Lets go of the connections, when the calls under way are over. Closing again does nothing."""
@@ -194,6 +253,10 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _never() -> bool:
+    return False
 
 
 def _payload(payload: object) -> bytes | None:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import re
-from ctypes import POINTER, c_char, c_char_p, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 import lambda_invoke
 import pytest
@@ -22,11 +34,17 @@ TYPES = {
     "lambda_status": c_int32,
     "uint32_t": c_uint32,
     "uint64_t": c_uint64,
+    "int64_t": c_int64,
     "size_t": c_size_t,
     "char *": c_char_p,
     "void *": c_void_p,
     "uint8_t *": POINTER(c_uint8),
     "lambda_interrupt_fn": _abi.InterruptFn,
+    "lambda_credentials_fn": _abi.CredentialsFn,
+    "lambda_log_fn": _abi.LogFn,
+    "lambda_release_fn": c_void_p,
+    # As numbers: Python only passes them on.
+    "lambda_credentials *": c_ssize_t,
     "lambda_client *": _abi.ClientPointer,
     "lambda_config *": _abi.ConfigPointer,
     "lambda_error *": _abi.ErrorPointer,
@@ -48,6 +66,9 @@ def declarations() -> dict[str, list[tuple[object, str]]]:
 
 
 def typed(declaration: str) -> tuple[object, str]:
+    if re.match(r"\s*char \*", declaration):
+        # Not const: the caller owns it.
+        return _abi.StringPointer, declaration.split("*")[1].strip()
     words = re.sub(r"\b(const|struct)\b", "", declaration.replace("*", " * ")).split()
     *kind, name = words
     stars = "".join(word for word in kind if word == "*")
@@ -95,7 +116,7 @@ def test_the_numbers_are_those_of_the_header() -> None:
     }
     for name, number in NUMBERS.items():
         short = name[len("LAMBDA_") :]
-        if short.startswith(("INVOCATION_", "LOG_TYPE_", "RETRY_")):
+        if short.startswith(("INVOCATION_", "LOG_", "RETRY_")):
             assert getattr(_abi, short) == number
         else:
             known = short.startswith(("E_", "EXECUTION_", "VERSION_")) or short in {"OK", "FUNCTION_ERROR"}

@@ -1,0 +1,210 @@
+"""Settings beside those of a call: where they come from, credentials on demand, and the log."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import lambda_invoke
+import pytest
+from conftest import Endpoint
+from lambda_invoke import Client, ConfigError, Credentials, CredentialsError, Execution, InvalidArgumentError
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def make(endpoint: Endpoint) -> Iterator[Make]:
+    """A client of the local endpoint without its credentials."""
+    place = {name: endpoint.settings[name] for name in ("endpoint_url", "region")}
+    clients = []
+
+    def make(**settings: Any) -> Client:
+        clients.append(Client(**{**place, **settings}))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def own(endpoint: Endpoint, **settings: Any) -> Credentials:
+    return Credentials(endpoint.settings["access_key_id"], endpoint.settings["secret_access_key"], **settings)
+
+
+def test_each_setting_says_where_it_came_from(make: Make) -> None:
+    client = make(
+        use_fips=False,
+        use_dual_stack=False,
+        proxy="",
+        app_id="orders",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key="hunter2hunter2",
+    )
+    settings = client.describe()
+    for name, value in {
+        "use_fips": False,
+        "use_dual_stack": False,
+        "proxy": None,
+        "app_id": "orders",
+        "credentials": "access key AKIDEXAMPLE",
+    }.items():
+        assert settings[name] == {"value": value, "source": "setter"}
+    assert "hunter2" not in json.dumps(settings)
+    client.close()
+    with pytest.raises(InvalidArgumentError, match="closed"):
+        client.describe()
+
+
+def test_a_profile_and_a_ca_bundle_come_from_files(
+    make: Make, endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = own(endpoint)
+    file = tmp_path / "credentials"
+    file.write_text(
+        f"[prod]\naws_access_key_id = {keys.access_key_id}\naws_secret_access_key = {keys.secret_access_key}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    client = make(profile="prod")
+    assert client.describe()["profile"] == {"value": "prod", "source": "setter"}
+    assert str(file) in client.describe()["credentials"]["source"]
+    assert client.invoke("echo", {"x": 1}).json() == {"x": 1}
+    with pytest.raises(ConfigError, match="nobody"):
+        make(profile="nobody")
+    with pytest.raises(ConfigError, match="missing.pem"):
+        make(ca_bundle=tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"proxy": "ftp://proxy"}, "proxy: "),
+        ({"app_id": "two words"}, "app_id: "),
+        ({"profile": ""}, "profile: "),
+        ({"ca_bundle": ""}, "ca_bundle: "),
+        ({"proxy": "http://a\0b"}, "proxy: "),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_name(make: Make, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=words):
+        make(**settings)
+
+
+def test_credentials_are_asked_for_once_by_many_threads(make: Make, endpoint: Endpoint) -> None:
+    asked = []
+
+    def provide() -> Credentials:
+        asked.append(threading.get_ident())
+        return own(endpoint, expires=datetime.now(timezone.utc) + timedelta(hours=1))
+
+    client = make(credentials=provide)
+    start = threading.Barrier(8)
+    answers = []
+
+    def call() -> None:
+        start.wait()
+        answers.append(client.invoke("echo", 1).json())
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [1] * 8
+    assert len(asked) == 1
+    assert asked[0] in {thread.ident for thread in threads}
+
+
+def test_credentials_that_have_expired_are_asked_for_again(make: Make, endpoint: Endpoint) -> None:
+    asked = []
+    client = make(credentials=lambda: asked.append(1) or own(endpoint, expires=time.time() - 1))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        client.invoke("echo", 1)
+    assert len(asked) == 3
+
+
+def test_what_the_callable_raises_is_the_cause(make: Make) -> None:
+    refusal = RuntimeError("log in first")
+
+    def provide() -> Credentials:
+        raise refusal
+
+    with pytest.raises(CredentialsError, match="RuntimeError: log in first") as raised:
+        make(credentials=provide).invoke("echo")
+    assert raised.value.__cause__ is refusal
+    assert (raised.value.result.execution, raised.value.result.attempts) == (Execution.NONE, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, "AttributeError"),
+        (Credentials("A", "hunter 2"), "secret_access_key"),
+        (Credentials("A", "hunter2\0"), "NUL"),
+        (Credentials("A", "s", expires=datetime(2026, 1, 1)), "aware"),
+    ],
+)
+def test_what_is_no_credentials_says_so(make: Make, given: Any, words: str) -> None:
+    with pytest.raises(CredentialsError, match=words) as raised:
+        make(credentials=lambda: given).invoke("echo")
+    assert "hunter" not in str(raised.value)
+
+
+def test_ctrl_c_in_the_callable_is_not_lost(make: Make) -> None:
+    def provide() -> Credentials:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal came first")
+
+    with pytest.raises(KeyboardInterrupt):
+        make(credentials=provide).invoke("echo")
+
+
+def test_a_secret_is_not_printed() -> None:
+    assert "hunter2" not in repr(Credentials("AKID", "hunter2", "hunter2"))
+
+
+def test_what_happens_is_logged(make: Make, endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("lambda_invoke.tests")
+    with caplog.at_level(5, logger.name):
+        make(logger=logger, credentials=lambda: own(endpoint)).invoke("echo", 1)
+    levels = {record.levelno for record in caplog.records}
+    assert levels == {5, logging.DEBUG, logging.INFO}
+    assert {"lambda_invoke::call", "lambda_invoke::credentials"} <= {record.target for record in caplog.records}  # type: ignore[attr-defined]
+    assert own(endpoint).secret_access_key not in caplog.text
+
+
+def test_what_a_logger_does_not_want_is_not_passed_on(make: Make, endpoint: Endpoint) -> None:
+    lines: list[str] = []
+    logger = logging.Logger("quiet", logging.WARNING)
+    logger.addFilter(lambda record: bool(lines.append(record.getMessage())) or False)
+    client = make(logger=logger, credentials=lambda: own(endpoint))
+    client.invoke("echo", 1)
+    assert lines == []
+    assert client.describe()["log"]["value"] == "warn"
+
+
+def test_a_closed_client_lets_go_of_its_callbacks(make: Make) -> None:
+    class Provider:
+        def __call__(self) -> Credentials:
+            raise AssertionError
+
+    provider = Provider()
+    gone = weakref.ref(provider)
+    client = make(credentials=provider, logger=logging.getLogger("lambda_invoke.tests"))
+    client.close()
+    del provider
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_credentials_are_part_of_the_package() -> None:
+    assert lambda_invoke.Credentials is Credentials
