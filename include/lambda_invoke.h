@@ -15,11 +15,12 @@
 // Threads    lambda_client: every function from any thread at any time, but lambda_client_free, which must be the last
 //            use. All other objects: one thread at a time; several may read one through const pointers while none
 //            changes it, so many threads may invoke one lambda_request at once.
-// Lifetime   Objects do not depend on each other: free them in any order. A client's inside lives until its last call is
-//            done. What the library made, only the library's own _free releases.
+// Lifetime   Objects do not depend on each other: free them in any order. A client's inside lives until its last call
+//            is done. What the library made, only the library's own _free releases.
 // Time       Durations are uint64_t milliseconds; 0 is the default.
 // Callbacks  Run with the signal mask of the thread that called lambda_*. They must not throw, longjmp, or end the
-//            thread.
+//            thread. release(user_data), if given, is called once, when the last object that could call back is gone;
+//            never in a forked child on behalf of its parent.
 // Signals    No SIGPIPE reaches the host; dispositions are never changed; no function is async-signal-safe.
 //            pthread_cancel takes effect only after the function has returned.
 // fork       A child may use and free what its parent made. Do not fork inside a callback.
@@ -74,16 +75,17 @@
 // A value that cannot be sent, NULL where an object belongs, a number that does not exist.
 #define LAMBDA_E_INVALID_ARGUMENT -1
 
-// No region, an unusable endpoint in the environment, no trusted certificates ...
+// No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a custom
+// endpoint ...
 #define LAMBDA_E_CONFIG -2
 
-// No usable credentials.
+// No usable credentials: error_message lists every source that was asked.
 #define LAMBDA_E_CREDENTIALS -3
 
 // The endpoint's name could not be looked up.
 #define LAMBDA_E_RESOLVE -4
 
-// No connection: refused, unreachable, connect timeout.
+// No connection: refused, unreachable, connect timeout, or the proxy said no.
 #define LAMBDA_E_CONNECT -5
 
 // The TLS handshake failed.
@@ -185,9 +187,9 @@ typedef struct lambda_request lambda_request;
 typedef int32_t lambda_status;
 
 // Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
-// returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once for
-// one client, on the thread inside the call. May block: the deadline of the call that it serves is then late, other
-// calls' are not. May use other clients.
+// returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once
+// for one client, on the thread inside the call. May block: the deadline of the call that it serves is then late,
+// other calls' are not. May use other clients.
 typedef lambda_status (*lambda_credentials_fn)(void *user_data, struct lambda_credentials *out);
 
 // Called once with the user_data that came with it.
@@ -287,14 +289,13 @@ struct lambda_config *lambda_config_new(void);
 // Frees a config; NULL is nothing to free. Clients made with it go on.
 void lambda_config_free(struct lambda_config *config);
 
-// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
-lambda_status lambda_config_set_region(struct lambda_config *config,
-                                       const char *region);
+// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
+// region.
+lambda_status lambda_config_set_region(struct lambda_config *config, const char *region);
 
-// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url,
-// else AWS's own for the region.
-lambda_status lambda_config_set_endpoint_url(struct lambda_config *config,
-                                             const char *url);
+// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
+// endpoint_url, else AWS's own for the region.
+lambda_status lambda_config_set_endpoint_url(struct lambda_config *config, const char *url);
 
 // They go before a callback. session_token may be NULL; all three NULL unsets: the callback, else as the AWS tools find
 // them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
@@ -307,8 +308,8 @@ lambda_status lambda_config_set_credentials(struct lambda_config *config,
 // AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
 lambda_status lambda_config_set_profile(struct lambda_config *config, const char *profile);
 
-// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object that
-// could call back is gone, or at once; never in a forked child on behalf of its parent.
+// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object
+// that could call back is gone, or at once; never in a forked child on behalf of its parent.
 lambda_status lambda_config_set_credentials_callback(struct lambda_config *config,
                                                      lambda_credentials_fn callback,
                                                      void *user_data,
@@ -326,10 +327,9 @@ lambda_status lambda_config_set_use_dual_stack(struct lambda_config *config, int
 // ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
 lambda_status lambda_config_set_ca_bundle(struct lambda_config *config, const char *path);
 
-// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY,
-// ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
-lambda_status lambda_config_set_proxy(struct lambda_config *config,
-                                      const char *url);
+// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or
+// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+lambda_status lambda_config_set_proxy(struct lambda_config *config, const char *url);
 
 // Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. NULL: AWS_SDK_UA_APP_ID, the
 // profile's sdk_ua_app_id.
@@ -363,16 +363,17 @@ lambda_status lambda_config_set_log(struct lambda_config *config,
                                     void *user_data,
                                     lambda_release_fn release);
 
-// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on the network.
-// error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
-// region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
+// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on
+// the network. error may be NULL; *error is written only on failure, *client only on success. A client copies its
+// config. A missing region and missing credentials are no failure here: each call says so, since a full ARN brings
+// its own region.
 lambda_status lambda_client_new(const struct lambda_config *config,
                                 struct lambda_client **client,
                                 struct lambda_error **error);
 
-// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value" and
-// "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no memory.
-// Blocks: no.
+// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value"
+// and "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no
+// memory. Blocks: no.
 char *lambda_client_describe(const struct lambda_client *client);
 
 // Must be the client's last use. Does not wait: calls that are under way go on to their end.

@@ -21,9 +21,10 @@ pub struct lambda_client {
     pub(super) client: Arc<Client>,
 }
 
-/// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on the network.
-/// error may be NULL; *error is written only on failure, *client only on success. A client copies its config. A missing
-/// region and missing credentials are no failure here: each call says so, since a full ARN brings its own region.
+/// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on
+/// the network. error may be NULL; *error is written only on failure, *client only on success. A client copies its
+/// config. A missing region and missing credentials are no failure here: each call says so, since a full ARN brings
+/// its own region.
 ///
 /// # Safety
 /// See [`handle::look`]; `client` and `error` are NULL or valid for writes.
@@ -62,9 +63,9 @@ pub unsafe extern "C" fn lambda_client_new(
     }
 }
 
-/// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value" and
-/// "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no memory.
-/// Blocks: no.
+/// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value"
+/// and "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no
+/// memory. Blocks: no.
 ///
 /// # Safety
 /// See [`handle::look`].

@@ -47,7 +47,8 @@ pub unsafe extern "C" fn lambda_config_free(config: *mut lambda_config) {
     entry(drop, || unsafe { handle::free(config) });
 }
 
-/// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
+/// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
+/// region.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -62,8 +63,8 @@ pub unsafe extern "C" fn lambda_config_set_region(config: *mut lambda_config, re
     })
 }
 
-/// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url,
-/// else AWS's own for the region.
+/// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
+/// endpoint_url, else AWS's own for the region.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -133,8 +134,8 @@ pub unsafe extern "C" fn lambda_config_set_profile(
     })
 }
 
-/// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object that
-/// could call back is gone, or at once; never in a forked child on behalf of its parent.
+/// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object
+/// that could call back is gone, or at once; never in a forked child on behalf of its parent.
 ///
 /// # Safety
 /// See [`handle::change`]; `callback` may be called with `user_data` until `release` is.
@@ -147,7 +148,11 @@ pub unsafe extern "C" fn lambda_config_set_credentials_callback(
 ) -> lambda_status {
     set_with(config, "credentials_callback", UserData::new(user_data, release), |config, user_data| {
         match callback {
-            Some(callback) => config.set_credentials_callback(move || credentials::ask(callback, &user_data)),
+            Some(callback) => {
+                if let Some(user_data) = user_data.take() {
+                    config.set_credentials_callback(move || credentials::ask(callback, &user_data));
+                }
+            }
             None => config.unset_credentials_callback(),
         }
         Ok(())
@@ -198,8 +203,8 @@ pub unsafe extern "C" fn lambda_config_set_ca_bundle(config: *mut lambda_config,
     })
 }
 
-/// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY,
-/// ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+/// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or
+/// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
 ///
 /// # Safety
 /// See [`handle::change`] and [`text::optional`].
@@ -322,9 +327,13 @@ pub unsafe extern "C" fn lambda_config_set_log(
 ) -> lambda_status {
     set_with(config, "log", UserData::new(user_data, release), |config, user_data| {
         match (log::level(max_level)?, callback) {
-            (Some(max_level), Some(callback)) => config.set_log(max_level, move |level, target, message| {
-                log::pass_on(callback, &user_data, level, target, message);
-            }),
+            (Some(max_level), Some(callback)) => {
+                if let Some(user_data) = user_data.take() {
+                    config.set_log(max_level, move |level, target, message| {
+                        log::pass_on(callback, &user_data, level, target, message);
+                    });
+                }
+            }
             _ => config.unset_log(),
         }
         Ok(())
@@ -340,21 +349,22 @@ fn switch(field: &str, on: i32) -> Result<Option<bool>, Error> {
     }
 }
 
-/// A setter that takes something of the host's over: it is released outside, whatever comes of the setter.
+/// A setter that takes something of the host's over, if `change` takes it. What is not taken, and what is replaced, is
+/// released when the setter is done with the config, since the host's code may use it.
 fn set_with(
     config: *mut lambda_config,
     field: &'static str,
     user_data: UserData,
-    change: impl FnOnce(&mut Config, UserData) -> Result<(), Error>,
+    change: impl FnOnce(&mut Config, &mut Option<UserData>) -> Result<(), Error>,
 ) -> lambda_status {
     entry(
         |_| LAMBDA_E_INTERNAL,
         || {
-            // What is replaced is released after the setter is done: the host's code may use the config.
+            let mut user_data = Some(user_data);
             let mut replaced = None;
             set(config, field, |config| {
                 replaced = Some(config.clone());
-                change(config, user_data)
+                change(config, &mut user_data)
             })
         },
     )

@@ -17,13 +17,14 @@ pub const LAMBDA_END: i32 = 2;
 pub const LAMBDA_PENDING: i32 = 3;
 /// A value that cannot be sent, NULL where an object belongs, a number that does not exist.
 pub const LAMBDA_E_INVALID_ARGUMENT: i32 = -1;
-/// No region, an unusable endpoint in the environment, no trusted certificates ...
+/// No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a custom
+/// endpoint ...
 pub const LAMBDA_E_CONFIG: i32 = -2;
-/// No usable credentials.
+/// No usable credentials: error_message lists every source that was asked.
 pub const LAMBDA_E_CREDENTIALS: i32 = -3;
 /// The endpoint's name could not be looked up.
 pub const LAMBDA_E_RESOLVE: i32 = -4;
-/// No connection: refused, unreachable, connect timeout.
+/// No connection: refused, unreachable, connect timeout, or the proxy said no.
 pub const LAMBDA_E_CONNECT: i32 = -5;
 /// The TLS handshake failed.
 pub const LAMBDA_E_TLS: i32 = -6;

@@ -20,6 +20,10 @@ pub unsafe extern "C" fn lambda_string_free(string: *mut c_char) {
 
 /// A string of the caller's own. NULL when there is no memory.
 pub(super) fn give(text: String) -> *mut c_char {
-    let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    // For the NUL that CString adds.
+    if text.try_reserve_exact(1).is_err() {
+        return std::ptr::null_mut();
+    }
     std::ffi::CString::new(text).map_or(std::ptr::null_mut(), std::ffi::CString::into_raw)
 }

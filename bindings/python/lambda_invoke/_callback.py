@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
+import operator
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._abi import CredentialsFn, LogFn, library
@@ -42,49 +43,54 @@ if TYPE_CHECKING:
     Provider = Callable[[], Credentials]
 
 
+class _PerThread(threading.local):
+    """A primed generator for each thread, called through its send.
+
+    Ctrl-C is raised by the first line of Python that runs, and would be lost before a function's own `try`; a generator
+    is inside its `try` already (as in _interrupt.py). Finding the thread's one is no Python code either.
+    """
+
+    def __init__(self, make: Callable[[], Generator[int, int, None]]) -> None:
+        generator = make()
+        next(generator)
+        self.send = generator.send
+
+    __call__ = property(operator.attrgetter("send"))
+
+
 class Callbacks:
     """The callbacks of one client. C may call them for as long as the client's pointer lives, which holds this."""
 
     def __init__(self) -> None:
-        self._credentials: object = None
-        self._log: object = None
+        self._generators: list[_PerThread] = []
+        self._kept: list[object] = []
         # By thread: what its callback raised, which C cannot carry.
         self._raised: dict[int, BaseException] = {}
+
+    def prepare(self) -> None:
+        """Before a call of this thread: what is made for a thread is made by Python code."""
+        for generator in self._generators:
+            _ = generator.send
 
     def raised(self) -> BaseException | None:
         """What a callback raised during the call that this thread has just made."""
         return self._raised.pop(threading.get_ident(), None)
 
-    def ask(self, provider: Provider) -> CredentialsFn:  # type: ignore[valid-type]
-        """Asks `provider` for C.
+    def ask(self, provider: Provider) -> Any:
+        """Asks `provider` for C."""
+        return self._keep(CredentialsFn, lambda: _answer(provider, self._raised))
 
-        A primed generator, as in _interrupt.py: Ctrl-C is raised by the first line of Python that runs, and would be
-        lost before a function's own `try`. Its send takes one value and C passes two, the first of them 0; min, which
-        is no Python code, sends both and returns the first: LAMBDA_OK.
-        """
-        generator = _answer(provider, self._raised)
-        next(generator)
-        callback = CredentialsFn(functools.partial(min, key=generator.send))
-        self._credentials = callback
-        return callback
-
-    def log(self, logger: logging.Logger) -> LogFn:  # type: ignore[valid-type]
+    def log(self, logger: logging.Logger) -> Any:
         """Passes events on to `logger`."""
-        raised = self._raised
+        return self._keep(LogFn, lambda: _pass_on(logger, self._raised))
 
-        def log(_: int, level: int, target: int, message: int) -> None:
-            try:
-                text = ctypes.string_at(message).decode()
-                extra = {"target": ctypes.string_at(target).decode()}
-                logger.log(_LEVELS.get(level, logging.DEBUG), "%s", text, extra=extra)
-            except Exception:
-                # ctypes reports it.
-                raise
-            except BaseException as error:
-                raised[threading.get_ident()] = error
-
-        callback = LogFn(log)
-        self._log = callback
+    def _keep(self, kind: Any, make: Callable[[], Generator[int, int, None]]) -> Any:
+        generator = _PerThread(make)
+        # A generator takes one value, and C passes several, a 0 first: min, which is no Python code, sends one after
+        # the other, and returns the first, which C takes for LAMBDA_OK, since all answers are the same.
+        callback = kind(functools.partial(min, key=generator))
+        self._generators.append(generator)
+        self._kept.append(callback)
         return callback
 
 
@@ -113,6 +119,28 @@ def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[i
                 words = str(error)
                 text = f"{type(error).__name__}: {words}" if words else type(error).__name__
                 library.lambda_credentials_set_error(out, text.replace("\0", "").encode(errors="replace"))
+
+
+def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Generator[int, int, None]:
+    """Is sent a 0, a level, and the places of two strings; answers 0 to each."""
+    event: list[int] = []
+    while True:
+        try:
+            value = yield 0
+            # What was cut short before is forgotten.
+            event = [*event, value] if value else []
+            if len(event) == 3:
+                level, target, message = event
+                # The strings die when C goes on, which it does when this asks for the next 0.
+                extra = {"target": ctypes.string_at(target).decode()}
+                logger.log(_LEVELS.get(level, logging.DEBUG), "%s", ctypes.string_at(message).decode(), extra=extra)
+        except GeneratorExit:
+            return
+        except Exception:
+            # An event is lost, the call is not.
+            continue
+        except BaseException as error:
+            raised[threading.get_ident()] = error
 
 
 def _fill_in(out: int, credentials: Credentials) -> None:

@@ -219,6 +219,7 @@ class Client:
         if stop is None and self._has_callbacks:
             # The interpreter must not end while C may call Python.
             stop = _never
+        pointer.callbacks.prepare()
         result = read(_interrupt.invoke(pointer, request, stop))
         error = error_for(result)
         raised = pointer.callbacks.raised()

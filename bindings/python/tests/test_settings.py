@@ -168,6 +168,20 @@ def test_ctrl_c_in_the_callable_is_not_lost(make: Make) -> None:
         make(credentials=provide).invoke("echo")
 
 
+def test_ctrl_c_in_the_logger_is_not_lost(make: Make, endpoint: Endpoint) -> None:
+    logger = logging.Logger("interrupted", 5)
+    logger.addFilter(lambda record: signal.raise_signal(signal.SIGINT) or False)  # type: ignore[func-returns-value]
+    client = make(logger=logger, credentials=lambda: own(endpoint))
+    with pytest.raises(KeyboardInterrupt):
+        client.invoke("echo", 1)
+
+
+def test_a_logger_that_fails_loses_its_events_only(make: Make, endpoint: Endpoint) -> None:
+    logger = logging.Logger("broken", 5)
+    logger.addFilter(lambda record: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert make(logger=logger, credentials=lambda: own(endpoint)).invoke("echo", 1).json() == 1
+
+
 def test_a_secret_is_not_printed() -> None:
     assert "hunter2" not in repr(Credentials("AKID", "hunter2", "hunter2"))
 
