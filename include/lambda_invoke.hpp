@@ -13,7 +13,9 @@
 //            whether the function ran: result::execution(). Without memory for a handle: std::bad_alloc.
 // Threads    client: all from any thread at any time, but moving and destroying it. All others: one thread at a time,
 //            many may read; so many threads may invoke one request at once.
-// Callbacks  May throw: the call ends, and invoke() throws that very exception once the C function has returned.
+// Callbacks  May throw. Of an interrupt: the call ends, and invoke() throws that very exception once the C function has
+//            returned. Of a credentials callback: what() becomes part of the failed call's message. Of a log: nothing
+//            comes of it. What config takes lives until the last object that could call it is gone.
 // Compilers  Without exceptions (-fno-exceptions) there are only client::try_make and try_invoke, callbacks cannot
 //            throw, and what would be std::bad_alloc ends the program. Such code may share a program with code that
 //            has exceptions, but not objects of these classes.
@@ -118,6 +120,30 @@ enum class retry : std::int32_t {
     always = LAMBDA_RETRY_ALWAYS,
 };
 
+// LAMBDA_LOG_LEVEL_*: how much is told; each level includes those before it.
+enum class log_level : std::int32_t {
+    off = LAMBDA_LOG_LEVEL_OFF,
+    // A call failed, or will.
+    error = LAMBDA_LOG_LEVEL_ERROR,
+    // Something is not as it should be, and was dealt with.
+    warn = LAMBDA_LOG_LEVEL_WARN,
+    // What is rare and good to know.
+    info = LAMBDA_LOG_LEVEL_INFO,
+    // Every attempt and its outcome.
+    debug = LAMBDA_LOG_LEVEL_DEBUG,
+    // What else can be told.
+    trace = LAMBDA_LOG_LEVEL_TRACE,
+};
+
+// Keys to sign with, as a credentials callback gives them.
+struct credentials {
+    std::string access_key_id{};
+    std::string secret_access_key{};
+    std::optional<std::string> session_token{};
+    // None: they do not run out.
+    std::optional<std::chrono::system_clock::time_point> expires{};
+};
+
 // "LAMBDA_E_TIMEOUT"; "LAMBDA_STATUS_UNKNOWN" for a number that the library does not know. Static. Threads: any.
 [[nodiscard]] inline std::string_view status_name(status value) noexcept {
     return lambda_status_name(static_cast<lambda_status>(value));
@@ -189,6 +215,7 @@ struct release {
     void operator()(lambda_request *request) const noexcept { lambda_request_free(request); }
     void operator()(lambda_result *result) const noexcept { lambda_result_free(result); }
     void operator()(lambda_error *error) const noexcept { lambda_error_free(error); }
+    void operator()(char *string) const noexcept { lambda_string_free(string); }
 };
 
 template <typename T>
@@ -211,6 +238,16 @@ template <typename T>
 // is the shortest there is, certainly not 0, which is the default.
 [[nodiscard]] inline std::uint64_t milliseconds(std::chrono::milliseconds duration) noexcept {
     return duration.count() < 0 ? 1 : static_cast<std::uint64_t>(duration.count());
+}
+
+// The second in which keys expire. Before 1970 C has no number; the nearest is the first there is, certainly not 0, for
+// that is never.
+[[nodiscard]] inline std::int64_t expiry(const std::optional<std::chrono::system_clock::time_point> &time) noexcept {
+    if (!time) {
+        return 0;
+    }
+    const std::int64_t seconds = std::chrono::floor<std::chrono::seconds>(time->time_since_epoch()).count();
+    return seconds < 1 ? 1 : seconds;
 }
 
 [[nodiscard]] inline std::optional<std::string_view> view(const char *string) noexcept {
@@ -250,6 +287,51 @@ private:
     Ask &ask_;
     std::exception_ptr thrown_;
 };
+
+// A function on the heap, which the library has until it calls the release.
+template <typename Function>
+void release_function(void *user_data) noexcept {
+    delete static_cast<Function *>(user_data);
+}
+
+using credentials_function = std::function<credentials()>;
+using log_function = std::function<void(log_level, std::string_view, std::string_view)>;
+
+inline lambda_status fill_in(const credentials_function &ask, lambda_credentials *out) {
+    const credentials keys = ask();
+    const text id(keys.access_key_id), secret(keys.secret_access_key), token(keys.session_token);
+    return lambda_credentials_set(out, id.c_str(), secret.c_str(), token.c_str(), expiry(keys.expires));
+}
+
+// noexcept, both: nothing may pass through the frames of C and Rust that lie below a callback.
+inline lambda_status ask_for_credentials(void *user_data, lambda_credentials *out) noexcept {
+    const credentials_function &ask = *static_cast<const credentials_function *>(user_data);
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    try {
+        return fill_in(ask, out);
+    } catch (const std::exception &thrown) {
+        lambda_credentials_set_error(out, thrown.what());
+    } catch (...) {
+        lambda_credentials_set_error(out, "it threw what is no std::exception");
+    }
+    return LAMBDA_E_CREDENTIALS;
+#else
+    return fill_in(ask, out);
+#endif
+}
+
+inline void pass_on_log(void *user_data, std::int32_t level, const char *target, const char *message) noexcept {
+    const log_function &sink = *static_cast<const log_function *>(user_data);
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    try {
+        sink(static_cast<log_level>(level), target, message);
+    } catch (...) {
+        // Of no account to the call that it tells about.
+    }
+#else
+    sink(static_cast<log_level>(level), target, message);
+#endif
+}
 
 }  // namespace detail
 
@@ -538,26 +620,29 @@ inline result result::check() && {
 }
 #endif
 
-// How to reach Lambda. What is not set comes from the environment when the client is made. Moved, not copied; a client
-// copies what it holds. Setters: see the top of this file; every number's 0 is the default.
+// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
+// Moved, not copied; a client copies what it holds. Setters: see the top of this file; every number's 0 is the default.
 class config {
 public:
     // Reads nothing. Throws std::bad_alloc.
     config() : config_(detail::there(lambda_config_new())) {}
 
-    // Such as "us-east-1". A full ARN's own region goes before it. None: AWS_REGION, AWS_DEFAULT_REGION.
+    // Such as "us-east-1". A full ARN's own region goes before it. None: AWS_REGION, AWS_DEFAULT_REGION, the profile's
+    // region.
     config &region(const text &region) noexcept {
         lambda_config_set_region(get(), region.c_str());
         return *this;
     }
 
-    // http(s)://host[:port][/path]. None: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, else AWS's own for the region.
+    // http(s)://host[:port][/path]. None: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
+    // endpoint_url, else AWS's own for the region.
     config &endpoint_url(const text &url) noexcept {
         lambda_config_set_endpoint_url(get(), url.c_str());
         return *this;
     }
 
-    // Keys to sign with. The first two none: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+    // Keys to sign with; they go before a callback. All none: the callback, else as the AWS tools find them, loaded by
+    // the first call that needs them: environment, profile, web identity, container, instance metadata.
     config &credentials(const text &access_key_id, const text &secret_access_key,
         const text &session_token = std::nullopt) noexcept {
         lambda_config_set_credentials(
@@ -565,26 +650,84 @@ public:
         return *this;
     }
 
-    // Name, TCP and TLS of one connection together; 5 s. Ends an attempt, not the call. Negative counts as 1 ms.
+    // Asked for keys when there are none yet and shortly before they expire, never twice at once for one client, on the
+    // thread inside the call. May block: the deadline of the call that it serves is then late, other calls' are not.
+    // May use other clients. An empty function unsets. Throws std::bad_alloc.
+    config &credentials_callback(std::function<lambda::credentials()> ask) {
+        const lambda_credentials_fn callback = ask ? &detail::ask_for_credentials : nullptr;
+        auto kept = std::make_unique<detail::credentials_function>(std::move(ask));
+        lambda_config_set_credentials_callback(
+            get(), callback, kept.release(), &detail::release_function<detail::credentials_function>);
+        return *this;
+    }
+
+    // A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. None:
+    // AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+    config &profile(const text &name) noexcept {
+        lambda_config_set_profile(get(), name.c_str());
+        return *this;
+    }
+
+    // Endpoints with FIPS 140 cryptography. None: AWS_USE_FIPS_ENDPOINT, the profile's use_fips_endpoint, off. Not
+    // together with a custom endpoint.
+    config &use_fips(std::optional<bool> on) noexcept {
+        lambda_config_set_use_fips(get(), on ? (*on ? 1 : 0) : -1);
+        return *this;
+    }
+    // A number is no switch: -1 would be on.
+    template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>>>
+    config &use_fips(T) = delete;
+
+    // Endpoints with IPv6 addresses too. None: AWS_USE_DUALSTACK_ENDPOINT, the profile's use_dualstack_endpoint, off.
+    // Not together with a custom endpoint.
+    config &use_dual_stack(std::optional<bool> on) noexcept {
+        lambda_config_set_use_dual_stack(get(), on ? (*on ? 1 : 0) : -1);
+        return *this;
+    }
+    template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>>>
+    config &use_dual_stack(T) = delete;
+
+    // A PEM file that replaces the system's trust store, read when the client is made. None: AWS_CA_BUNDLE, the
+    // profile's ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+    config &ca_bundle(const text &path) noexcept {
+        lambda_config_set_ca_bundle(get(), path.c_str());
+        return *this;
+    }
+
+    // http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. None: HTTPS_PROXY or
+    // HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+    config &proxy(const text &url) noexcept {
+        lambda_config_set_proxy(get(), url.c_str());
+        return *this;
+    }
+
+    // Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. None: AWS_SDK_UA_APP_ID, the
+    // profile's sdk_ua_app_id.
+    config &app_id(const text &id) noexcept {
+        lambda_config_set_app_id(get(), id.c_str());
+        return *this;
+    }
+
+    // Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call. Negative counts as 1 ms.
     config &connect_timeout(std::chrono::milliseconds time) noexcept {
         lambda_config_set_connect_timeout_ms(get(), detail::milliseconds(time));
         return *this;
     }
 
-    // A whole call, waiting for a connection and retries included; 910 s, event and dry_run 60 s. Negative counts as
-    // 1 ms.
+    // A whole call, waiting for a connection, credentials and retries included; 910 s, event and dry_run 60 s. Negative
+    // counts as 1 ms.
     config &timeout(std::chrono::milliseconds time) noexcept {
         lambda_config_set_timeout_ms(get(), detail::milliseconds(time));
         return *this;
     }
 
-    // The first try included; 3.
+    // The first try included. 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
     config &max_attempts(std::uint32_t attempts) noexcept {
         lambda_config_set_max_attempts(get(), attempts);
         return *this;
     }
 
-    // retry::safe unless set.
+    // retry::safe unless set. No environment variable and no file ever chooses retry::always.
     config &retry(lambda::retry mode) noexcept {
         lambda_config_set_retry(get(), static_cast<std::int32_t>(mode));
         return *this;
@@ -600,6 +743,19 @@ public:
     // Of one answer's payload; 64 MiB.
     config &max_response_bytes(std::uint64_t bytes) noexcept {
         lambda_config_set_max_response_bytes(get(), bytes);
+        return *this;
+    }
+
+    // Gets this level and quieter, a target such as "lambda_invoke::call" and a message, never a secret: where it
+    // happens, on several threads at once; the strings die on return. Must not use this header. log_level::off or an
+    // empty function unsets. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to stderr. Throws
+    // std::bad_alloc.
+    config &log(lambda::log_level max_level,
+        std::function<void(lambda::log_level level, std::string_view target, std::string_view message)> sink) {
+        const lambda_log_fn callback = sink ? &detail::pass_on_log : nullptr;
+        auto kept = std::make_unique<detail::log_function>(std::move(sink));
+        lambda_config_set_log(get(), static_cast<std::int32_t>(max_level), callback, kept.release(),
+            &detail::release_function<detail::log_function>);
         return *this;
     }
 
@@ -740,8 +896,8 @@ private:
 // outlive the calls made with it. Costs no thread, and no descriptor until the first call.
 class client {
 public:
-    // From the settings, or from the environment alone, which is read here and never again. `why`, if given, is written
-    // on failure. No exception but std::bad_alloc.
+    // From the settings, or from the environment and the shared AWS files alone, which are read here. `why`, if given,
+    // is written on failure. No exception but std::bad_alloc.
     [[nodiscard]] static std::optional<client> try_make(failure *why = nullptr) { return make(nullptr, why); }
     [[nodiscard]] static std::optional<client> try_make(const config &settings, failure *why = nullptr) {
         if (settings.get() == nullptr) {
@@ -793,6 +949,15 @@ public:
             return static_cast<bool>(stop.stop_requested()) || (request.interrupt_ && request.interrupt_());
         };
         return call(request, shall_end);
+    }
+
+    // The settings in force and where each came from: a JSON object with one member a setting, each an object with
+    // "value" and "source". Secrets are never shown. Empty once it was moved from. Throws std::bad_alloc.
+    [[nodiscard]] std::string describe() const {
+        if (client_ == nullptr) {
+            return {};
+        }
+        return detail::handle<char>(detail::there(lambda_client_describe(client_.get()))).get();
     }
 
     // For the functions of lambda_invoke.h; NULL once it was moved from. Still owned by this object.

@@ -88,10 +88,11 @@ def read(path: Path) -> str:
 
 
 def environment(light: bool) -> dict[str, str]:
-    """None of the settings of whoever runs the tests."""
+    """None of the settings of whoever runs the tests, nor of the machine that they run on."""
     result = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CHECK_"))}
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         result[name] = os.devnull
+    result["AWS_EC2_METADATA_DISABLED"] = "true"
     if light:
         result["CHECK_LIGHT"] = "1"
     return result

@@ -97,10 +97,11 @@ def run_local(
 
 
 def environment(light: bool) -> dict[str, str]:
-    """None of the settings of whoever runs the tests."""
+    """None of the settings of whoever runs the tests, nor of the machine that they run on."""
     result = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CHECK_"))}
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         result[name] = os.devnull
+    result["AWS_EC2_METADATA_DISABLED"] = "true"
     return {**result, "CHECK_LIGHT": "1"} if light else result
 
 
@@ -168,6 +169,7 @@ MISUSES = {
     "a copy of a client": ("void f(lambda::client &c) { lambda::client copy(c); }", "deleted function"),
     "a copy of a result": ("void f(lambda::result &r) { lambda::result copy(r); }", "deleted function"),
     "a number for a duration": ("void f(lambda::request &r) { r.timeout(5); }", "timeout"),
+    "a number for a switch": ("void f(lambda::config &c) { c.use_fips(-1); }", "deleted function"),
     "half a millisecond": ("void f(lambda::request &r) { r.timeout(std::chrono::microseconds(500)); }", "timeout"),
     "a token that is none": ("void f(lambda::client &c, lambda::request &r) { (void)c.invoke(r, 5); }", "invoke"),
     "a result that nobody looks at": ("void f(lambda::client &c, lambda::request &r) { c.invoke(r); }", "nodiscard"),
