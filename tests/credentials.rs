@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use lambda_invoke::{Client, Config, Credentials, Execution, RetryMode, Status};
@@ -99,6 +99,21 @@ fn many_calls_that_need_keys_at_once_ask_once() {
         }
     });
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_callback_that_calls_with_its_own_client_does_not_wait_for_itself() {
+    let server = server();
+    let own: Arc<OnceLock<Client>> = Arc::default();
+    let place = Arc::clone(&own);
+    let (client, _) = client(
+        &server,
+        |_| {},
+        move |_| Err(place.get().unwrap().invoke(request(b"{}")).error_message.unwrap_or_default()),
+    );
+    let outcome = own.get_or_init(|| client).invoke(request(b"{}"));
+    assert_eq!((outcome.status, server.connections()), (Status::Credentials, 0), "{outcome:?}");
+    assert!(outcome.error_message.unwrap().contains("its own client"));
 }
 
 #[test]

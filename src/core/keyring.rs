@@ -2,6 +2,7 @@
 //! when a load failed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -37,6 +38,8 @@ struct State {
     failure: Option<Error>,
     /// After a load that failed while the old keys were still good.
     not_before: Option<Instant>,
+    /// The thread that the host's callback runs on.
+    asking: Option<ThreadId>,
 }
 
 struct Keys {
@@ -67,11 +70,30 @@ pub(crate) struct Turn<'a> {
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
+/// The host's callback runs, on this thread, while this lives.
+struct Asking<'a>(&'a Keyring);
+
+impl<'a> Asking<'a> {
+    fn begin(keyring: &'a Keyring) -> Self {
+        keyring.state().asking = Some(thread::current().id());
+        Self(keyring)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.state().asking = None;
+    }
+}
+
 impl Turn<'_> {
     /// Runs the host's code.
     pub(crate) fn ask(self) -> Result<Identity, Error> {
         let began = Instant::now();
-        let answer = self.callback.call().map_err(|message| {
+        let asking = Asking::begin(self.keyring);
+        let answer = self.callback.call();
+        drop(asking);
+        let answer = answer.map_err(|message| {
             Error::new(Status::Credentials, format!("no credentials: the credentials callback: {message}"))
         });
         self.keyring.end_load(answer, "the credentials callback", began, self.now, self.log)
@@ -95,6 +117,12 @@ impl Keyring {
         let mut limit = None;
         let seen = {
             let state = self.state();
+            if state.asking == Some(thread::current().id()) {
+                return Err(Error::new(
+                    Status::Credentials,
+                    "no credentials: the credentials callback calls with its own client, which waits for it",
+                ));
+            }
             match state.keys.as_ref().map(|keys| (keys, keys.end)) {
                 Some((keys, None)) => return Ok(Asked::Keys(keys.identity.clone())),
                 Some((keys, Some(end))) if now < end.useless_at => {

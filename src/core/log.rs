@@ -80,10 +80,20 @@ impl Log {
     /// The message is made only if somebody wants it.
     fn write(&self, level: LogLevel, target: &str, message: impl FnOnce() -> String) {
         if self.max_level().is_some_and(|max| level <= max) {
-            let message = message();
+            let message = on_one_line(message());
             for (_, sink) in self.0.iter().filter(|(max, _)| level <= *max) {
                 sink(level, target, &message);
             }
+        }
+    }
+}
+
+/// What a server wrote may not look like another event.
+fn on_one_line(message: String) -> String {
+    match message.contains(char::is_control) {
+        false => message,
+        true => {
+            message.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
         }
     }
 }
@@ -99,4 +109,24 @@ pub(crate) mod target {
     pub(crate) const CONFIG: &str = "lambda_invoke::config";
     pub(crate) const CREDENTIALS: &str = "lambda_invoke::credentials";
     pub(crate) const CALL: &str = "lambda_invoke::call";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn each_sink_gets_what_it_wants_on_one_line() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut log = Log::default();
+        for level in [LogLevel::Warn, LogLevel::Trace] {
+            let heard = Arc::clone(&heard);
+            log.add(level, Arc::new(move |_, _, message| heard.lock().unwrap().push(format!("{level:?} {message}"))));
+        }
+        log.warn("t", || "a\nERROR b".to_owned());
+        log.trace("t", || "c".to_owned());
+        assert_eq!(*heard.lock().unwrap(), ["Warn a\\nERROR b", "Trace a\\nERROR b", "Trace c"]);
+    }
 }

@@ -155,7 +155,12 @@ impl Settings {
             (None, None) => {
                 let region = region.as_ref().map(|region| region.value.clone());
                 let variant = Variant { fips: use_fips.value, dual_stack: use_dual_stack.value };
-                match places.keys()? {
+                let keys = match &config.profile {
+                    None => places.keys()?,
+                    // They matter only to a profile that names them.
+                    Some(_) => places.keys().unwrap_or_default(),
+                };
+                match keys {
                     Some(keys) if config.profile.is_none() => Source::Static(keys),
                     keys => {
                         Source::Chain(Box::new(Chain::settle(&places, keys.map(|keys| keys.value), region, variant)?))

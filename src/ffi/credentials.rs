@@ -24,7 +24,7 @@ pub struct lambda_credentials {
 /// Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
 /// returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once
 /// for one client, on the thread inside the call. May block: the deadline of the call that it serves is then late,
-/// other calls' are not. May use other clients.
+/// other calls' are not. May use other clients, but not the one that it serves.
 pub type lambda_credentials_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut lambda_credentials) -> lambda_status>;
 

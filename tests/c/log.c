@@ -30,6 +30,7 @@ static void hear(void *user_data, int32_t level, const char *target, const char 
     CHECK(sigismember(&mask, SIGUSR1) == 1);
     CHECK(sigismember(&mask, SIGUSR2) == 0);
     CHECK(sigismember(&mask, SIGPIPE) == 0);
+    CHECK(strchr(message, '\n') == NULL);
     if (heard->slow) {
         sleep_ms(20);
     }
