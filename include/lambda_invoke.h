@@ -189,7 +189,7 @@ typedef int32_t lambda_status;
 // Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
 // returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once
 // for one client, on the thread inside the call. May block: the deadline of the call that it serves is then late,
-// other calls' are not. May use other clients.
+// other calls' are not. May use other clients, but not the one that it serves.
 typedef lambda_status (*lambda_credentials_fn)(void *user_data, struct lambda_credentials *out);
 
 // Called once with the user_data that came with it.
