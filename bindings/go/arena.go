@@ -20,7 +20,7 @@ import (
 // arena makes C's copies of strings and releases them all at once. It remembers the first string that C could not take.
 type arena struct {
 	copies []*C.char
-	err    error
+	err    *Error
 }
 
 // optional returns NULL for the empty string, which means "not set" in this package.

@@ -33,9 +33,12 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/cgo"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -56,35 +59,77 @@ var levels = []struct {
 
 // provider is a Config's CredentialsProvider while the library may call it.
 type provider struct {
-	provide func() (Credentials, error)
-
-	mutex sync.Mutex
-	// refusal is what it last returned instead of credentials.
-	refusal error
+	provide  func() (Credentials, error)
+	refusals *refusals
+	// The library calls from one thread at a time; this tells it to Go's memory model too.
+	turn sync.Mutex
 }
 
-// install hands the provider over; the library releases it when the last client that could call it is gone.
+// install hands the provider over; the library releases it when nobody is left who could call it.
 func (p *provider) install(settings *C.lambda_config) {
 	C.ask_through(settings, C.uintptr_t(cgo.NewHandle(p)))
 }
 
-// call never panics: that would unwind the library.
-func (p *provider) call() (credentials Credentials, err error) {
-	defer func() {
-		if what := recover(); what != nil {
-			err = fmt.Errorf("panic: %v", what)
+// call returns credentials, or in words why there are none.
+func (p *provider) call() (credentials Credentials, refusal string) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	var err error
+	broken := apart(func() {
+		if credentials, err = p.provide(); err != nil {
+			refusal = err.Error()
 		}
-		p.mutex.Lock()
-		defer p.mutex.Unlock()
-		p.refusal = err
-	}()
-	return p.provide()
+	})
+	if broken != nil {
+		err, refusal = broken, broken.Error()
+	}
+	if err == nil {
+		return credentials, ""
+	}
+	refusal = strings.ToValidUTF8(strings.ReplaceAll(refusal, "\x00", "\uFFFD"), "\uFFFD")
+	if refusal == "" {
+		refusal = "no reason was given"
+	}
+	p.refusals.add(err, refusal)
+	return Credentials{}, refusal
 }
 
-func (p *provider) lastRefusal() error {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return p.refusal
+// refusals are the last errors of a provider, from which the calls that failed by them take their causes. A client has
+// them apart from the provider, which it must not keep alive.
+type refusals struct {
+	mutex sync.Mutex
+	last  []refusal
+}
+
+type refusal struct {
+	err  error
+	text string
+}
+
+// manyRefusals are more than a provider gives between the end of a call and its look at them.
+const manyRefusals = 256
+
+// add forgets the oldest, and that of the same text: one of a text is enough.
+func (r *refusals) add(err error, text string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.last = slices.DeleteFunc(r.last, func(old refusal) bool { return old.text == text })
+	if len(r.last) == manyRefusals {
+		r.last = slices.Delete(r.last, 0, 1)
+	}
+	r.last = append(r.last, refusal{err, text})
+}
+
+// of finds the error with which the message of a failed call ends, nil if there is none.
+func (r *refusals) of(message string) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for i := len(r.last) - 1; i >= 0; i-- {
+		if strings.HasSuffix(message, ": "+r.last[i].text) {
+			return r.last[i].err
+		}
+	}
+	return nil
 }
 
 // sink is a Config's Logger while the library may call it.
@@ -102,12 +147,37 @@ func (s *sink) install(settings *C.lambda_config) {
 	}
 }
 
-// call never panics: an event is lost then, the call is not.
+// call loses an event of which the logger makes a panic; the call goes on.
 func (s *sink) call(number C.int32_t, target, message string) {
-	defer func() { _ = recover() }()
 	for _, known := range levels {
 		if known.number == number {
-			s.logger.Log(context.Background(), known.level, message, "target", target)
+			_ = apart(func() {
+				s.logger.Log(context.Background(), known.level, message, "target", target)
+			})
+			return
 		}
 	}
+}
+
+// apart runs the program's code below the library's, on a goroutine of its own: neither a panic nor runtime.Goexit (which
+// t.FailNow is too) may unwind the library's frames, with the locks that they hold. It returns how the code ended, nil if
+// as it should.
+func apart(code func()) error {
+	ended := make(chan error, 1)
+	go func() {
+		err := errors.New("it ended its goroutine (runtime.Goexit)")
+		defer func() {
+			switch what := recover().(type) {
+			case nil:
+			case error:
+				err = fmt.Errorf("panic: %w", what)
+			default:
+				err = fmt.Errorf("panic: %v", what)
+			}
+			ended <- err
+		}()
+		code()
+		err = nil
+	}()
+	return <-ended
 }

@@ -39,26 +39,31 @@ type Config struct {
 	// UseFIPS and UseDualStack choose endpoints with FIPS 140 cryptography, and with IPv6 addresses too; not with a custom
 	// endpoint. Else AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT, the profile.
 	UseFIPS, UseDualStack *bool
-	// Credentials go before a CredentialsProvider.
+	// Credentials go before a CredentialsProvider. Their Expires is not looked at.
 	Credentials Credentials
 	// CredentialsProvider is asked when there are no credentials yet and shortly before they expire, never twice at once
-	// for one client, on a goroutine that invokes. Its error becomes that of the call. Else credentials are found as by
-	// every AWS tool: environment, profile, web identity, container, instance metadata.
+	// for one client, while an Invoke waits for it, whose context can end it only after that. It may use other clients,
+	// but not invoke with the one that it serves. Its error ends the call, and errors.Is and errors.As find it in the
+	// call's; so they do an error of which it made a panic. Else credentials are found as by every AWS tool: environment,
+	// profile, web identity, container, instance metadata.
 	CredentialsProvider func() (Credentials, error)
-	// CABundle is a PEM file of the certificates to trust. Else AWS_CA_BUNDLE, the profile's, SSL_CERT_FILE, the system's.
+	// CABundle is a PEM file of the certificates to trust. Else AWS_CA_BUNDLE, the profile's, SSL_CERT_FILE and
+	// SSL_CERT_DIR, the system's.
 	CABundle string
-	// Proxy is a URL, with user:password@ if the proxy asks for that; a pointer to "" means none. Else HTTPS_PROXY,
-	// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY.
+	// Proxy is an http, https or socks5 URL, with user:password@ if the proxy asks for that; a pointer to "" means none.
+	// Else HTTPS_PROXY or HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY.
 	Proxy *string
 	// AppID names the application in User-Agent. Else AWS_SDK_UA_APP_ID, the profile's.
 	AppID string
-	// Logger gets what happens inside, never a secret, with the attribute "target", up to the level that it is enabled for
-	// when the client is made (LevelTrace at the most), on the goroutine where it happens. It must not use this package.
+	// Logger gets what happens inside, never a secret, with the attribute "target", from the level on for which it is
+	// enabled when the client is made: LevelTrace at the most. It serves several goroutines at once, and must not use
+	// this package. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to stderr.
 	Logger *slog.Logger
-	// Timeout is that of a whole call, waiting for a connection, credentials and retries included: else 910 s, and 60 s for events and
-	// dry runs.
+	// Timeout is that of a whole call, waiting for a connection, credentials and retries included: else 910 s, and 60 s
+	// for events and dry runs.
 	Timeout time.Duration
-	// ConnectTimeout is that of name, TCP, proxy and TLS of one connection together: else 5 s. It ends an attempt, not the call.
+	// ConnectTimeout is that of name, TCP, proxy and TLS of one connection together: else 5 s. It ends an attempt, not the
+	// call.
 	ConnectTimeout time.Duration
 	// MaxAttempts counts the first try too: else AWS_MAX_ATTEMPTS, the profile's, 3.
 	MaxAttempts int
@@ -71,8 +76,8 @@ type Config struct {
 	MaxResponseBytes int64
 }
 
-// Credentials sign the calls. SessionToken belongs to temporary ones. Expires is for those of a CredentialsProvider; its
-// zero value means that they do not run out.
+// Credentials sign the calls. SessionToken belongs to temporary ones. Expires is for those of a CredentialsProvider:
+// before that, it is asked again. The zero value means that they do not run out.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
@@ -85,10 +90,15 @@ func (c Credentials) Format(state fmt.State, _ rune) {
 	fmt.Fprintf(state, "{AccessKeyID:%s}", c.AccessKeyID)
 }
 
+// LogValue shows only the access key's id, so that a log holds no secret either.
+func (c Credentials) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("AccessKeyID", c.AccessKeyID))
+}
+
 // Client has settings, connections and retry budget, for any number of goroutines. NewClient makes one; Close frees it.
 type Client struct {
 	timeout  time.Duration
-	provider *provider
+	refusals *refusals
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
@@ -109,13 +119,14 @@ func NewClient(config Config) (*Client, error) {
 	if err := config.fill(settings); err != nil {
 		return nil, err
 	}
-	var asked *provider
+	var refused refusals
 	if config.CredentialsProvider != nil {
-		asked = &provider{provide: config.CredentialsProvider}
+		asked := provider{provide: config.CredentialsProvider, refusals: &refused}
 		asked.install(settings)
 	}
 	if config.Logger != nil {
-		(&sink{config.Logger}).install(settings)
+		told := sink{config.Logger}
+		told.install(settings)
 	}
 	var handle *C.lambda_client
 	var failure *C.lambda_error
@@ -124,7 +135,7 @@ func NewClient(config Config) (*Client, error) {
 		defer C.lambda_error_free(failure)
 		return nil, refuse(Status(status), nil, "%s", C.GoString(C.lambda_error_message(failure)))
 	}
-	return &Client{timeout: config.Timeout, provider: asked, handle: handle}, nil
+	return &Client{timeout: config.Timeout, refusals: &refused, handle: handle}, nil
 }
 
 func (c *Config) fill(settings *C.lambda_config) error {
@@ -159,7 +170,8 @@ func (c *Config) fill(settings *C.lambda_config) error {
 	if c.Credentials != (Credentials{}) {
 		C.lambda_config_set_credentials(
 			settings,
-			text.optional("access_key_id", c.Credentials.AccessKeyID),
+			// Not NULL: with all of them NULL they would not be set.
+			text.copy("access_key_id", c.Credentials.AccessKeyID),
 			text.optional("secret_access_key", c.Credentials.SecretAccessKey),
 			text.optional("session_token", c.Credentials.SessionToken),
 		)
@@ -214,19 +226,23 @@ func flag(on bool) C.int32_t {
 	return 0
 }
 
-// Setting is one of the settings in force, and where it came from: "setter", an environment variable, a profile and its
-// file, "default".
+// Setting is one of the settings in force, and where it came from: "setter" for a field of Config, an environment
+// variable, a profile and its file, "default".
 type Setting struct {
 	Value  any    `json:"value"`
 	Source string `json:"source"`
 }
 
-// Describe returns the settings in force, by their names. Secrets are never among them. It does not use the network.
+// Describe returns the settings in force, by their names, with the values that encoding/json gives them. Secrets are never
+// shown. It does not use the network.
 func (c *Client) Describe() (map[string]Setting, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
 	defer c.release()
+	if c.handle == nil {
+		return nil, refuse(StatusInvalidArgument, nil, "client: was not made by NewClient")
+	}
 	text := C.lambda_client_describe(c.handle)
 	if text == nil {
 		return nil, refuse(StatusNoMemory, nil, "no memory for a description")
@@ -310,8 +326,8 @@ func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) 
 	if result.Status == StatusCancelled || result.Status == StatusTimeout && errors.Is(end, context.DeadlineExceeded) {
 		failure.cause = end
 	}
-	if result.Status == StatusCredentials && c.provider != nil {
-		failure.cause = c.provider.lastRefusal()
+	if result.Status == StatusCredentials {
+		failure.cause = c.refusals.of(result.ErrorMessage)
 	}
 	return nil, failure
 }

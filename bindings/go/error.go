@@ -19,7 +19,7 @@ var (
 // the same, Payload is what a failed function threw.
 //
 // errors.Is finds context.Canceled or context.DeadlineExceeded in it if the context ended the call, and the context's
-// cause.
+// cause; and what a CredentialsProvider returned, if that ended the call.
 type Error struct {
 	Result
 	cause error
@@ -40,7 +40,7 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap returns what ended the call from outside, such as the context's error, or nil.
+// Unwrap returns what ended the call from outside, such as the error of the context or of a CredentialsProvider, or nil.
 func (e *Error) Unwrap() error {
 	return e.cause
 }

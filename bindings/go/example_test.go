@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleClient_Invoke() {
-	client, err := lambdainvoke.NewClient(lambdainvoke.Config{}) // all settings from the environment
+	client, err := lambdainvoke.NewClient(lambdainvoke.Config{}) // configured like every AWS tool
 	if err != nil {
 		log.Fatal(err)
 	}

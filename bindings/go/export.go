@@ -5,10 +5,7 @@ package lambdainvoke
 */
 import "C"
 
-import (
-	"runtime/cgo"
-	"time"
-)
+import "runtime/cgo"
 
 // C's static functions of callback.go call these.
 
@@ -16,26 +13,24 @@ import (
 func lambdainvokeAsk(handle C.uintptr_t, out *C.lambda_credentials) C.int32_t {
 	var text arena
 	defer text.free()
-	credentials, err := cgo.Handle(handle).Value().(*provider).call()
-	if err != nil {
-		if message := text.copy("error", err.Error()); message != nil {
-			C.lambda_credentials_set_error(out, message)
-		}
+	credentials, refusal := cgo.Handle(handle).Value().(*provider).call()
+	if refusal != "" {
+		C.lambda_credentials_set_error(out, text.copy("error", refusal))
+		return C.LAMBDA_E_CREDENTIALS
+	}
+	id := text.copy("access_key_id", credentials.AccessKeyID)
+	secret := text.copy("secret_access_key", credentials.SecretAccessKey)
+	token := text.optional("session_token", credentials.SessionToken)
+	if text.err != nil {
+		C.lambda_credentials_set_error(out, text.copy("error", text.err.ErrorMessage))
 		return C.LAMBDA_E_CREDENTIALS
 	}
 	var expires int64
 	if !credentials.Expires.IsZero() {
 		// 0 would mean that they do not run out.
-		expires = max64(1, credentials.Expires.Truncate(time.Second).Unix())
+		expires = max(1, credentials.Expires.Unix())
 	}
-	status := C.lambda_credentials_set(
-		out,
-		text.copy("access_key_id", credentials.AccessKeyID),
-		text.copy("secret_access_key", credentials.SecretAccessKey),
-		text.optional("session_token", credentials.SessionToken),
-		C.int64_t(expires),
-	)
-	return C.int32_t(status)
+	return C.int32_t(C.lambda_credentials_set(out, id, secret, token, C.int64_t(expires)))
 }
 
 //export lambdainvokeTell
@@ -46,11 +41,4 @@ func lambdainvokeTell(handle C.uintptr_t, level C.int32_t, target, message *C.ch
 //export lambdainvokeRelease
 func lambdainvokeRelease(handle C.uintptr_t) {
 	cgo.Handle(handle).Delete()
-}
-
-func max64(one, other int64) int64 {
-	if one > other {
-		return one
-	}
-	return other
 }

@@ -2,6 +2,8 @@ package lambdainvoke
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -104,5 +106,34 @@ func TestDuration(t *testing.T) {
 		if got := duration(count, time.Millisecond); got != want {
 			t.Errorf("%d ms: got %v, want %v", count, got, want)
 		}
+	}
+}
+
+func TestRefusalsAreForgotten(t *testing.T) {
+	var kept refusals
+	const message = "no credentials: the credentials callback: "
+	if got := kept.of(message + "none yet"); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+	old, renewed := errors.New("old"), errors.New("renewed")
+	for i := range [manyRefusals]struct{}{} {
+		kept.add(old, fmt.Sprint(i))
+	}
+	kept.add(renewed, "0")
+	for i := range [manyRefusals]struct{}{} {
+		want := old
+		if i == 0 {
+			want = renewed
+		}
+		if got := kept.of(message + fmt.Sprint(i)); got != want {
+			t.Errorf("%d: got %v, want %v", i, got, want)
+		}
+	}
+	kept.add(old, "one more")
+	if got := kept.of(message + "1"); got != nil {
+		t.Errorf("the oldest: got %v", got)
+	}
+	if got := len(kept.last); got != manyRefusals {
+		t.Errorf("%d are kept", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -45,8 +46,9 @@ func startBelowEndpoint() error {
 	}
 	// None of the settings of whoever runs the tests.
 	environment := []string{onEndpoint + "=1", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+	foreign := regexp.MustCompile(`^(AWS_|_X_AMZN_TRACE_ID=|LAMBDA_INVOKE_LOG=|(?i:HTTPS?|ALL|NO)_(?i:PROXY)=)`)
 	for _, entry := range os.Environ() {
-		if !strings.HasPrefix(entry, "AWS_") && !strings.HasPrefix(entry, "_X_AMZN_TRACE_ID=") {
+		if !foreign.MatchString(entry) {
 			environment = append(environment, entry)
 		}
 	}
@@ -121,6 +123,7 @@ func await[T any](t testing.TB, what string, channel <-chan T) T {
 
 // slowFunction is an endpoint whose function begins, says so, and answers when it is told to.
 type slowFunction struct {
+	url     string
 	client  *lambdainvoke.Client
 	started chan struct{}
 	answer  chan struct{}
@@ -149,7 +152,7 @@ func newSlowFunction(t testing.TB, config lambdainvoke.Config) *slowFunction {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	config.EndpointURL = server.URL
+	slow.url, config.EndpointURL = server.URL, server.URL
 	slow.client = newClient(t, config)
 	return slow
 }

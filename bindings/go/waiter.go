@@ -25,8 +25,8 @@ import (
 // await makes the prepared call and waits for its end, or for the context's; the caller frees the result. How a call is
 // waited for and cancelled is known here and nowhere else.
 //
-// The library asks a flag while it waits. The flag is C's memory and is read by C: so no Go code runs on a thread that is
-// inside the library, and the collector has no part in it.
+// The library asks a flag while it waits. The flag is C's memory and is read by C: so asking runs no Go code on a thread
+// that is inside the library, and the collector has no part in it.
 func await(ctx context.Context, client *C.lambda_client, request *C.lambda_request) *C.lambda_result {
 	if ctx.Done() == nil {
 		return C.lambda_invoke(client, request)
