@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) struct Http {
     log: Log,
     /// The last exchange, if its answer was an error: AWS's providers do not always say.
     last_error: Arc<Mutex<Option<ErrorAnswer>>>,
+    answered: Arc<AtomicBool>,
 }
 
 /// An answer that was an error.
@@ -40,13 +42,25 @@ pub(crate) struct Http {
 pub(crate) struct ErrorAnswer {
     /// Which, and its HTTP status.
     pub(crate) exchange: String,
+    pub(crate) status: u16,
     /// Code and message, as they stand in it.
     pub(crate) said: Option<String>,
 }
 
 impl Http {
     pub(crate) fn new(transport: Transport, log: &Log) -> Self {
-        Self { transport: Arc::new(transport), timeout: TIMEOUT, log: log.clone(), last_error: Arc::default() }
+        Self {
+            transport: Arc::new(transport),
+            timeout: TIMEOUT,
+            log: log.clone(),
+            last_error: Arc::default(),
+            answered: Arc::default(),
+        }
+    }
+
+    /// Whether anybody has answered so far.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn last_error(&self) -> Option<ErrorAnswer> {
@@ -66,6 +80,7 @@ impl Http {
         let url = request.uri().to_owned();
 
         let mut answer = self.transport.fetch(method, &url, headers, body).await.map_err(connector_error)?;
+        self.answered.store(true, Ordering::Relaxed);
         let status = StatusCode::try_from(answer.status()).map_err(|error| unfit(error.into()))?;
         let headers = answer.headers();
         let mut body = Vec::new();
@@ -106,7 +121,8 @@ impl HttpConnector for Http {
                 Ok(answer) if !answer.status().is_success() => {
                     let read = ServiceError::read(&HeaderMap::new(), answer.body().bytes().unwrap_or_default());
                     let said = [read.code, read.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-                    Some(ErrorAnswer { exchange: came.clone(), said: (!said.is_empty()).then_some(said) })
+                    let status = answer.status().as_u16();
+                    Some(ErrorAnswer { exchange: came.clone(), status, said: (!said.is_empty()).then_some(said) })
                 }
                 _ => None,
             };

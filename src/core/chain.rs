@@ -6,6 +6,7 @@
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
@@ -39,8 +40,10 @@ use super::setting::{Origin, Setting};
 use super::settings::Places;
 use super::transport::Transport;
 
-/// What instance metadata may cost in all: on a machine that is no instance nobody answers there.
-const IMDS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long to wait for any answer of instance metadata: on a machine that is no instance nobody answers there.
+const IMDS_SILENCE: Duration = Duration::from_secs(2);
+/// And how long for all of them, once it has answered.
+const IMDS_TIMEOUT: Duration = Duration::from_secs(10);
 /// One exchange with STS or SSO.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where instance metadata is, unless set otherwise. Source: the EC2 User Guide.
@@ -252,9 +255,10 @@ fn imds(places: &Places<'_>) -> Result<Result<Imds, String>, Error> {
         Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
         None => {
             let mode = either("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
-            match mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6")) {
-                true => IMDS_ENDPOINT_IPV6.to_owned(),
-                false => IMDS_ENDPOINT.to_owned(),
+            match mode.map(|mode| mode.to_ascii_lowercase()).as_deref() {
+                None | Some("ipv4") => IMDS_ENDPOINT.to_owned(),
+                Some("ipv6") => IMDS_ENDPOINT_IPV6.to_owned(),
+                Some(_) => return Ok(Err("ec2_metadata_service_endpoint_mode is neither IPv4 nor IPv6".to_owned())),
             }
         }
     };
@@ -301,15 +305,14 @@ impl<'a> Tools<'a> {
                     .start_url(start_url)
                     .region(Region::new(region.clone()));
                 builder.set_session_name(session.clone());
-                let hint = "run aws sso login";
                 given(builder.build().provide_credentials().await, &self.http)
-                    .map_err(|refusal| refusal.with_hint(hint))
+                    .map_err(|refusal| self.with_hint(refusal, "aws sso login"))
             }
             Base::Login { session } => {
                 let config = self.provider_config(&self.http, self.chain.region.clone());
                 let provider = LoginCredentialsProvider::builder(session).configure(&config).build();
                 given(provider.provide_credentials().await, &self.http)
-                    .map_err(|refusal| refusal.with_hint("run aws login"))
+                    .map_err(|refusal| self.with_hint(refusal, "aws login"))
             }
             Base::Process { command } => self.process(command).await,
         }
@@ -318,6 +321,14 @@ impl<'a> Tools<'a> {
             keys = self.assume(role, keys).await.map_err(of_profile)?;
         }
         Ok(keys)
+    }
+
+    /// Says who makes a new session, unless the service is not well.
+    fn with_hint(&self, refusal: Refusal, command: &str) -> Refusal {
+        match self.http.last_error() {
+            Some(answer) if answer.status >= 500 => refusal,
+            _ => refusal.map(|why| format!("{why} (run {command})")),
+        }
     }
 
     async fn assume(&self, role: &Role, keys: Credentials) -> Result<Credentials, Refusal> {
@@ -384,9 +395,24 @@ impl<'a> Tools<'a> {
             .operation_timeout(IMDS_TIMEOUT)
             .build();
         let provider = ImdsCredentialsProvider::builder().configure(&config).imds_client(client).build();
-        match tokio::time::timeout(IMDS_TIMEOUT, provider.provide_credentials()).await {
+        let mut answer = pin!(provider.provide_credentials());
+        let mut limit = IMDS_SILENCE;
+        let mut answered = tokio::time::timeout(limit, answer.as_mut()).await;
+        if answered.is_err() && self.direct.was_answered() {
+            // It is there, and busy.
+            limit = IMDS_TIMEOUT;
+            answered = tokio::time::timeout(limit - IMDS_SILENCE, answer).await;
+        }
+        match answered {
             Ok(answer) => given(answer, &self.direct).map_err(at),
-            Err(_) => Err(at(Refusal::Nothing(format!("no answer in {} s", IMDS_TIMEOUT.as_secs())))),
+            Err(_) => {
+                let why = format!(
+                    "no {} in {} s",
+                    if limit == IMDS_SILENCE { "answer" } else { "credentials" },
+                    limit.as_secs()
+                );
+                Err(at(Refusal::Nothing(with_exchange(Some(why), &self.direct))))
+            }
         }
     }
 
@@ -396,7 +422,7 @@ impl<'a> Tools<'a> {
     }
 
     fn region_of(&self, role: &Role) -> Result<String, Refusal> {
-        role.region.clone().or_else(|| self.chain.region.clone()).ok_or_else(|| {
+        self.chain.region.clone().or_else(|| role.region.clone()).ok_or_else(|| {
             Refusal::Failed(format!(
                 "assuming {} needs a region: set it for the client, in AWS_REGION, or in profile {}",
                 role.arn, role.profile
@@ -454,10 +480,6 @@ impl Refusal {
 
     fn about(self, what: &str) -> Self {
         self.map(|why| format!("{what}: {why}"))
-    }
-
-    fn with_hint(self, hint: &str) -> Self {
-        self.map(|why| format!("{why} ({hint})"))
     }
 
     fn redacted(self, identity: &Identity) -> Self {

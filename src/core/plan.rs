@@ -223,8 +223,12 @@ impl Profile<'_> {
             (Some(keys), None, None) => return Ok(Base::Keys(keys)),
             (None, None, None) => {}
         }
+        let what = match self.get("sso_session") {
+            Some(_) => "has sso_session, but neither sso_account_id nor sso_role_name, which say whose credentials,",
+            None => "says nothing about credentials",
+        };
         Err(NoPlan::Silent(format!(
-            "profile {}: says nothing about credentials in {} or {}",
+            "profile {}: {what} in {} or {}",
             self.name,
             self.profiles.config.place(),
             self.profiles.credentials.place()

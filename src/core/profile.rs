@@ -207,7 +207,8 @@ fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> String {
         Some(format!("[{encoded}]{rest}"))
     };
     let property = |line: &str| -> Option<String> {
-        let at = line.find(['=', ':', '#', ';'])?;
+        // A line that begins with a blank goes on with a value.
+        let at = line.find(['=', ':', '#', ';']).filter(|_| !line.starts_with([' ', '\t']))?;
         line[at..].strip_prefix(':').map(|value| format!("{}={value}", &line[..at]))
     };
     let lines = text.lines().map(|line| header(line).or_else(|| property(line)).unwrap_or_else(|| line.to_owned()));
