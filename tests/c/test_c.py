@@ -95,7 +95,7 @@ def test_program(name: str, programs: Programs, tmp_path: Path) -> None:
 
 
 @without_valgrind
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_leak_is_found(programs: Programs, tmp_path: Path) -> None:
     run, report = under_valgrind(programs, LEAKY, tmp_path)
     assert run.status == 0, f"{run}\n{report.text}"
@@ -104,7 +104,7 @@ def test_a_leak_is_found(programs: Programs, tmp_path: Path) -> None:
 
 
 @without_valgrind
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program_under_valgrind(name: str, programs: Programs, tmp_path: Path) -> None:
     run, report = under_valgrind(programs, name, tmp_path)

@@ -4,43 +4,77 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 import operator
 import threading
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._abi import CredentialsFn, LogFn, library
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Generator
+    from datetime import datetime
+    from typing import NoReturn
 
-TRACE = 5
-"""The level of the most detailed events, below logging.DEBUG."""
+    Provider = Callable[[], "Credentials"]
 
+# Those of logging, which takes longer to import than this package, and which only its users need; 5 is below its DEBUG.
 _LEVELS = {
-    _abi.LOG_LEVEL_TRACE: TRACE,
-    _abi.LOG_LEVEL_DEBUG: logging.DEBUG,
-    _abi.LOG_LEVEL_INFO: logging.INFO,
-    _abi.LOG_LEVEL_WARN: logging.WARNING,
-    _abi.LOG_LEVEL_ERROR: logging.ERROR,
+    _abi.LOG_LEVEL_TRACE: 5,
+    _abi.LOG_LEVEL_DEBUG: 10,
+    _abi.LOG_LEVEL_INFO: 20,
+    _abi.LOG_LEVEL_WARN: 30,
+    _abi.LOG_LEVEL_ERROR: 40,
 }
 
 
-@dataclass(frozen=True)
 class Credentials:
-    """Keys that sign calls. `expires`: an aware datetime, or seconds since 1970; None: they do not run out."""
+    """Keys that sign calls, read-only.
+
+    expires: an aware datetime, or seconds since 1970; None: they do not run out.
+    """
+
+    # No dataclass, for the same reason as Result.
+    __slots__ = ("access_key_id", "secret_access_key", "session_token", "expires")
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    expires: datetime | float | None = None
+    secret_access_key: str
+    session_token: str | None
+    expires: datetime | float | None
 
+    def __init__(
+        self,
+        access_key_id: str,
+        secret_access_key: str,
+        session_token: str | None = None,
+        expires: datetime | float | None = None,
+    ) -> None:
+        values = locals()
+        for name in self.__slots__:
+            object.__setattr__(self, name, values[name])
 
-if TYPE_CHECKING:
-    Provider = Callable[[], Credentials]
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"Credentials(access_key_id={self.access_key_id!r}, expires={self.expires!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Credentials) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __reduce__(self) -> tuple[type[Credentials], tuple[Any, ...]]:
+        return type(self), self._values()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"Credentials are read-only: cannot set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Credentials are read-only: cannot delete {name}")
 
 
 class _PerThread(threading.local):
@@ -72,17 +106,26 @@ class Callbacks:
         for generator in self._generators:
             _ = generator.send
 
-    def raised(self) -> BaseException | None:
-        """What a callback raised during the call that this thread has just made."""
-        return self._raised.pop(threading.get_ident(), None)
+    def interrupted(self) -> bool:
+        """Whether the call of this thread is to end, for what a callback raised, such as Ctrl-C."""
+        error = self._raised.get(threading.get_ident())
+        return error is not None and not isinstance(error, Exception)
 
+    def raised(self) -> Exception | None:
+        """What a callback raised during the call that this thread has just made; raises what is no Exception."""
+        error = self._raised.pop(threading.get_ident(), None)
+        if error is None or isinstance(error, Exception):
+            return error
+        raise error
+
+    # Partials, and no closures, which would hold this in a circle: it goes with the client's pointer.
     def ask(self, provider: Provider) -> Any:
         """Asks `provider` for C."""
-        return self._keep(CredentialsFn, lambda: _answer(provider, self._raised))
+        return self._keep(CredentialsFn, functools.partial(_answer, provider, self._raised))
 
     def log(self, logger: logging.Logger) -> Any:
         """Passes events on to `logger`."""
-        return self._keep(LogFn, lambda: _pass_on(logger, self._raised))
+        return self._keep(LogFn, functools.partial(_pass_on, logger, self._raised))
 
     def _keep(self, kind: Any, make: Callable[[], Generator[int, int, None]]) -> Any:
         generator = _PerThread(make)
@@ -99,26 +142,39 @@ def level_of(logger: logging.Logger) -> int:
     return next((number for number, level in _LEVELS.items() if logger.isEnabledFor(level)), _abi.LOG_LEVEL_OFF)
 
 
+# In both, each jump back is inside a `try`, since Python delivers Ctrl-C there too: the inner one is for what comes
+# while the host's code runs, the outer one for what comes while that is dealt with.
+
+
 def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[int, int, None]:
     """Is sent a 0, then the place for the credentials; answers 0 to both."""
+    # Ctrl-C that came with the 0.
+    early: BaseException | None = None
     while True:
-        out = 0
         try:
-            out = yield 0
-            if out:
-                error = raised.get(threading.get_ident())
-                if error is not None:
-                    # Ctrl-C came with the 0.
-                    raise error
-                _fill_in(out, provider())
-        except GeneratorExit:
-            return
+            while True:
+                out = 0
+                try:
+                    while True:
+                        out = 0
+                        out = yield 0
+                        if not out:
+                            early = None
+                        elif early is not None:
+                            raise early
+                        else:
+                            _fill_in(out, provider())
+                except GeneratorExit:
+                    return
+                except BaseException as error:
+                    raised[threading.get_ident()] = error
+                    early = None if out else error
+                    if out:
+                        words = str(error)
+                        text = f"{type(error).__name__}: {words}" if words else type(error).__name__
+                        library.lambda_credentials_set_error(out, text.replace("\0", "").encode(errors="replace"))
         except BaseException as error:
             raised[threading.get_ident()] = error
-            if out:
-                words = str(error)
-                text = f"{type(error).__name__}: {words}" if words else type(error).__name__
-                library.lambda_credentials_set_error(out, text.replace("\0", "").encode(errors="replace"))
 
 
 def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Generator[int, int, None]:
@@ -126,26 +182,31 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
     event: list[int] = []
     while True:
         try:
-            value = yield 0
-            # What was cut short before is forgotten.
-            event = [*event, value] if value else []
-            if len(event) == 3:
-                level, target, message = event
-                # The strings die when C goes on, which it does when this asks for the next 0.
-                extra = {"target": ctypes.string_at(target).decode()}
-                logger.log(_LEVELS.get(level, logging.DEBUG), "%s", ctypes.string_at(message).decode(), extra=extra)
-        except GeneratorExit:
-            return
-        except Exception:
-            # An event is lost, the call is not.
-            continue
+            while True:
+                try:
+                    while True:
+                        value = yield 0
+                        # What was cut short before is forgotten.
+                        event = [*event, value] if value else []
+                        if len(event) == 3:
+                            level, target, message = event
+                            # The strings die when C goes on, which it does when this asks for the next 0.
+                            extra = {"target": ctypes.string_at(target).decode()}
+                            logger.log(_LEVELS[level], "%s", ctypes.string_at(message).decode(), extra=extra)
+                except GeneratorExit:
+                    return
+                except Exception:
+                    # An event is lost, the call is not.
+                    continue
+                except BaseException as error:
+                    raised[threading.get_ident()] = error
         except BaseException as error:
             raised[threading.get_ident()] = error
 
 
 def _fill_in(out: int, credentials: Credentials) -> None:
     expires = credentials.expires
-    if isinstance(expires, datetime):
+    if not isinstance(expires, (int, float, type(None))):
         if expires.tzinfo is None:
             raise ValueError("expires: must be an aware datetime")
         expires = expires.timestamp()
@@ -155,6 +216,7 @@ def _fill_in(out: int, credentials: Credentials) -> None:
     for value in values:
         if value is not None and "\0" in value:
             raise ValueError("credentials: hold a NUL character")
-    encoded = [None if value is None else value.encode() for value in values]
+    # What is no text is for the library to refuse: Python's exception would hold the secret.
+    encoded = [None if value is None else value.encode("utf-8", "surrogatepass") for value in values]
     # What it refuses it remembers, and says.
     library.lambda_credentials_set(out, *encoded, seconds)

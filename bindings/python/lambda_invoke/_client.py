@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _abi, _interrupt
 from ._abi import ClientPointer, ConfigPointer, ErrorPointer, RequestPointer, library
 from ._callback import Callbacks, level_of
-from ._errors import error_for, failed, refused
+from ._errors import CredentialsError, error_for, failed, refused
 from ._result import Result, Status, read
 
 if TYPE_CHECKING:
@@ -146,7 +146,9 @@ class Client:
             library.lambda_config_set_max_response_bytes(config, limit)
 
         client, error = ClientPointer(), ErrorPointer()
-        if library.lambda_client_new(config, byref(client), byref(error)) != Status.OK:
+        status = library.lambda_client_new(config, byref(client), byref(error))
+        callbacks.raised()
+        if status != Status.OK:
             message: bytes = library.lambda_error_message(error)
             raise failed(Status(library.lambda_error_status(error)), message.decode())
         # C calls them for as long as the pointer lives, and every call holds the pointer.
@@ -216,17 +218,19 @@ class Client:
             library.lambda_request_set_retry(request, _RETRIES[_choice("retry", Retry, retry)])
 
         pointer = self._open()
-        if stop is None and self._has_callbacks:
-            # The interpreter must not end while C may call Python.
-            stop = _never
-        pointer.callbacks.prepare()
-        result = read(_interrupt.invoke(pointer, request, stop))
+        callbacks: Callbacks = pointer.callbacks
+        callbacks.prepare()
+        # Asked also so that the interpreter does not end while C may call Python.
+        ended = callbacks.interrupted if self._has_callbacks else None
+        try:
+            result = read(_interrupt.invoke(pointer, request, stop, ended))
+        finally:
+            raised = callbacks.raised()
         error = error_for(result)
-        raised = pointer.callbacks.raised()
-        if raised is not None and not isinstance(raised, Exception):
-            raise raised
-        if error is not None:
+        if isinstance(error, CredentialsError):
             raise error from raised
+        if error is not None:
+            raise error
         return result
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -254,10 +258,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _never() -> bool:
-    return False
 
 
 def _payload(payload: object) -> bytes | None:

@@ -9,6 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ._abi import ClientPointer, InterruptFn, RequestPointer, ResultPointer, library
+from ._errors import failed
+from ._result import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,9 +31,11 @@ _ending = threading.Event()
 _asking: set[object] = set()
 
 
-def invoke(client: ClientPointer, request: RequestPointer, stop: Stop | None) -> ResultPointer:
-    """lambda_invoke, ended by what a signal's handler raises, Ctrl-C first of all, or by `stop`."""
-    wanted = _callable(stop)
+def invoke(
+    client: ClientPointer, request: RequestPointer, stop: Stop | None, ended: Callable[[], bool] | None
+) -> ResultPointer:
+    """lambda_invoke, ended by what a signal's handler raises, Ctrl-C first of all, by `stop`, or by `ended`."""
+    wanted = _either(ended, _callable(stop))
     # Python delivers signals on the main thread alone.
     if threading.get_ident() == threading.main_thread().ident:
         return _invoke_asking(client, request, wanted)
@@ -40,6 +44,9 @@ def invoke(client: ClientPointer, request: RequestPointer, stop: Stop | None) ->
     call = object()
     _asking.add(call)
     try:
+        # In this order: what _end_calls does not see in there, sees here that it is over, and stays out of C.
+        if _ending.is_set():
+            raise failed(Status.CANCELLED, "the interpreter is ending")
         return _invoke_asking(client, request, lambda: _ending.is_set() or wanted())
     finally:
         _asking.discard(call)
@@ -85,6 +92,12 @@ def _watch(stop: Callable[[], object] | None, raised: list[BaseException]) -> Ge
         except BaseException as error:
             raised.append(error)
             end = 1
+
+
+def _either(one: Callable[[], object] | None, other: Callable[[], object] | None) -> Callable[[], object] | None:
+    if one is None or other is None:
+        return one or other
+    return lambda: one() or other()
 
 
 def _callable(stop: Stop | None) -> Callable[[], object] | None:

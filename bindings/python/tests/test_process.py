@@ -58,16 +58,20 @@ def test_ctrl_c_in_a_loop_of_short_calls_is_never_lost(installed: Installed) -> 
     assert installed.run("short_calls.py", "300") == "300 of 300\n"
 
 
-@pytest.mark.parametrize("how", ["client", "call", "call_with_stop", "atexit", "thread"])
+def test_ctrl_c_in_callbacks_is_never_lost(installed: Installed) -> None:
+    assert installed.run("short_calls.py", "300", "callbacks") == "300 of 300\n"
+
+
+@pytest.mark.parametrize("how", ["client", "call", "call_with_stop", "callbacks", "atexit", "thread"])
 def test_the_end_of_the_interpreter(installed: Installed, how: str) -> None:
     begin = time.monotonic()
     assert installed.run("ending.py", how) == "last line\n"
     assert time.monotonic() - begin < 5
 
 
-@pytest.mark.parametrize("how", ["fork", "multiprocessing"])
+@pytest.mark.parametrize("how", ["fork", "multiprocessing", "fork callbacks", "multiprocessing callbacks"])
 def test_fork(installed: Installed, how: str) -> None:
-    assert installed.run("forking.py", how) == "done\n"
+    assert installed.run("forking.py", *how.split()) == "done\n"
 
 
 def test_nothing_of_the_repository_is_used(installed: Installed) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import logging
+import pickle
 import signal
 import threading
 import time
@@ -17,7 +19,15 @@ from typing import Any
 import lambda_invoke
 import pytest
 from conftest import Endpoint
-from lambda_invoke import Client, ConfigError, Credentials, CredentialsError, Execution, InvalidArgumentError
+from lambda_invoke import (
+    Client,
+    ConfigError,
+    Credentials,
+    CredentialsError,
+    Execution,
+    FunctionError,
+    InvalidArgumentError,
+)
 
 Make = Callable[..., Client]
 
@@ -63,6 +73,31 @@ def test_each_setting_says_where_it_came_from(make: Make) -> None:
     client.close()
     with pytest.raises(InvalidArgumentError, match="closed"):
         client.describe()
+
+
+@pytest.mark.parametrize(
+    ("setting", "given", "value"),
+    [
+        ("region", "eu-west-3", "eu-west-3"),
+        ("use_fips", True, True),
+        ("use_dual_stack", True, True),
+        ("proxy", "http://user:hunter2@proxy:3128", None),
+        ("app_id", "orders", "orders"),
+    ],
+)
+def test_a_setting_goes_before_the_environment(
+    setting: str, given: object, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "other")
+    monkeypatch.setenv("HTTPS_PROXY", "http://other")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "false")
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "false")
+    arguments: dict[str, Any] = {setting: given}
+    with Client(**arguments) as client:
+        described = client.describe()[setting]
+    assert described["source"] == "setter"
+    assert described["value"] == value or (setting == "proxy" and "hunter2" not in described["value"])
 
 
 def test_a_profile_and_a_ca_bundle_come_from_files(
@@ -150,6 +185,7 @@ def test_what_the_callable_raises_is_the_cause(make: Make) -> None:
         (None, "AttributeError"),
         (Credentials("A", "hunter 2"), "secret_access_key"),
         (Credentials("A", "hunter2\0"), "NUL"),
+        (Credentials("A", "hunter2\udc80"), "secret_access_key"),
         (Credentials("A", "s", expires=datetime(2026, 1, 1)), "aware"),
     ],
 )
@@ -157,6 +193,7 @@ def test_what_is_no_credentials_says_so(make: Make, given: Any, words: str) -> N
     with pytest.raises(CredentialsError, match=words) as raised:
         make(credentials=lambda: given).invoke("echo")
     assert "hunter" not in str(raised.value)
+    assert "hunter" not in repr(raised.value.__cause__)
 
 
 def test_ctrl_c_in_the_callable_is_not_lost(make: Make) -> None:
@@ -168,12 +205,84 @@ def test_ctrl_c_in_the_callable_is_not_lost(make: Make) -> None:
         make(credentials=provide).invoke("echo")
 
 
+def test_what_ends_a_thread_comes_out_of_its_call(make: Make) -> None:
+    def provide() -> Credentials:
+        raise SystemExit(3)
+
+    client, raised = make(credentials=provide), []
+
+    def call() -> None:
+        with pytest.raises(SystemExit) as caught:
+            client.invoke("echo")
+        raised.append(caught.value.code)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert raised == [3]
+
+
+def test_what_was_raised_once_is_not_raised_again(make: Make, endpoint: Endpoint) -> None:
+    """Also when something else ended that call."""
+    asked = []
+
+    def provide() -> Credentials:
+        asked.append(1)
+        if len(asked) == 1:
+            raise RuntimeError
+        return own(endpoint)
+
+    def stop() -> bool:
+        if asked:
+            raise KeyError
+        return False
+
+    client = make(credentials=provide)
+    with pytest.raises((KeyError, CredentialsError)):
+        client.invoke("echo", 1, stop=stop)
+    assert client.invoke("echo", 1).json() == 1
+
+
+def test_credentials_that_cannot_be_renewed_are_no_cause_of_other_failures(make: Make, endpoint: Endpoint) -> None:
+    asked = []
+    expires = int(time.time()) + 3
+
+    def provide() -> Credentials:
+        asked.append(1)
+        if len(asked) > 1:
+            raise RuntimeError
+        return own(endpoint, expires=expires)
+
+    client = make(credentials=provide)
+    client.invoke("echo", 1)
+    # Still good, and to be renewed.
+    time.sleep(expires - 0.4 - time.time())
+    with pytest.raises(FunctionError) as raised:
+        client.invoke("failing", {"message": "a reason"})
+    assert len(asked) == 2
+    assert raised.value.__cause__ is None
+
+
+def test_ctrl_c_in_the_logger_ends_a_call_that_waits(make: Make, endpoint: Endpoint) -> None:
+    logger = logging.Logger("interrupted", 5)
+    client = make(logger=logger, credentials=lambda: own(endpoint))
+    logger.addFilter(lambda record: signal.raise_signal(signal.SIGINT) or False)  # type: ignore[func-returns-value]
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        client.invoke("hanging", timeout=10)
+    assert time.monotonic() - begin < 1
+    # The first event is that of the settings.
+    with pytest.raises(KeyboardInterrupt):
+        make(logger=logger)
+
+
 def test_ctrl_c_in_the_logger_is_not_lost(make: Make, endpoint: Endpoint) -> None:
     logger = logging.Logger("interrupted", 5)
-    logger.addFilter(lambda record: signal.raise_signal(signal.SIGINT) or False)  # type: ignore[func-returns-value]
     client = make(logger=logger, credentials=lambda: own(endpoint))
-    with pytest.raises(KeyboardInterrupt):
-        client.invoke("echo", 1)
+    logger.addFilter(lambda record: signal.raise_signal(signal.SIGINT) or False)  # type: ignore[func-returns-value]
+    for call in (lambda: client.invoke("echo", 1), lambda: make(logger=logger)):
+        with pytest.raises(KeyboardInterrupt):
+            call()
 
 
 def test_a_logger_that_fails_loses_its_events_only(make: Make, endpoint: Endpoint) -> None:
@@ -183,7 +292,16 @@ def test_a_logger_that_fails_loses_its_events_only(make: Make, endpoint: Endpoin
 
 
 def test_a_secret_is_not_printed() -> None:
-    assert "hunter2" not in repr(Credentials("AKID", "hunter2", "hunter2"))
+    assert repr(Credentials("AKID", "hunter2", "hunter2", 5)) == "Credentials(access_key_id='AKID', expires=5)"
+
+
+def test_credentials_are_a_value() -> None:
+    keys = Credentials("AKID", "secret", expires=5)
+    assert pickle.loads(pickle.dumps(keys)) == keys == copy.copy(keys)
+    assert len({keys, Credentials("AKID", "secret", None, 5), Credentials("AKID", "other")}) == 2
+    for change in (lambda: setattr(keys, "expires", 6), lambda: delattr(keys, "expires")):
+        with pytest.raises(AttributeError, match="read-only"):
+            change()
 
 
 def test_what_happens_is_logged(make: Make, endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
@@ -216,8 +334,31 @@ def test_a_closed_client_lets_go_of_its_callbacks(make: Make) -> None:
     client = make(credentials=provider, logger=logging.getLogger("lambda_invoke.tests"))
     client.close()
     del provider
-    gc.collect()
     assert gone() is None
+
+
+def test_a_client_that_is_forgotten_lets_go_of_its_callbacks(endpoint: Endpoint) -> None:
+    class Provider:
+        def __call__(self) -> Credentials:
+            return own(endpoint)
+
+    def call() -> weakref.ref[Provider]:
+        provider = Provider()
+        place = {name: endpoint.settings[name] for name in ("endpoint_url", "region")}
+        client = Client(**place, credentials=provider, logger=logging.getLogger("lambda_invoke.tests"))
+        threads = [threading.Thread(target=client.invoke, args=("echo", 1)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.invoke("echo", 1)
+        return weakref.ref(provider)
+
+    gc.disable()
+    try:
+        assert call()() is None
+    finally:
+        gc.enable()
 
 
 def test_the_credentials_are_part_of_the_package() -> None:

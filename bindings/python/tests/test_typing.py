@@ -10,7 +10,17 @@ from pathlib import Path
 from conftest import BINDING
 
 GOOD = """
+import logging
+from datetime import datetime, timezone
+from pathlib import Path
+
 import lambda_invoke
+
+def fetch() -> lambda_invoke.Credentials:
+    return lambda_invoke.Credentials("a", "b", expires=datetime.now(timezone.utc))
+
+asking = lambda_invoke.Client(credentials=fetch, logger=logging.getLogger(), ca_bundle=Path("a"), use_fips=True)
+where: str = asking.describe()["region"]["source"]
 
 with lambda_invoke.Client(region="us-east-1", timeout=5) as client:
     result: lambda_invoke.Result = client.invoke("f", {"a": 1}, invocation_type="Event", log=True)
@@ -28,6 +38,7 @@ client.invoke(1)
 client.invoke("f", timeout="1")
 client.invoke("f", stop=1)
 length: int = client.invoke("f").log
+lambda_invoke.Client(credentials=("a", "b"))
 """
 
 
@@ -42,7 +53,7 @@ def test_the_package() -> None:
 
 
 def test_its_users(tmp_path: Path) -> None:
-    for source, errors in ((GOOD, 0), (BAD, 5)):
+    for source, errors in ((GOOD, 0), (BAD, 6)):
         program = tmp_path / "program.py"
         program.write_text(source)
         checked = mypy(str(program))

@@ -1,5 +1,6 @@
 """Calls in children, with the client of their parent, while threads of the parent call too."""
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -12,7 +13,18 @@ import lambda_invoke
 warnings.simplefilter("ignore", DeprecationWarning)
 
 CHILDREN = 20
-client = lambda_invoke.Client()
+asked = []
+logger = logging.Logger("all", 5)
+logger.addHandler(logging.NullHandler())
+
+
+def credentials():
+    asked.append(os.getpid())
+    # They have expired: each call asks.
+    return lambda_invoke.Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], None, 1)
+
+
+client = lambda_invoke.Client(**({"credentials": credentials, "logger": logger} if "callbacks" in sys.argv else {}))
 
 
 def call(number):
@@ -34,6 +46,7 @@ def fork():
         if child == 0:
             # By the whole way out of the interpreter: no call of the parent's threads may hold it up.
             assert call(number) == number
+            assert os.getpid() in asked or "callbacks" not in sys.argv
             sys.exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert call(number) == number

@@ -1,6 +1,8 @@
 """Counts how many of so many Ctrl-C come out of calls that are too short for one to come while they wait."""
 
 import contextlib
+import logging
+import os
 import random
 import signal
 import sys
@@ -10,7 +12,17 @@ import time
 import lambda_invoke
 
 rounds = int(sys.argv[1])
-client = lambda_invoke.Client()
+callbacks = "callbacks" in sys.argv
+logger = logging.Logger("all", 5)
+logger.addHandler(logging.NullHandler())
+
+
+def credentials():
+    # They have expired: each call asks.
+    return lambda_invoke.Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], None, 1)
+
+
+client = lambda_invoke.Client(**({"credentials": credentials, "logger": logger} if callbacks else {}))
 ready = threading.Semaphore(0)
 
 
@@ -26,7 +38,7 @@ def call_for(seconds):
     while time.monotonic() < end:
         # Refused at once: the less the call takes, the more of the time is spent in this package.
         with contextlib.suppress(lambda_invoke.InvalidArgumentError):
-            client.invoke("")
+            client.invoke("echo" if callbacks else "")
 
 
 threading.Thread(target=interrupt, daemon=True).start()
