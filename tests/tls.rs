@@ -59,6 +59,8 @@ fn only_who_is_trusted_gets_a_request() {
     unsafe {
         env::set_var("SSL_CERT_FILE", &file);
         env::remove_var("SSL_CERT_DIR");
+        // It goes before both.
+        env::remove_var("AWS_CA_BUNDLE");
     }
     let (tls12, tls13) = (&rustls::version::TLS12, &rustls::version::TLS13);
     for (what, server, trusted) in [

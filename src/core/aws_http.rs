@@ -34,6 +34,7 @@ pub(crate) struct Http {
     log: Log,
     /// The last exchange, if its answer was an error: AWS's providers do not always say.
     last_error: Arc<Mutex<Option<ErrorAnswer>>>,
+    asked: Arc<AtomicBool>,
     answered: Arc<AtomicBool>,
 }
 
@@ -54,8 +55,14 @@ impl Http {
             timeout: TIMEOUT,
             log: log.clone(),
             last_error: Arc::default(),
+            asked: Arc::default(),
             answered: Arc::default(),
         }
+    }
+
+    /// Whether anything was sent so far, or tried to be.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Whether anybody has answered so far.
@@ -106,6 +113,7 @@ impl Http {
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
+        this.asked.store(true, Ordering::Relaxed);
         let url = shown(request.uri());
         let asked = format!("{} {url}", request.method());
         HttpConnectorFuture::new(async move {

@@ -18,7 +18,7 @@ use super::log::target;
 use super::outcome::{Execution, Outcome, Status};
 use super::response::{Body, Head};
 use super::retry::{self, RetryMode};
-use super::settings::Settings;
+use super::settings::{Settings, Source};
 use super::signing;
 use super::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
 use super::verdict::{Again, Verdict};
@@ -71,8 +71,10 @@ struct LastAnswer {
 
 /// Where a call stands.
 enum Phase {
-    /// For a connection, or for credentials.
+    /// For a connection.
     Waiting,
+    /// For credentials.
+    Keys,
     /// An attempt is under way; the head of its answer once that came.
     Attempt { witness: Witness, head: Option<Head> },
     /// Between two attempts; what the last one came to.
@@ -189,6 +191,11 @@ impl<'a> Call<'a> {
             Phase::Waiting => {
                 Outcome::without_answer(status, Execution::None, format!("{why} before its request was sent to {host}"))
             }
+            Phase::Keys => {
+                let message =
+                    format!("{why} while credentials were being loaded ({})", self.shared.settings.credentials);
+                Outcome::without_answer(status, Execution::None, message)
+            }
             Phase::BackingOff(last) => {
                 let message = match &last.error_message {
                     Some(last) => format!("{why} while waiting to try again after: {last}"),
@@ -220,6 +227,9 @@ impl<'a> Call<'a> {
             Some(keys) => keys.map(Asked::Keys),
             None => {
                 let (now, deadline) = (self.shared.clock.now(), self.deadline());
+                if matches!(self.phase, Phase::Waiting) {
+                    self.phase = Phase::Keys;
+                }
                 self.shared.keyring.current(settings, transport, now, deadline).await
             }
         };
@@ -320,7 +330,8 @@ impl<'a> Call<'a> {
                 && self.mode != RetryMode::None
                 && self.attempts < max_attempts;
             return match &self.signed_with {
-                Some(rejected) if worth_it => {
+                // Keys that never change will not do it.
+                Some(rejected) if worth_it && !matches!(self.shared.settings.credentials, Source::Static(_)) => {
                     self.shared.keyring.reject(rejected);
                     self.needs_other_keys = true;
                     Some(Duration::ZERO)
@@ -371,6 +382,13 @@ impl<'a> Call<'a> {
         if let (0, Some(last)) = (outcome.http_status, self.last_answer.take()) {
             (outcome.http_status, outcome.retry_after, outcome.request_id) =
                 (last.http_status, last.retry_after, last.request_id);
+        }
+        if !matches!(outcome.status, Status::Ok | Status::FunctionError) {
+            self.shared.settings.log.error(target::CALL, || {
+                let said = outcome.error_message.as_deref().unwrap_or_default();
+                let execution = self.execution.max(outcome.execution);
+                format!("a call to {} failed: {:?}, execution {execution:?}: {said}", self.request.host, outcome.status)
+            });
         }
         Outcome {
             execution: self.execution.max(outcome.execution),

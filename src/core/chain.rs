@@ -5,6 +5,7 @@
 //! between two loads is kept by the keyring or in the files that the AWS tools share.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
@@ -26,11 +27,13 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use zeroize::Zeroizing;
 
 use super::aws_http::Http;
 use super::credential_process;
 use super::credentials::{self, Credentials};
-use super::endpoint::Variant;
+use super::endpoint::{self, Endpoint, Variant};
+use super::environment::Environment;
 use super::error::Error;
 use super::log::{Log, target};
 use super::outcome::Status;
@@ -51,7 +54,6 @@ const IMDS_ENDPOINT: &str = "http://169.254.169.254";
 const IMDS_ENDPOINT_IPV6: &str = "http://[fd00:ec2::254]";
 
 /// Where keys are looked for, settled once; nothing is asked before a call needs them.
-#[derive(Debug)]
 pub(crate) struct Chain {
     /// Why the environment's are not taken.
     environment: NotThere,
@@ -64,6 +66,8 @@ pub(crate) struct Chain {
     region: Option<String>,
     variant: Variant,
     sts_endpoint: Option<String>,
+    /// What is wrong with the variables from which AWS's clients of SSO and Sign-In take their endpoints.
+    bad_endpoint: Option<String>,
 }
 
 /// Why a source was not even asked, and whether that ends the search.
@@ -78,6 +82,8 @@ struct Container {
     /// Which says where to ask.
     variable: &'static str,
     token_file: Option<PathBuf>,
+    /// What is wrong with what is set.
+    broken: Option<String>,
 }
 
 #[derive(Debug)]
@@ -123,12 +129,16 @@ impl Chain {
             imds: imds(places)?,
             region,
             variant,
-            sts_endpoint: places.endpoint_url("AWS_ENDPOINT_URL_STS", "sts")?.map(|url| url.value),
+            sts_endpoint: sts_endpoint(places)?,
+            bad_endpoint: bad_endpoint(environment),
         })
     }
 
     /// What will be asked first, and who says so; for `describe`.
     pub(crate) fn summary(&self) -> Setting<String> {
+        if self.environment.is_final {
+            return Setting::new(format!("none ({})", self.environment.why), Origin::Default);
+        }
         match (&self.profile, &self.web_identity, &self.container, &self.imds) {
             (Ok(plan), ..) => Setting::new(plan.summary(), plan.origin.clone()),
             (Err(NoPlan::Broken(why)), ..) => Setting::new(format!("none ({why})"), Origin::Default),
@@ -186,6 +196,13 @@ impl Chain {
     }
 }
 
+/// Without commands and URLs, which may hold secrets.
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chain").field(&self.summary().value).finish()
+    }
+}
+
 impl Reasons {
     fn note(&mut self, source: &str, why: &str, log: &Log) {
         let reason = if source.is_empty() { why.to_owned() } else { format!("{source}: {why}") };
@@ -220,12 +237,16 @@ impl Reasons {
 }
 
 fn environment_has_none(places: &Places<'_>) -> Result<NotThere, Error> {
-    let is_set = |name| places.environment.get(name).map(|value| value.is_some_and(|value| !value.trim().is_empty()));
+    let is_set = |name| {
+        let value = places.environment.get(name).map(|value| value.map(Zeroizing::new));
+        value.map(|value| value.is_some_and(|value| !value.trim().is_empty()))
+    };
+    let is_profile_set = matches!(places.profiles.name.origin, Origin::Setter(_));
     let (id, secret) = (is_set("AWS_ACCESS_KEY_ID")?, is_set("AWS_SECRET_ACCESS_KEY")?);
     let (why, is_final) = match (id, secret) {
         (true, true) => ("not asked, since a profile was set for the client", false),
         // Whoever sets one means to use both, and not the keys of somebody else.
-        (true, false) => ("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not", true),
+        (true, false) => ("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not", !is_profile_set),
         (false, true) => ("AWS_SECRET_ACCESS_KEY is set, but AWS_ACCESS_KEY_ID is not", false),
         (false, false) => ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", false),
     };
@@ -233,14 +254,41 @@ fn environment_has_none(places: &Places<'_>) -> Result<NotThere, Error> {
 }
 
 fn container(places: &Places<'_>) -> Result<Result<Container, String>, Error> {
+    const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
     const URIS: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
     for variable in URIS {
         if places.environment.get(variable)?.is_some() {
-            let token_file = places.environment.path("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-            return Ok(Ok(Container { variable, token_file }));
+            let token_file = places.environment.path(TOKEN_FILE);
+            // AWS's provider reads them again, and takes an empty one for set.
+            let empty = [URIS[0], TOKEN_FILE].into_iter().find(|name| places.environment.is_empty(name));
+            let broken = empty.map(|name| format!("{name} is set, but empty: unset it"));
+            let broken = broken.or_else(|| match (variable == URIS[1], places.environment.get(URIS[1])) {
+                (true, Ok(Some(uri))) => endpoint::check(URIS[1], &uri).err().map(|error| error.message().to_owned()),
+                _ => None,
+            });
+            return Ok(Ok(Container { variable, token_file, broken }));
         }
     }
     Ok(Err(format!("neither {} nor {} is set", URIS[0], URIS[1])))
+}
+
+/// STS's endpoint, if it is a custom one.
+fn sts_endpoint(places: &Places<'_>) -> Result<Option<String>, Error> {
+    let Some(url) = places.endpoint_url("AWS_ENDPOINT_URL_STS", "sts")? else { return Ok(None) };
+    Endpoint::custom(&url.origin.field(), &url.value).map_err(|error| Error::config(error.message()))?;
+    Ok(Some(url.value))
+}
+
+/// AWS's clients would take an empty variable for set, and panic.
+fn bad_endpoint(environment: &Environment<'_>) -> Option<String> {
+    let names = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SIGNIN"];
+    names.into_iter().find_map(|name| {
+        if environment.is_empty(name) {
+            return Some(format!("{name} is set, but empty: unset it"));
+        }
+        let url = environment.get(name).ok()??;
+        Endpoint::custom(name, &url).err().map(|error| error.message().to_owned())
+    })
 }
 
 fn imds(places: &Places<'_>) -> Result<Result<Imds, String>, Error> {
@@ -297,6 +345,9 @@ impl<'a> Tools<'a> {
             Base::Container => self.container().await,
             Base::InstanceMetadata => self.imds().await,
             Base::WebIdentity { role, token_file } => self.web_identity(role, token_file).await,
+            Base::Sso { .. } | Base::Login { .. } if self.chain.bad_endpoint.is_some() => {
+                Err(Refusal::Failed(self.chain.bad_endpoint.clone().unwrap_or_default()))
+            }
             Base::Sso { session, start_url, region, account_id, role_name } => {
                 let mut builder = SsoCredentialsProvider::builder()
                     .configure(&self.provider_config(&self.http, Some(region.clone())))
@@ -327,6 +378,7 @@ impl<'a> Tools<'a> {
     fn with_hint(&self, refusal: Refusal, command: &str) -> Refusal {
         match self.http.last_error() {
             Some(answer) if answer.status >= 500 => refusal,
+            None if self.http.was_asked() => refusal,
             _ => refusal.map(|why| format!("{why} (run {command})")),
         }
     }
@@ -351,7 +403,10 @@ impl<'a> Tools<'a> {
     async fn web_identity(&self, role: &Role, token_file: &PathBuf) -> Result<Credentials, Refusal> {
         let token = std::fs::read_to_string(token_file);
         let token = token.map_err(|error| Refusal::Failed(format!("{}: {error}", token_file.display())))?;
-        let token = zeroize::Zeroizing::new(token);
+        let token = Zeroizing::new(token);
+        if token.trim().is_empty() {
+            return Err(Refusal::Failed(format!("{}: is empty", token_file.display())));
+        }
         let config = self.sdk_config(self.region_of(role)?);
         let name = role.session_name.clone().unwrap_or_else(session_name);
         let answer = aws_sdk_sts::Client::new(&config)
@@ -373,6 +428,9 @@ impl<'a> Tools<'a> {
 
     async fn container(&self) -> Result<Credentials, Refusal> {
         let container = self.chain.container.as_ref().map_err(|why| Refusal::Nothing(why.clone()))?;
+        if let Some(why) = &container.broken {
+            return Err(Refusal::Failed(why.clone()));
+        }
         if let Some(file) = &container.token_file {
             // The provider would not say which file it could not read.
             std::fs::File::open(file).map_err(|error| Refusal::Failed(format!("{}: {error}", file.display())))?;
@@ -530,6 +588,11 @@ fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
     ];
     let mut texts: Vec<String> = Vec::new();
     let mut add = |text: String| {
+        // AWS's crates show a request that they could not send, with all that is secret in it.
+        let text = match text.find("Request {") {
+            Some(at) => text[..at].trim_end_matches(" to request ").trim_end().to_owned(),
+            None => text,
+        };
         let is_wrapper = WRAPPERS.iter().any(|wrapper| text == *wrapper) || text.starts_with("unhandled error (");
         if !text.is_empty() && !is_wrapper && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);

@@ -33,15 +33,11 @@ pub(crate) fn describe(settings: &Settings, trusts_built_in: bool) -> String {
     for (name, file) in &settings.files {
         add(name, json!(file.value), &file.origin);
     }
+    let credentials = json!(settings.credentials.to_string());
     match &settings.credentials {
-        Source::Static(keys) => {
-            add("credentials", json!(format!("access key {}", keys.value.access_key_id())), &keys.origin)
-        }
-        Source::Callback(_) => add("credentials", json!("callback"), &Origin::Setter("credentials_callback")),
-        Source::Chain(chain) => {
-            let summary = chain.summary();
-            add("credentials", json!(summary.value), &summary.origin);
-        }
+        Source::Static(keys) => add("credentials", credentials, &keys.origin),
+        Source::Callback(_) => add("credentials", credentials, &Origin::Setter("credentials_callback")),
+        Source::Chain(chain) => add("credentials", credentials, &chain.summary().origin),
     }
     let retry = match settings.retry.value {
         RetryMode::Safe => "safe",

@@ -77,6 +77,12 @@ impl Endpoint {
     }
 }
 
+/// Refuses what is no http or https URL with a host, or holds what no endpoint has a use for; a query it may have.
+pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
+    let without_query = url.split_once('?').map_or(url, |(before, _)| before);
+    Endpoint::custom(origin, without_query).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

@@ -24,6 +24,11 @@ impl Environment<'_> {
         }
     }
 
+    /// Set, but empty: there are readers that do not take that for unset.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        (self.variable)(name).is_some_and(|value| value.is_empty())
+    }
+
     /// A path, which need not be UTF-8; `~/` is the user's home.
     pub(crate) fn path(&self, name: &'static str) -> Option<PathBuf> {
         (self.variable)(name).filter(|value| !value.is_empty()).map(|value| self.expand(value.into()))

@@ -1,7 +1,11 @@
 //! The keys of one client in one process: loaded once however many calls need them, again before they expire, and again
 //! when a load failed.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +24,9 @@ const AHEAD: Duration = Duration::from_secs(300);
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// A call waits no longer for keys that take the place of good ones.
-const RENEWAL: Duration = Duration::from_secs(5);
+const RENEWAL: Duration = Duration::from_secs(30);
+/// After a renewal that failed the next one waits so long at least, or a tenth of what the old keys have left.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Shared by all calls of a client.
 #[derive(Default)]
@@ -164,7 +170,7 @@ impl Keyring {
                 Ok(Asked::Host(Turn { keyring: self, callback, log: &settings.log, now, _turn: turn }))
             }
             Source::Chain(chain) => {
-                let load = chain.load(transport, &settings.proxies, &settings.log);
+                let load = without_panic(chain.load(transport, &settings.proxies, &settings.log));
                 let loaded = match limit {
                     None => load.await,
                     Some(limit) => tokio::time::timeout(limit, load).await.unwrap_or_else(|_| {
@@ -226,7 +232,9 @@ impl Keyring {
                 };
                 // The old ones serve on. A source that is slow to fail is not asked by every call.
                 state.failure = None;
-                state.not_before = Instant::now().checked_add(began.elapsed() * 10);
+                let left = state.keys.as_ref().and_then(|keys| keys.end);
+                let left = left.map(|end| end.useless_at.duration_since(now).unwrap_or_default()).unwrap_or_default();
+                state.not_before = Instant::now().checked_add((began.elapsed() * 10).max(PAUSE.min(left / 10)));
                 drop(state);
                 log.warn(target::CREDENTIALS, || {
                     format!("the credentials could not be renewed, the old ones are still good: {}", error.message())
@@ -247,6 +255,18 @@ impl End {
         let before = |by: Duration| expires.checked_sub(by).unwrap_or(expires);
         Self { refresh_at: before(AHEAD.min(life / 4)), useless_at: before(MARGIN.min(life / 10)) }
     }
+}
+
+/// A panic in there is a failure to load: no byte of the call has left.
+async fn without_panic<T>(load: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut load = pin!(load);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(context))).unwrap_or_else(|_| {
+            let message = "a panic was caught while credentials were loaded; please report it";
+            Poll::Ready(Err(Error::new(Status::Internal, message)))
+        })
+    })
+    .await
 }
 
 /// Whether both are the same keys.

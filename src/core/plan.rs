@@ -1,6 +1,7 @@
 //! How the selected profile says that keys are to be had: where the first ones come from, and which roles they assume.
 //! Source of keys and their order: the AWS SDKs and Tools Reference Guide, and what the AWS CLI does.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use super::profile::Profiles;
 use super::setting::{Origin, Setting};
 
 /// The way to the keys of a profile.
-#[derive(Debug)]
 pub(crate) struct Plan {
     /// The selected profile, and the one that has the first keys.
     selected: String,
@@ -24,7 +24,6 @@ pub(crate) struct Plan {
 }
 
 /// Where the first keys come from.
-#[derive(Debug)]
 pub(crate) enum Base {
     Keys(Credentials),
     Environment,
@@ -89,7 +88,7 @@ impl Plan {
             {
                 break Base::Keys(keys);
             }
-            let Some(role) = profile.role()? else { break profile.base()? };
+            let Some(role) = profile.role()? else { break profile.source(&roles)? };
             roles.push(role);
             match (profile.get("source_profile"), profile.get("credential_source")) {
                 (Some(_), Some(_)) => {
@@ -99,8 +98,8 @@ impl Plan {
                     return Err(profile.broken("has role_arn, but neither source_profile nor credential_source"));
                 }
                 // What such a profile has beside the role is the source.
-                (None, Some(_)) => break profile.base()?,
-                (Some(source), None) if source == name => break profile.base()?,
+                (None, Some(_)) => break profile.source(&roles)?,
+                (Some(source), None) if source == name => break profile.source(&roles)?,
                 (Some(source), None) => {
                     visited.push(name);
                     name = source;
@@ -134,6 +133,13 @@ impl Plan {
         };
         let roles = self.roles.iter().map(|role| format!(", then role {}", role.arn)).collect::<String>();
         format!("profile {}: {base}{from}{roles}", self.selected)
+    }
+}
+
+/// Without the command, which may hold secrets.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())
     }
 }
 
@@ -192,6 +198,16 @@ impl Profile<'_> {
             external_id: self.get("external_id"),
             duration,
             region: self.get("region"),
+        })
+    }
+
+    /// The base, which must be there if roles are to be assumed from it: their keys are nobody else's.
+    fn source(&self, roles: &[Role]) -> Result<Base, NoPlan> {
+        self.base().map_err(|reason| match (reason, roles.last()) {
+            (NoPlan::Silent(why), Some(role)) => {
+                NoPlan::Broken(format!("profile {}: no keys to assume {} with: {why}", role.profile, role.arn))
+            }
+            (reason, _) => reason,
         })
     }
 
@@ -340,6 +356,10 @@ mod tests {
         for (config, part) in [
             ("[profile other]\n", "silent: profile p: no such profile in "),
             ("[profile p]\nregion = x\n", "silent: profile p: says nothing"),
+            (
+                "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nregion = x\n",
+                "broken: profile p: no keys to assume r",
+            ),
             ("[profile p]\nrole_arn = r\n", "neither source_profile nor credential_source"),
             ("[profile p]\nrole_arn = r\nsource_profile = q\ncredential_source = Environment\n", "both"),
             ("[profile p]\nrole_arn = r\nsource_profile = q\n", "broken: profile p: its source_profile is missing"),

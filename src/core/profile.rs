@@ -130,7 +130,7 @@ impl File {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return absent(path, "no such file"),
             Err(error) => return absent(path, &error.to_string()),
         };
-        let files = EnvConfigFiles::builder().with_contents(kind, in_parsers_form(&text, kind)).build();
+        let files = EnvConfigFiles::builder().with_contents(kind, in_parsers_form(&text, kind).as_str()).build();
         // The parser asks the environment only for what was decided here.
         let parsed = at_once(source::load(&Env::from_slice(&[]), &Fs::real(), &files));
         let broken = |why: String| {
@@ -190,7 +190,7 @@ fn encoded(name: &str) -> String {
 
 /// The same lines in the form that the parser takes: `[profile "my prod"]` is a name with a space, and `key: value` is as
 /// good as `key = value`, as for the AWS CLI.
-fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> String {
+fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> Zeroizing<String> {
     let header = |line: &str| -> Option<String> {
         let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
         let inner = inner.trim();
@@ -199,7 +199,10 @@ fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> String {
                 let name = name.trim();
                 let quoted = ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
                 // Without quotes the AWS CLI takes no name with a space either.
-                quoted.map_or_else(|| format!("{word} {name}"), |name| format!("{word} {}", encoded(name)))
+                match quoted {
+                    None if name.contains(char::is_whitespace) => format!("{word} {name}"),
+                    name_in_quotes => format!("{word} {}", encoded(name_in_quotes.unwrap_or(name))),
+                }
             }
             (EnvConfigFileKind::Config, None) => inner.to_owned(),
             (_, _) => encoded(inner),
@@ -211,8 +214,16 @@ fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> String {
         let at = line.find(['=', ':', '#', ';']).filter(|_| !line.starts_with([' ', '\t']))?;
         line[at..].strip_prefix(':').map(|value| format!("{}={value}", &line[..at]))
     };
-    let lines = text.lines().map(|line| header(line).or_else(|| property(line)).unwrap_or_else(|| line.to_owned()));
-    lines.collect::<Vec<_>>().join("\n")
+    // Made at its full length: one that grew would leave copies of secrets behind.
+    let mut all = Zeroizing::new(String::with_capacity(text.len() * 3 + 1));
+    for line in text.lines() {
+        match header(line).or_else(|| property(line)).map(Zeroizing::new) {
+            Some(changed) => all.push_str(&changed),
+            None => all.push_str(line),
+        }
+        all.push('\n');
+    }
+    all
 }
 
 /// The output of a future that has nothing to wait for, as the parser's, which reads files.

@@ -1,6 +1,7 @@
 //! What holds for a client: each setting from the first place that says something about it. Setters go before the
 //! environment, that before the profile, that before the defaults.
 
+use std::fmt;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -59,6 +60,17 @@ pub(crate) enum Source {
     Static(Setting<Credentials>),
     Callback(Callback),
     Chain(Box<Chain>),
+}
+
+/// What is asked, in short and without secrets.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(keys) => write!(f, "access key {}", keys.value.access_key_id()),
+            Self::Callback(_) => f.write_str("callback"),
+            Self::Chain(chain) => f.write_str(&chain.summary().value),
+        }
+    }
 }
 
 /// 0 is the default, in Rust as in C: nobody means a call that may take no time, or never begin.

@@ -28,10 +28,11 @@ use unix::prepared;
 mod unix {
     use std::fs::File;
     use std::io::{self, Read};
+    use std::net::Shutdown;
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt;
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, Command, ExitStatus, Stdio};
 
     use zeroize::Zeroizing;
 
@@ -41,6 +42,8 @@ mod unix {
     const MAX_STDOUT: usize = 64 * 1024;
     /// Enough of what it complains about.
     const MAX_STDERR: usize = 16 * 1024;
+    /// A process tells nobody that it has ended without SIGCHLD, which is the host's.
+    const LOOK_AGAIN_MS: i32 = 10;
 
     type Output = Result<Ended, String>;
 
@@ -48,9 +51,19 @@ mod unix {
     pub(super) fn prepared(
         command: String,
         mask: HostsMask,
-    ) -> Result<(impl FnOnce() -> Output + Send, UnixStream), String> {
+    ) -> Result<(impl FnOnce() -> Output + Send, Alive), String> {
         let (alive, watched) = UnixStream::pair().map_err(|error| format!("it could not be watched: {error}"))?;
-        Ok((move || work(&command, mask, &watched), alive))
+        Ok((move || work(&command, mask, &watched), Alive(alive)))
+    }
+
+    /// Somebody waits while this lives. Told by a shutdown: a forked child's copy would keep the connection open.
+    pub(super) struct Alive(UnixStream);
+
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            // It fails only if the other end is gone already.
+            let _ = self.0.shutdown(Shutdown::Both);
+        }
     }
 
     fn work(command: &str, mask: HostsMask, watched: &UnixStream) -> Output {
@@ -69,17 +82,39 @@ mod unix {
             });
         }
         let mut child = shell.spawn().map_err(|error| format!("a shell for it could not be started: {error}"))?;
-        let output = collect(&mut child, watched);
+        let output = collect(&mut child, watched).and_then(|output| Ok((output, end(&mut child, watched)?)));
         if output.is_err() {
             kill(&mut child, own_group);
+            // Somebody else may have waited for it.
+            let _ = child.wait();
         }
-        let ended = child.wait().map_err(|error| format!("its end could not be waited for: {error}"));
-        let (stdout, stderr) = output?;
-        let ended = ended?;
+        let ((stdout, stderr), ended) = output?;
+        let Some(ended) = ended else {
+            let (success, how) = (!stdout.is_empty(), "its exit status was taken by another part of this program");
+            return Ok(Ended { success, how: how.to_owned(), stdout, stderr });
+        };
         // A shell whose command was killed says so with a number.
         let signal = ended.code().filter(|code| *code > 128).map(|code| format!(" (signal {})", code - 128));
         let how = format!("{ended}{}", signal.unwrap_or_default());
         Ok(Ended { success: ended.success(), how, stdout, stderr })
+    }
+
+    /// Its end, also of one that goes on with its outputs closed. `None`: the host's program has waited for it, or its
+    /// children are reaped by themselves, as where SIGCHLD is ignored; what it printed has to do.
+    fn end(child: &mut Child, watched: &UnixStream) -> Result<Option<ExitStatus>, String> {
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(Some(status)),
+                Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+                Err(error) => return Err(format!("its end could not be waited for: {error}")),
+                Ok(None) => {}
+            }
+            let [given_up] = ready([watched.as_raw_fd()], LOOK_AGAIN_MS)
+                .map_err(|error| format!("its end could not be waited for: {error}"))?;
+            if given_up {
+                return Err("nobody waits for it any more".to_owned());
+            }
+        }
     }
 
     /// Both outputs until their ends, unless the other end of `watched` is gone before.
@@ -93,7 +128,7 @@ mod unix {
         while out_open || err_open {
             let ask = |open: bool, fd: RawFd| if open { fd } else { -1 };
             let [out_ready, err_ready, given_up] =
-                ready([ask(out_open, out.as_raw_fd()), ask(err_open, err.as_raw_fd()), watched.as_raw_fd()])
+                ready([ask(out_open, out.as_raw_fd()), ask(err_open, err.as_raw_fd()), watched.as_raw_fd()], -1)
                     .map_err(|error| format!("its output could not be waited for: {error}"))?;
             if given_up {
                 return Err("nobody waits for it any more".to_owned());
@@ -126,17 +161,17 @@ mod unix {
         }
     }
 
-    /// Waits until one of them can be read or has ended; a negative one never is.
-    fn ready<const N: usize>(descriptors: [RawFd; N]) -> io::Result<[bool; N]> {
+    /// Waits until one of them can be read or has ended (a negative one never is), or for so many milliseconds.
+    fn ready<const N: usize>(descriptors: [RawFd; N], milliseconds: i32) -> io::Result<[bool; N]> {
         let mut polled = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
         loop {
             // SAFETY: `polled` is valid for as many entries as are said, and the descriptors are open or negative.
-            let count = unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, -1) };
-            if count > 0 {
+            let count = unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
+            if count >= 0 {
                 return Ok(polled.map(|entry| entry.revents != 0));
             }
             let error = io::Error::last_os_error();
-            if count < 0 && error.kind() != io::ErrorKind::Interrupted {
+            if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
             }
         }
