@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._abi import CredentialsFn, LogFn, library
+from ._interrupt import FOREVER
 
 if TYPE_CHECKING:
     import logging
@@ -142,21 +143,21 @@ def level_of(logger: logging.Logger) -> int:
     return next((number for number, level in _LEVELS.items() if logger.isEnabledFor(level)), _abi.LOG_LEVEL_OFF)
 
 
-# In both, each jump back is inside a `try`, since Python delivers Ctrl-C there too: the inner one is for what comes
-# while the host's code runs, the outer one for what comes while that is dealt with.
+# In both, the inner `try` is for what comes while the host's code runs, and the outer one for Ctrl-C that comes while
+# that is dealt with.
 
 
 def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[int, int, None]:
     """Is sent a 0, then the place for the credentials; answers 0 to both."""
     # Ctrl-C that came with the 0.
     early: BaseException | None = None
+    out = 0
     while True:
         try:
-            while True:
-                out = 0
+            for _ in FOREVER:
                 try:
-                    while True:
-                        out = 0
+                    out = 0
+                    for _ in FOREVER:
                         out = yield 0
                         if not out:
                             early = None
@@ -164,6 +165,7 @@ def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[i
                             raise early
                         else:
                             _fill_in(out, provider())
+                        out = 0
                 except GeneratorExit:
                     return
                 except BaseException as error:
@@ -182,9 +184,9 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
     event: list[int] = []
     while True:
         try:
-            while True:
+            for _ in FOREVER:
                 try:
-                    while True:
+                    for _ in FOREVER:
                         value = yield 0
                         # What was cut short before is forgotten.
                         event = [*event, value] if value else []
@@ -197,7 +199,7 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
                     return
                 except Exception:
                     # An event is lost, the call is not.
-                    continue
+                    pass
                 except BaseException as error:
                     raised[threading.get_ident()] = error
         except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import threading
 import time
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
         def is_set(self) -> bool: ...
 
     Stop = Union[Callable[[], object], Flag]
+
+# For loops inside a `try` that Ctrl-C must not get out of. Python delivers it at the jump back as well, and 3.11 then
+# looks for the `try` around what stands before the loop: with `for` that is the making of the iterator, inside; with
+# `while True` it may be outside.
+FOREVER = itertools.repeat(None)
 
 # Until Python 3.14 a thread that asks for the GIL while the interpreter ends is unwound on the spot. In a hook that
 # unwinds the library's frames too, which aborts the process. So calls of other threads that have a hook are ended
@@ -83,7 +89,7 @@ def _watch(stop: Callable[[], object] | None, raised: list[BaseException]) -> Ge
     end = 0
     while True:
         try:
-            while True:
+            for _ in FOREVER:
                 yield end
                 if stop is not None and stop():
                     end = 1

@@ -34,7 +34,10 @@ def no_settings_of_whoever_runs_the_tests() -> Iterator[None]:
                 patch.delenv(name)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, os.devnull)
+        # A shell's job in the background ignores Ctrl-C, and so would all that is started here.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

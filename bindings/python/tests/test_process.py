@@ -59,7 +59,7 @@ def test_ctrl_c_in_a_loop_of_short_calls_is_never_lost(installed: Installed) -> 
 
 
 def test_ctrl_c_in_callbacks_is_never_lost(installed: Installed) -> None:
-    assert installed.run("short_calls.py", "300", "callbacks") == "300 of 300\n"
+    assert installed.run("short_calls.py", "2000", "callbacks") == "2000 of 2000\n"
 
 
 @pytest.mark.parametrize("how", ["client", "call", "call_with_stop", "callbacks", "atexit", "thread"])
