@@ -325,13 +325,14 @@ impl<'a> Call<'a> {
             return None;
         }
         let max_attempts = self.shared.settings.max_attempts.value;
+        let may_try = self.mode != RetryMode::None && self.attempts < max_attempts;
         if verdict.again == Again::WithNewCredentials {
-            let worth_it = !std::mem::replace(&mut self.asked_for_other_keys, true)
-                && self.mode != RetryMode::None
-                && self.attempts < max_attempts;
+            // Keys that never change will not do it.
+            let worth_it = may_try
+                && !std::mem::replace(&mut self.asked_for_other_keys, true)
+                && !matches!(self.shared.settings.credentials, Source::Static(_));
             return match &self.signed_with {
-                // Keys that never change will not do it.
-                Some(rejected) if worth_it && !matches!(self.shared.settings.credentials, Source::Static(_)) => {
+                Some(rejected) if worth_it => {
                     self.shared.keyring.reject(rejected);
                     self.needs_other_keys = true;
                     Some(Duration::ZERO)
@@ -341,10 +342,7 @@ impl<'a> Call<'a> {
         }
         if let Again::WithClockSet { date, tolerance } = verdict.again {
             // Not by what the clock says now: another call may have set it right since this one was signed.
-            let worth_it = !self.clock_was_set
-                && self.mode != RetryMode::None
-                && self.attempts < max_attempts
-                && clock::difference(self.signed_at, date) > tolerance;
+            let worth_it = may_try && !self.clock_was_set && clock::difference(self.signed_at, date) > tolerance;
             if worth_it {
                 self.shared.clock.set(date);
                 self.clock_was_set = true;

@@ -40,7 +40,7 @@ use super::outcome::Status;
 use super::plan::{Base, NoPlan, Plan, Role};
 use super::proxy::Proxies;
 use super::setting::{Origin, Setting};
-use super::settings::Places;
+use super::settings::{Places, checked};
 use super::transport::Transport;
 
 /// How long to wait for any answer of instance metadata: on a machine that is no instance nobody answers there.
@@ -169,7 +169,7 @@ impl Chain {
             Err(NoPlan::Silent(why)) => Err(Refusal::Nothing(why.clone())),
             Err(NoPlan::Broken(why)) => Err(Refusal::Failed(why.clone())),
         };
-        if let Some(found) = reasons.sort(None, profile, log)? {
+        if let Some(found) = reasons.sort("", profile, log)? {
             return Ok(found);
         }
         let web_identity = match &self.web_identity {
@@ -178,18 +178,18 @@ impl Chain {
             }
             Err(why) => Err(Refusal::Nothing(why.clone())),
         };
-        if let Some(found) = reasons.sort(Some("web identity"), web_identity, log)? {
+        if let Some(found) = reasons.sort("web identity", web_identity, log)? {
             return Ok(found);
         }
         let container = match &self.container {
             Ok(_) => tools.container().await.map(|keys| (keys, "the container".to_owned())),
             Err(why) => Err(Refusal::Nothing(why.clone())),
         };
-        if let Some(found) = reasons.sort(Some("container"), container, log)? {
+        if let Some(found) = reasons.sort("container", container, log)? {
             return Ok(found);
         }
         let imds = tools.imds().await.map(|keys| (keys, "instance metadata".to_owned()));
-        if let Some(found) = reasons.sort(Some("IMDS"), imds, log)? {
+        if let Some(found) = reasons.sort("IMDS", imds, log)? {
             return Ok(found);
         }
         Err(reasons.end())
@@ -210,9 +210,8 @@ impl Reasons {
         self.0.push(reason);
     }
 
-    /// The keys, or nothing if the search goes on. `source` is not needed where the reason names it.
-    fn sort<T>(&mut self, source: Option<&str>, answer: Result<T, Refusal>, log: &Log) -> Result<Option<T>, Error> {
-        let source = source.unwrap_or_default();
+    /// The keys, or nothing if the search goes on. `source` is empty where the reason names it.
+    fn sort<T>(&mut self, source: &str, answer: Result<T, Refusal>, log: &Log) -> Result<Option<T>, Error> {
         match answer {
             Ok(keys) => Ok(Some(keys)),
             Err(Refusal::Nothing(why)) => {
@@ -260,11 +259,13 @@ fn container(places: &Places<'_>) -> Result<Result<Container, String>, Error> {
         if places.environment.get(variable)?.is_some() {
             let token_file = places.environment.path(TOKEN_FILE);
             // AWS's provider reads them again, and takes an empty one for set.
-            let empty = [URIS[0], TOKEN_FILE].into_iter().find(|name| places.environment.is_empty(name));
-            let broken = empty.map(|name| format!("{name} is set, but empty: unset it"));
-            let broken = broken.or_else(|| match (variable == URIS[1], places.environment.get(URIS[1])) {
-                (true, Ok(Some(uri))) => endpoint::check(URIS[1], &uri).err().map(|error| error.message().to_owned()),
-                _ => None,
+            let broken = places.environment.set_but_empty(&[URIS[0], TOKEN_FILE]).or_else(|| {
+                match (variable == URIS[1], places.environment.get(URIS[1])) {
+                    (true, Ok(Some(uri))) => {
+                        endpoint::check(URIS[1], &uri).err().map(|error| error.message().to_owned())
+                    }
+                    _ => None,
+                }
             });
             return Ok(Ok(Container { variable, token_file, broken }));
         }
@@ -275,19 +276,17 @@ fn container(places: &Places<'_>) -> Result<Result<Container, String>, Error> {
 /// STS's endpoint, if it is a custom one.
 fn sts_endpoint(places: &Places<'_>) -> Result<Option<String>, Error> {
     let Some(url) = places.endpoint_url("AWS_ENDPOINT_URL_STS", "sts")? else { return Ok(None) };
-    Endpoint::custom(&url.origin.field(), &url.value).map_err(|error| Error::config(error.message()))?;
-    Ok(Some(url.value))
+    checked(url, |field, url| Endpoint::custom(field, &url).map(|_| Some(url))).map(|url| url.value)
 }
 
 /// AWS's clients would take an empty variable for set, and panic.
 fn bad_endpoint(environment: &Environment<'_>) -> Option<String> {
     let names = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SIGNIN"];
     names.into_iter().find_map(|name| {
-        if environment.is_empty(name) {
-            return Some(format!("{name} is set, but empty: unset it"));
-        }
-        let url = environment.get(name).ok()??;
-        Endpoint::custom(name, &url).err().map(|error| error.message().to_owned())
+        environment.set_but_empty(&[name]).or_else(|| {
+            let url = environment.get(name).ok()??;
+            Endpoint::custom(name, &url).err().map(|error| error.message().to_owned())
+        })
     })
 }
 

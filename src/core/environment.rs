@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::error::Error;
+use super::setting::{Origin, Setting};
 
 /// What the process says of itself.
 pub(crate) struct Environment<'a> {
@@ -24,9 +25,20 @@ impl Environment<'_> {
         }
     }
 
-    /// Set, but empty: there are readers that do not take that for unset.
-    pub(crate) fn is_empty(&self, name: &str) -> bool {
-        (self.variable)(name).is_some_and(|value| value.is_empty())
+    /// The first of these that is set.
+    pub(crate) fn first(&self, names: &[&'static str]) -> Result<Option<Setting<String>>, Error> {
+        for name in names {
+            if let Some(value) = self.get(name)? {
+                return Ok(Some(Setting::new(value, Origin::Variable(name))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// That one of these is set, but empty: there are readers that do not take that for unset.
+    pub(crate) fn set_but_empty(&self, names: &[&str]) -> Option<String> {
+        let empty = names.iter().find(|name| (self.variable)(name).is_some_and(|value| value.is_empty()))?;
+        Some(format!("{empty} is set, but empty: unset it"))
     }
 
     /// A path, which need not be UTF-8; `~/` is the user's home.

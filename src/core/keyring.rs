@@ -102,7 +102,8 @@ impl Turn<'_> {
         let answer = answer.map_err(|message| {
             Error::new(Status::Credentials, format!("no credentials: the credentials callback: {message}"))
         });
-        self.keyring.end_load(answer, "the credentials callback", began, self.now, self.log)
+        let loaded = answer.map(|keys| (keys, "the credentials callback".to_owned()));
+        self.keyring.end_load(loaded, began, self.now, self.log)
     }
 }
 
@@ -177,11 +178,7 @@ impl Keyring {
                         Err(Error::new(Status::Credentials, format!("it took more than {} ms", limit.as_millis())))
                     }),
                 };
-                let (loaded, from) = match loaded {
-                    Ok((keys, from)) => (Ok(keys), from),
-                    Err(error) => (Err(error), String::new()),
-                };
-                self.end_load(loaded, &from, began, now, &settings.log).map(Asked::Keys)
+                self.end_load(loaded, began, now, &settings.log).map(Asked::Keys)
             }
         }
     }
@@ -194,10 +191,10 @@ impl Keyring {
         }
     }
 
+    /// Takes down what a load came to: keys and what they came from.
     fn end_load(
         &self,
-        loaded: Result<Credentials, Error>,
-        from: &str,
+        loaded: Result<(Credentials, String), Error>,
         began: Instant,
         now: SystemTime,
         log: &Log,
@@ -205,7 +202,7 @@ impl Keyring {
         let mut state = self.state();
         state.loads += 1;
         match loaded {
-            Ok(keys) => {
+            Ok((keys, from)) => {
                 let left = keys.expires().map(|expires| expires.duration_since(now).unwrap_or_default());
                 let identity = keys.identity();
                 state.keys = Some(Keys { identity: identity.clone(), end: keys.expires().map(|at| End::of(at, now)) });

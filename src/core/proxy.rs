@@ -8,6 +8,7 @@ use url::Url;
 use super::environment::Environment;
 use super::error::Error;
 use super::setting::{Origin, Setting};
+use super::settings::checked;
 
 const SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 /// More than any proxy's URL needs.
@@ -45,29 +46,20 @@ impl Proxies {
             return Ok(Self { http: proxy.clone(), https: proxy, exceptions: None });
         }
         let first = |names: &[&'static str]| -> Result<Setting<Option<Proxy>>, Error> {
-            for name in names {
-                if let Some(url) = environment.get(name)? {
-                    let proxy = Proxy::parse(name, &url).map_err(|error| Error::config(error.message()))?;
-                    return Ok(Setting::new(Some(proxy), Origin::Variable(name)));
-                }
+            match environment.first(names)? {
+                Some(found) => checked(found, |name, url| Proxy::parse(name, &url).map(Some)),
+                None => Ok(Setting::new(None, Origin::Default)),
             }
-            Ok(Setting::new(None, Origin::Default))
         };
         // A web server passes the header Proxy of its client on to a CGI program as HTTP_PROXY.
         let http: &[_] = match environment.get("REQUEST_METHOD")? {
             Some(_) => &["http_proxy", "all_proxy", "ALL_PROXY"],
             None => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
         };
-        let mut exceptions = None;
-        for name in ["no_proxy", "NO_PROXY"] {
-            if exceptions.is_none() {
-                exceptions = environment.get(name)?.map(|list| Setting::new(list, Origin::Variable(name)));
-            }
-        }
         Ok(Self {
             http: first(http)?,
             https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
-            exceptions,
+            exceptions: environment.first(&["no_proxy", "NO_PROXY"])?,
         })
     }
 

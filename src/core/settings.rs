@@ -1,6 +1,7 @@
 //! What holds for a client: each setting from the first place that says something about it. Setters go before the
 //! environment, that before the profile, that before the defaults.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -223,14 +224,14 @@ impl Settings {
     }
 
     /// Where calls to a region go.
-    pub(crate) fn endpoint_of(&self, region: &str) -> Endpoint {
+    pub(crate) fn endpoint_of(&self, region: &str) -> Cow<'_, Endpoint> {
         match &self.endpoint {
-            Some(custom) => custom.value.clone(),
-            None => Endpoint::of_region(region, self.variant()),
+            Some(custom) => Cow::Borrowed(&custom.value),
+            None => Cow::Owned(Endpoint::of_region(region, self.variant())),
         }
     }
 
-    pub(crate) fn variant(&self) -> Variant {
+    fn variant(&self) -> Variant {
         Variant { fips: self.use_fips.value, dual_stack: self.use_dual_stack.value }
     }
 
@@ -245,7 +246,10 @@ impl Settings {
 }
 
 /// A bad value of the caller's is an argument's mistake, one of the environment or of a file a configuration's.
-fn checked<T, U>(setting: Setting<T>, check: impl FnOnce(&str, T) -> Result<U, Error>) -> Result<Setting<U>, Error> {
+pub(crate) fn checked<T, U>(
+    setting: Setting<T>,
+    check: impl FnOnce(&str, T) -> Result<U, Error>,
+) -> Result<Setting<U>, Error> {
     let is_setter = matches!(setting.origin, Origin::Setter(_));
     setting.try_map(check).map_err(|error| if is_setter { error } else { Error::config(error.message()) })
 }
@@ -269,12 +273,7 @@ pub(crate) struct Places<'a> {
 impl Places<'_> {
     /// The first of these variables that is set, else the selected profile's key.
     fn find(&self, variables: &[&'static str], key: &str) -> Result<Option<Setting<String>>, Error> {
-        for name in variables {
-            if let Some(value) = self.environment.get(name)? {
-                return Ok(Some(Setting::new(value, Origin::Variable(name))));
-            }
-        }
-        Ok(self.profiles.selected(key))
+        Ok(self.environment.first(variables)?.or_else(|| self.profiles.selected(key)))
     }
 
     fn flag(
@@ -303,12 +302,9 @@ impl Places<'_> {
         if self.flag(key, None, name, key)?.value {
             return Ok(None);
         }
-        for name in [variable, "AWS_ENDPOINT_URL"] {
-            if let Some(url) = self.environment.get(name)? {
-                return Ok(Some(Setting::new(url, Origin::Variable(name))));
-            }
-        }
-        Ok(self.profiles.endpoint_of_service(service).or_else(|| self.profiles.selected("endpoint_url")))
+        let found = self.environment.first(&[variable, "AWS_ENDPOINT_URL"])?;
+        let found = found.or_else(|| self.profiles.endpoint_of_service(service));
+        Ok(found.or_else(|| self.profiles.selected("endpoint_url")))
     }
 
     /// The keys of the environment, if both are there. Blanks around them are nobody's intention.
@@ -320,11 +316,8 @@ impl Places<'_> {
         };
         let secret = Zeroizing::new(secret);
         // The second is what it was called once.
-        let token = match self.environment.get("AWS_SESSION_TOKEN")? {
-            None => self.environment.get("AWS_SECURITY_TOKEN")?,
-            token => token,
-        };
-        let token = token.map(Zeroizing::new);
+        let token = self.environment.first(&["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"])?;
+        let token = token.map(|token| Zeroizing::new(token.value));
         let token = token.as_deref().map(|token| token.trim()).filter(|token| !token.is_empty());
         if id.trim().is_empty() || secret.trim().is_empty() {
             return Ok(None);

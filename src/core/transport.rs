@@ -20,6 +20,7 @@ use super::credential_process::Ended;
 use super::error::Error;
 use super::outcome::Status;
 use super::proxy::{Proxies, Proxy};
+use super::setting::Setting;
 use super::wire::METHOD;
 
 /// What the transport needs of the operating system.
@@ -148,13 +149,12 @@ impl Transport {
             .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(default::IDLE_TIMEOUT);
-        if let Some(proxy) = &proxies.http.value {
-            let proxy = reqwest::Proxy::http(proxy.url.clone()).map_err(failed)?;
-            builder = builder.proxy(proxy.no_proxy(proxies.exceptions().and_then(reqwest::NoProxy::from_string)));
-        }
-        if let Some(proxy) = &proxies.https.value {
-            let proxy = reqwest::Proxy::https(proxy.url.clone()).map_err(failed)?;
-            builder = builder.proxy(proxy.no_proxy(proxies.exceptions().and_then(reqwest::NoProxy::from_string)));
+        let url = |proxy: &Setting<Option<Proxy>>| proxy.value.as_ref().map(|proxy| proxy.url.clone());
+        let http = url(&proxies.http).map(reqwest::Proxy::http);
+        let https = url(&proxies.https).map(reqwest::Proxy::https);
+        for proxy in [http, https].into_iter().flatten() {
+            let exceptions = proxies.exceptions().and_then(reqwest::NoProxy::from_string);
+            builder = builder.proxy(proxy.map_err(failed)?.no_proxy(exceptions));
         }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use super::guard::entry;
+use super::text;
 
 /// Frees what lambda_client_describe gave; NULL is nothing to free.
 ///
@@ -20,7 +21,7 @@ pub unsafe extern "C" fn lambda_string_free(string: *mut c_char) {
 
 /// A string of the caller's own. NULL when there is no memory.
 pub(super) fn give(text: String) -> *mut c_char {
-    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    let mut text = text::without_nul(text);
     // For the NUL that CString adds.
     if text.try_reserve_exact(1).is_err() {
         return std::ptr::null_mut();

@@ -57,6 +57,11 @@ pub(super) fn no_memory(field: &str) -> Error {
     Error::new(Status::NoMemory, format!("{field}: there is no memory for it"))
 }
 
+/// As C wants it: an inner NUL becomes U+FFFD.
+pub(super) fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
 /// Bytes with a NUL behind their end.
 pub(super) struct Terminated(Vec<u8>);
 
@@ -76,10 +81,9 @@ impl Terminated {
         Self::of(own)
     }
 
-    /// A string as C wants it: an inner NUL becomes U+FFFD.
+    /// A string, see [`without_nul`].
     pub(super) fn text(text: String) -> Result<Self, ()> {
-        let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
-        Self::of(text.into_bytes())
+        Self::of(without_nul(text).into_bytes())
     }
 
     /// Valid as long as this lives, moved or not.
