@@ -6,11 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "script.h"
 
 enum { THREADS = 8 };
-
-static char id[128], secret[128];
 
 /* Of this thread, while it is inside lambda_invoke: the mask that it has outside. */
 static _Thread_local const sigset_t *mask_outside;
@@ -530,15 +529,7 @@ static void set_and_unset(void) {
 }
 
 int main(void) {
-    snprintf(id, sizeof id, "%s", getenv("AWS_ACCESS_KEY_ID"));
-    snprintf(secret, sizeof secret, "%s", getenv("AWS_SECRET_ACCESS_KEY"));
-    /* Only the callback has keys. */
-    CHECK(unsetenv("AWS_ACCESS_KEY_ID") == 0 && unsetenv("AWS_SECRET_ACCESS_KEY") == 0);
-    /* A mask that no library would choose by itself; SIGPIPE is not blocked. */
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    begin_callbacks();
     once_for_all();
     again_after_they_expired();
     never_twice_at_once();

@@ -4,9 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "callback.h"
 #include "script.h"
-
-static char id[128], secret[128];
 
 /* What a hook heard. */
 struct heard {
@@ -325,13 +324,7 @@ static void on_stderr(void) {
 }
 
 int main(void) {
-    snprintf(id, sizeof id, "%s", getenv("AWS_ACCESS_KEY_ID"));
-    snprintf(secret, sizeof secret, "%s", getenv("AWS_SECRET_ACCESS_KEY"));
-    CHECK(unsetenv("AWS_ACCESS_KEY_ID") == 0 && unsetenv("AWS_SECRET_ACCESS_KEY") == 0);
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    begin_callbacks();
     levels();
     unset();
     no_secret();

@@ -6,9 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "call.h"
-
-static char id[128], secret[128];
+#include "callback.h"
 
 /* A callback's user_data. */
 struct owned {
@@ -341,13 +339,7 @@ static void from_many_threads(setter set) {
 }
 
 int main(void) {
-    snprintf(id, sizeof id, "%s", getenv("AWS_ACCESS_KEY_ID"));
-    snprintf(secret, sizeof secret, "%s", getenv("AWS_SECRET_ACCESS_KEY"));
-    CHECK(unsetenv("AWS_ACCESS_KEY_ID") == 0 && unsetenv("AWS_SECRET_ACCESS_KEY") == 0);
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    begin_callbacks();
     static const setter setters[] = {set_credentials, set_log};
     for (size_t i = 0; i < sizeof setters / sizeof *setters; i++) {
         of_a_config_alone(setters[i]);
