@@ -165,7 +165,7 @@
 // What else can be told.
 #define LAMBDA_LOG_LEVEL_TRACE 5
 
-// Settings, credentials, connections and retry budget, shared by all who call with it. Threads: any.
+// Settings, credentials, connections and retry quota, shared by all who call with it. Threads: any.
 // Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
 typedef struct lambda_client lambda_client;
 

@@ -1,23 +1,32 @@
-//! What a caller holds: settled settings, and in each process the engines and what its calls share.
+//! What a caller holds: resolved settings, and in each process the workers and what its calls share.
 
-use crate::core::budget::Budget;
-use crate::core::call::Shared;
-use crate::core::clock::Clock;
-use crate::core::config::Config;
-use crate::core::describe::describe;
-use crate::core::environment::Environment;
-use crate::core::error::Error;
-use crate::core::invocation::Invocation;
-use crate::core::keyring::Keyring;
-use crate::core::log::target;
-use crate::core::outcome::Outcome;
-use crate::core::settings::Settings;
-use crate::core::tls::{Found, Tls};
-use crate::engine::{Gate, Interrupt, PerProcess, Pool, invoke, stderr};
+use crate::call::Shared;
+use crate::config::config::Config;
+use crate::config::describe::describe;
+use crate::config::environment::Environment;
+use crate::config::lookup::Lookup;
+use crate::config::profile::Profiles;
+use crate::config::settings::Settings;
+use crate::config::tls::{Found, Tls};
+use crate::credentials::cache::CredentialsCache;
+use crate::credentials::source::Source;
+use crate::driver::blocking::invoke;
+use crate::driver::deadline::Interrupt;
+use crate::driver::fork_barrier::ForkBarrier;
+use crate::driver::pool::Pool;
+use crate::error::Error;
+use crate::log::target;
+use crate::outcome::Outcome;
+use crate::platform::per_process::PerProcess;
+use crate::platform::stderr::stderr;
+use crate::request::invocation::Invocation;
+use crate::retry::clock::Clock;
+use crate::retry::quota::RetryQuota;
 
 /// Invokes functions. Shared by any number of threads; costs no thread, and no descriptor until the first call.
 pub struct Client {
     settings: Settings,
+    source: Source,
     tls: Tls,
     /// The roots are not the system's but those compiled in.
     trusts_built_in: bool,
@@ -27,9 +36,9 @@ pub struct Client {
 /// A client's half that must not cross a fork.
 struct Process {
     pool: Pool,
-    budget: Budget,
+    retry_quota: RetryQuota,
     clock: Clock,
-    keyring: Keyring,
+    credentials_cache: CredentialsCache,
     tls: rustls::ClientConfig,
 }
 
@@ -37,7 +46,7 @@ impl Client {
     /// Settles the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
     /// the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let client = Gate::guarded(|| Self::settled(config))?;
+        let client = ForkBarrier::guarded(|| Self::resolved(config))?;
         let log = &client.settings.log;
         if client.trusts_built_in {
             log.warn(target::CONFIG, || {
@@ -49,17 +58,20 @@ impl Client {
         Ok(client)
     }
 
-    fn settled(config: &Config) -> Result<Self, Error> {
+    fn resolved(config: &Config) -> Result<Self, Error> {
         let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
-        let settings = Settings::settle(config, &environment, stderr())?;
-        let (tls, trusts_built_in) = match settings.speaks_tls() {
+        let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
+        let lookup = Lookup { environment: &environment, profiles: &profiles };
+        let settings = Settings::resolve(config, &lookup, stderr())?;
+        let source = Source::resolve(config, &lookup, &settings)?;
+        let (tls, trusts_built_in) = match settings.speaks_tls() || source.speaks_tls() {
             true => {
                 let Found { tls, is_built_in } = Tls::load(&settings.trust)?;
                 (tls, is_built_in)
             }
             false => (Tls::unused()?, false),
         };
-        let client = Self { settings, tls, trusts_built_in, process: PerProcess::new() };
+        let client = Self { settings, source, tls, trusts_built_in, process: PerProcess::new() };
         client.process();
         Ok(client)
     }
@@ -67,7 +79,7 @@ impl Client {
     /// The settings in force and where each came from: a JSON object with one member a setting, each an object with
     /// `value` and `source`. Secrets are never shown. Does not use the network.
     pub fn describe(&self) -> String {
-        describe(&self.settings, self.trusts_built_in)
+        describe(&self.settings, &self.source.summary(), self.trusts_built_in)
     }
 
     /// Invokes a function and waits: for the answer, or until the deadline. Every failure is an outcome.
@@ -92,9 +104,10 @@ impl Client {
         let process = self.process();
         let shared = Shared {
             settings: &self.settings,
-            budget: &process.budget,
+            source: &self.source,
+            retry_quota: &process.retry_quota,
             clock: &process.clock,
-            keyring: &process.keyring,
+            credentials_cache: &process.credentials_cache,
         };
         invoke(&process.pool, &process.tls, shared, invocation, interrupt)
     }
@@ -102,9 +115,9 @@ impl Client {
     fn process(&self) -> &Process {
         self.process.get_or(|| Process {
             pool: Pool::new(self.settings.max_connections.as_ref().map(|connections| connections.value)),
-            budget: Budget::default(),
+            retry_quota: RetryQuota::default(),
             clock: Clock::default(),
-            keyring: Keyring::default(),
+            credentials_cache: CredentialsCache::default(),
             tls: self.tls.with_own_sessions(),
         })
     }

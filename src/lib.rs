@@ -2,11 +2,8 @@
 //! nobody know?
 //!
 //! This crate is the inside of liblambda_invoke, a library with a C ABI (`include/lambda_invoke.h`); the types below are
-//! its Rust face and give the same outcomes. `ARCHITECTURE.md` shows the rooms:
-//!
-//! - `core`: what an invocation is, how it is signed, sent, judged and retried. Safe Rust that knows nothing of C.
-//! - `engine`: who drives it: runtimes on the caller's own thread, names, signals, fork.
-//! - `ffi`: the C ABI. It converts and calls.
+//! its Rust face and give the same outcomes. `ARCHITECTURE.md` shows how it is
+//! built.
 //!
 //! ```no_run
 //! use lambda_invoke::{Client, Config, InvocationRequest, Status};
@@ -26,22 +23,36 @@
 
 #![deny(unsafe_code)]
 
+mod call;
 mod client;
-mod core;
-#[allow(unsafe_code, reason = "it speaks with the operating system")]
-mod engine;
+mod config;
+mod credentials;
+#[allow(unsafe_code, reason = "it makes calls progress on threads and across forks that are not ours")]
+mod driver;
+mod error;
 #[allow(unsafe_code, reason = "it speaks C")]
 mod ffi;
+mod http;
+mod lock;
+mod log;
+mod outcome;
+#[allow(unsafe_code, reason = "it speaks with the operating system")]
+mod platform;
+mod platform_api;
+mod request;
+mod response;
+mod retry;
+mod status;
 
-pub use client::Client;
-pub use core::config::Config;
-pub use core::credentials::Credentials;
-pub use core::error::Error;
-pub use core::invocation::Invocation;
-pub use core::log::LogLevel;
-pub use core::outcome::{Execution, Outcome, Status};
-pub use core::request::InvocationRequest;
-pub use core::retry::RetryMode;
+pub use crate::client::Client;
+pub use crate::config::config::{Config, RetryMode};
+pub use crate::config::credentials::Credentials;
+pub use crate::error::Error;
+pub use crate::log::LogLevel;
+pub use crate::outcome::Outcome;
+pub use crate::request::fields::InvocationRequest;
+pub use crate::request::invocation::Invocation;
+pub use crate::status::{Execution, Status};
 
 /// The README's program in Rust compiles.
 #[cfg(doctest)]

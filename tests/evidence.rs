@@ -1,4 +1,4 @@
-//! Pins the witness of src/core/body.rs against the locked hyper: it must never say "nothing left" of a request that a
+//! Pins the evidence of src/http/body.rs against the locked hyper: it must never say "nothing left" of a request that a
 //! server has, and should say so of one that nobody has.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]

@@ -10,11 +10,11 @@ use super::handle;
 use super::status::{LAMBDA_OK, lambda_status, number};
 use super::{string, text};
 use crate::client::Client;
-use crate::core::config::Config;
-use crate::core::error::Error;
-use crate::core::outcome::Status;
+use crate::config::config::Config;
+use crate::error::Error;
+use crate::status::Status;
 
-/// Settings, credentials, connections and retry budget, shared by all who call with it. Threads: any.
+/// Settings, credentials, connections and retry quota, shared by all who call with it. Threads: any.
 /// Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
 pub struct lambda_client {
     /// Shared with the calls under way.
@@ -27,7 +27,7 @@ pub struct lambda_client {
 /// its own region.
 ///
 /// # Safety
-/// See [`handle::look`]; `client` and `error` are NULL or valid for writes.
+/// See [`handle::as_ref`]; `client` and `error` are NULL or valid for writes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_client_new(
     config: *const lambda_config,
@@ -39,11 +39,11 @@ pub unsafe extern "C" fn lambda_client_new(
             return Err(Error::argument("client: is NULL"));
         }
         // SAFETY: the header's conventions.
-        let made = match unsafe { handle::look(config) } {
+        let made = match unsafe { handle::as_ref(config) } {
             Some(config) => Client::new(config.usable()?)?,
             None => Client::new(&Config::default())?,
         };
-        let made = handle::give(lambda_client { client: Arc::new(made) });
+        let made = handle::into_raw(lambda_client { client: Arc::new(made) });
         if made.is_null() {
             return Err(text::no_memory("client"));
         }
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn lambda_client_new(
         Err(failure) => {
             if !error.is_null() {
                 // SAFETY: not NULL, and so valid for writes.
-                unsafe { error.write(handle::give(lambda_error::new(&failure))) };
+                unsafe { error.write(handle::into_raw(lambda_error::new(&failure))) };
             }
             number(failure.status())
         }
@@ -68,14 +68,14 @@ pub unsafe extern "C" fn lambda_client_new(
 /// memory. Blocks: no.
 ///
 /// # Safety
-/// See [`handle::look`].
+/// See [`handle::as_ref`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) -> *mut c_char {
     entry(
         |_| std::ptr::null_mut(),
         || {
             // SAFETY: the header's conventions.
-            match unsafe { handle::look(client) } {
+            match unsafe { handle::as_ref(client) } {
                 Some(client) => string::give(client.client.describe()),
                 None => std::ptr::null_mut(),
             }

@@ -7,34 +7,34 @@ use super::credentials::{self, lambda_credentials_fn};
 use super::guard::entry;
 use super::handle;
 use super::log::{self, lambda_log_fn};
-use super::refusals::Refusals;
 use super::request::retry_mode;
+use super::setter_errors::SetterErrors;
 use super::status::{LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, lambda_status};
 use super::text;
 use super::user_data::{UserData, lambda_release_fn};
-use crate::core::config::Config;
-use crate::core::endpoint::Endpoint;
-use crate::core::error::Error;
-use crate::core::{profile, proxy, region, user_agent};
+use crate::config::config::Config;
+use crate::config::endpoint::Endpoint;
+use crate::error::Error;
+use crate::{config::profile, config::proxy, config::region, config::user_agent};
 
 /// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
 /// Owns: the caller, lambda_config_free; a client copies it.
 #[derive(Default)]
 pub struct lambda_config {
     config: Config,
-    refusals: Refusals,
+    setter_errors: SetterErrors,
 }
 
 impl lambda_config {
     pub(super) fn usable(&self) -> Result<&Config, Error> {
-        self.refusals.first().map(|()| &self.config)
+        self.setter_errors.first().map(|()| &self.config)
     }
 }
 
 /// Reads nothing. NULL only when there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_config_new() -> *mut lambda_config {
-    entry(|_| std::ptr::null_mut(), || handle::give(lambda_config::default()))
+    entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_config::default()))
 }
 
 /// Frees a config; NULL is nothing to free. Clients made with it go on.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn lambda_config_free(config: *mut lambda_config) {
 /// region.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_region(config: *mut lambda_config, region: *const c_char) -> lambda_status {
     set(config, "region", |config| {
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn lambda_config_set_region(config: *mut lambda_config, re
 /// endpoint_url, else AWS's own for the region.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_endpoint_url(
     config: *mut lambda_config,
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn lambda_config_set_endpoint_url(
 /// them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_credentials(
     config: *mut lambda_config,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn lambda_config_set_credentials(
 /// AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_profile(
     config: *mut lambda_config,
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn lambda_config_set_profile(
 /// that could call back is gone, or at once; never in a forked child on behalf of its parent.
 ///
 /// # Safety
-/// See [`handle::change`]; `callback` may be called with `user_data` until `release` is.
+/// See [`handle::as_mut`]; `callback` may be called with `user_data` until `release` is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_credentials_callback(
     config: *mut lambda_config,
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn lambda_config_set_credentials_callback(
 /// use_fips_endpoint, off. Not together with a custom endpoint.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_use_fips(config: *mut lambda_config, on: i32) -> lambda_status {
     set(config, "use_fips", |config| {
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn lambda_config_set_use_fips(config: *mut lambda_config, 
 /// use_dualstack_endpoint, off. Not together with a custom endpoint.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_use_dual_stack(config: *mut lambda_config, on: i32) -> lambda_status {
     set(config, "use_dual_stack", |config| {
@@ -189,7 +189,7 @@ pub unsafe extern "C" fn lambda_config_set_use_dual_stack(config: *mut lambda_co
 /// ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_ca_bundle(config: *mut lambda_config, path: *const c_char) -> lambda_status {
     set(config, "ca_bundle", |config| {
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn lambda_config_set_ca_bundle(config: *mut lambda_config,
 /// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_proxy(config: *mut lambda_config, url: *const c_char) -> lambda_status {
     set(config, "proxy", |config| {
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn lambda_config_set_proxy(config: *mut lambda_config, url
 /// profile's sdk_ua_app_id.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_app_id(config: *mut lambda_config, app_id: *const c_char) -> lambda_status {
     set(config, "app_id", |config| {
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn lambda_config_set_app_id(config: *mut lambda_config, ap
 /// Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambda_config, ms: u64) -> lambda_status {
     set(config, "connect_timeout", |config| {
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambd
 /// A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config, ms: u64) -> lambda_status {
     set(config, "timeout", |config| {
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config
 /// The first try included; 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_max_attempts(config: *mut lambda_config, attempts: u32) -> lambda_status {
     set(config, "max_attempts", |config| {
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn lambda_config_set_max_attempts(config: *mut lambda_conf
 /// LAMBDA_RETRY_*. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_retry(config: *mut lambda_config, mode: i32) -> lambda_status {
     set(config, "retry", |config| {
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn lambda_config_set_retry(config: *mut lambda_config, mod
 /// 0 is the default: what half of RLIMIT_NOFILE allows (a blocking call takes up to 4 descriptors).
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_max_connections(
     config: *mut lambda_config,
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn lambda_config_set_max_connections(
 /// Of one answer's payload. 0 is the default, 64 MiB.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_max_response_bytes(config: *mut lambda_config, bytes: u64) -> lambda_status {
     set(config, "max_response_bytes", |config| {
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn lambda_config_set_max_response_bytes(config: *mut lambd
 /// stderr.
 ///
 /// # Safety
-/// See [`handle::change`]; `callback` may be called with `user_data`, by several threads at once, until `release` is.
+/// See [`handle::as_mut`]; `callback` may be called with `user_data`, by several threads at once, until `release` is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_log(
     config: *mut lambda_config,
@@ -380,9 +380,9 @@ fn set(
         |_| LAMBDA_E_INTERNAL,
         || {
             // SAFETY: every setter has this pointer from its caller, under the header's conventions.
-            let Some(config) = (unsafe { handle::change(config) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            let Some(config) = (unsafe { handle::as_mut(config) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             let result = change(&mut config.config);
-            config.refusals.note(field, result)
+            config.setter_errors.note(field, result)
         },
     )
 }

@@ -8,8 +8,8 @@ use super::handle;
 use super::status::{LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, LAMBDA_OK, lambda_status, number, status_name};
 use super::text;
 use super::user_data::UserData;
-use crate::core::credentials::Credentials;
-use crate::core::error::Error;
+use crate::config::credentials::Credentials;
+use crate::error::Error;
 
 /// Filled in by a credentials callback; lives only during the callback.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub type lambda_credentials_fn =
 /// session_token may be NULL. expires_unix_s: seconds since 1970, 0: they do not run out.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::required`].
+/// See [`handle::as_mut`] and [`text::required`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_credentials_set(
     out: *mut lambda_credentials,
@@ -66,7 +66,7 @@ fn no_time(seconds: i64) -> Error {
 /// Why there are none: it becomes part of the call's error_message.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::required`].
+/// See [`handle::as_mut`] and [`text::required`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_credentials_set_error(
     out: *mut lambda_credentials,
@@ -88,7 +88,7 @@ fn fill_in(
         |_| LAMBDA_E_INTERNAL,
         || {
             // SAFETY: both functions have this pointer from their caller, under the header's conventions.
-            let Some(out) = (unsafe { handle::change(out) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            let Some(out) = (unsafe { handle::as_mut(out) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             match change(out) {
                 Ok(()) => LAMBDA_OK,
                 Err(error) => {

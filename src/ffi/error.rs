@@ -5,39 +5,39 @@ use std::ffi::c_char;
 use super::guard::entry;
 use super::handle;
 use super::status::{LAMBDA_E_INVALID_ARGUMENT, lambda_status, number};
-use super::text::Terminated;
-use crate::core::error::Error;
+use super::text::NulTerminated;
+use crate::error::Error;
 
 /// Why an object could not be made. Owns: the caller, lambda_error_free.
 pub struct lambda_error {
     status: lambda_status,
-    message: Option<Terminated>,
+    message: Option<NulTerminated>,
 }
 
 impl lambda_error {
     pub(super) fn new(error: &Error) -> Self {
-        Self { status: number(error.status()), message: Terminated::text(error.message().to_owned()).ok() }
+        Self { status: number(error.status()), message: NulTerminated::text(error.message().to_owned()).ok() }
     }
 }
 
 /// LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL.
 ///
 /// # Safety
-/// See [`handle::look`].
+/// See [`handle::as_ref`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_error_status(error: *const lambda_error) -> lambda_status {
     // SAFETY: the header's conventions.
-    unsafe { handle::look(error) }.map_or(LAMBDA_E_INVALID_ARGUMENT, |error| error.status)
+    unsafe { handle::as_ref(error) }.map_or(LAMBDA_E_INVALID_ARGUMENT, |error| error.status)
 }
 
 /// What is wrong and what to do about it. Never NULL, never a secret.
 ///
 /// # Safety
-/// See [`handle::look`].
+/// See [`handle::as_ref`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_error_message(error: *const lambda_error) -> *const c_char {
     // SAFETY: the header's conventions.
-    match unsafe { handle::look(error) } {
+    match unsafe { handle::as_ref(error) } {
         None => c"error is NULL".as_ptr(),
         Some(lambda_error { message: None, .. }) => c"there is no memory for the message".as_ptr(),
         Some(lambda_error { message: Some(message), .. }) => message.as_ptr().cast(),

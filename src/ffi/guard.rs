@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 use std::thread;
 
-use crate::engine::CancelDisabled;
+use crate::platform::signals::CancelDisabled;
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc};
 
 /// An object of its own on the heap, owned by the caller until [`free`]. NULL when there is no memory.
-pub(super) fn give<T>(object: T) -> *mut T {
+pub(super) fn into_raw<T>(object: T) -> *mut T {
     const { assert!(size_of::<T>() > 0, "an opaque object has a size") };
     // SAFETY: the layout is T's own, and its size is not zero.
     let place = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
@@ -14,11 +14,11 @@ pub(super) fn give<T>(object: T) -> *mut T {
     place
 }
 
-/// What a pointer from [`give`] points to; `None` for NULL.
+/// What a pointer from [`into_raw`] points to; `None` for NULL.
 ///
 /// # Safety
 /// NULL, or from `give` and not freed, and nobody changes the object meanwhile.
-pub(super) unsafe fn look<'a, T>(object: *const T) -> Option<&'a T> {
+pub(super) unsafe fn as_ref<'a, T>(object: *const T) -> Option<&'a T> {
     // SAFETY: what the caller promises.
     unsafe { object.as_ref() }
 }
@@ -27,7 +27,7 @@ pub(super) unsafe fn look<'a, T>(object: *const T) -> Option<&'a T> {
 ///
 /// # Safety
 /// NULL, or from `give` and not freed, and nobody else uses the object meanwhile.
-pub(super) unsafe fn change<'a, T>(object: *mut T) -> Option<&'a mut T> {
+pub(super) unsafe fn as_mut<'a, T>(object: *mut T) -> Option<&'a mut T> {
     // SAFETY: what the caller promises.
     unsafe { object.as_mut() }
 }

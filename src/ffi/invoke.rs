@@ -7,13 +7,13 @@ use super::guard::entry;
 use super::handle;
 use super::request::lambda_request;
 use super::result::{give, give_panic, lambda_result, refuse};
-use crate::core::error::Error;
+use crate::error::Error;
 
 /// Invokes and waits. Never NULL: every failure is a result, a NULL client too. Blocks: until the answer, the deadline
 /// or an interrupt. Owns: the caller, lambda_result_free.
 ///
 /// # Safety
-/// See [`handle::look`].
+/// See [`handle::as_ref`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_invoke(
     client: *const lambda_client,
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn lambda_invoke(
 ) -> *mut lambda_result {
     entry(give_panic, || {
         // SAFETY: the header's conventions.
-        let (client, request) = unsafe { (handle::look(client), handle::look(request)) };
+        let (client, request) = unsafe { (handle::as_ref(client), handle::as_ref(request)) };
         let Some(client) = client else { return refuse(&Error::argument("client: is NULL")) };
         let Some(request) = request else { return refuse(&Error::argument("request: is NULL")) };
         let (invocation, interrupt) = match request.usable() {

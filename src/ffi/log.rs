@@ -2,11 +2,11 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::text::Terminated;
+use super::text::NulTerminated;
 use super::user_data::UserData;
-use crate::core::error::Error;
-use crate::core::log::LogLevel;
-use crate::engine::with_hosts_mask;
+use crate::driver::caller::run_callers_code;
+use crate::error::Error;
+use crate::log::LogLevel;
 
 pub const LAMBDA_LOG_LEVEL_OFF: i32 = 0;
 /// A call failed, or will.
@@ -53,11 +53,11 @@ pub(super) fn pass_on(
         LogLevel::Trace => LAMBDA_LOG_LEVEL_TRACE,
     };
     // Without memory for it an event is lost, the call is not.
-    let texts = (Terminated::text(target.to_owned()), Terminated::text(message.to_owned()));
+    let texts = (NulTerminated::text(target.to_owned()), NulTerminated::text(message.to_owned()));
     if let (Ok(target), Ok(message)) = texts {
         // SAFETY: lambda_config_set_log's caller promised that it may be called with this pointer until it is released;
         // both strings are NUL-terminated and outlive the call.
-        with_hosts_mask(|| unsafe {
+        run_callers_code(|| unsafe {
             callback(user_data.pointer(), number, target.as_ptr().cast(), message.as_ptr().cast());
         });
     }

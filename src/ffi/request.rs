@@ -7,21 +7,21 @@ use bytes::Bytes;
 
 use super::guard::entry;
 use super::handle;
-use super::refusals::Refusals;
+use super::setter_errors::SetterErrors;
 use super::status::{
     LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, LAMBDA_INVOCATION_DRY_RUN, LAMBDA_INVOCATION_EVENT,
     LAMBDA_INVOCATION_REQUEST_RESPONSE, LAMBDA_LOG_TYPE_NONE, LAMBDA_LOG_TYPE_TAIL, LAMBDA_RETRY_ALWAYS,
     LAMBDA_RETRY_NONE, LAMBDA_RETRY_SAFE, lambda_status,
 };
 use super::text;
-use crate::core::error::Error;
-use crate::core::function_name::FunctionName;
-use crate::core::invocation::Invocation;
-use crate::core::request::{
+use crate::config::config::RetryMode;
+use crate::error::Error;
+use crate::request::fields::{
     InvocationRequest, InvocationType, LogType, check_client_context, check_durable_execution_name, check_qualifier,
     check_tenant_id, check_trace_header,
 };
-use crate::core::retry::RetryMode;
+use crate::request::function_name::FunctionName;
+use crate::request::invocation::Invocation;
 
 /// Called on the thread inside a blocking call, before it begins and then at least every 100 ms while it waits; anything
 /// but 0 ends the call with LAMBDA_E_CANCELLED.
@@ -33,7 +33,7 @@ pub type lambda_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_voi
 pub struct lambda_request {
     invocation: Invocation,
     interrupt: Option<Interrupt>,
-    refusals: Refusals,
+    setter_errors: SetterErrors,
 }
 
 /// The host's function and what it is called with.
@@ -54,28 +54,28 @@ impl Interrupt {
 impl lambda_request {
     /// What to invoke and whom to ask meanwhile, unless a setter's refusal stands in the way.
     pub(super) fn usable(&self) -> Result<(&Invocation, Option<Interrupt>), Error> {
-        self.refusals.first().map(|()| (&self.invocation, self.interrupt))
+        self.setter_errors.first().map(|()| (&self.invocation, self.interrupt))
     }
 }
 
 /// NULL only when there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_request_new() -> *mut lambda_request {
-    entry(|_| std::ptr::null_mut(), || handle::give(lambda_request::default()))
+    entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_request::default()))
 }
 
 /// A copy that shares the payload. NULL when there is no memory, and for NULL.
 ///
 /// # Safety
-/// See [`handle::look`].
+/// See [`handle::as_ref`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_clone(request: *const lambda_request) -> *mut lambda_request {
     entry(
         |_| std::ptr::null_mut(),
         || {
             // SAFETY: the header's conventions.
-            match unsafe { handle::look(request) } {
-                Some(request) => handle::give(request.clone()),
+            match unsafe { handle::as_ref(request) } {
+                Some(request) => handle::into_raw(request.clone()),
                 None => std::ptr::null_mut(),
             }
         },
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn lambda_request_free(request: *mut lambda_request) {
 /// is set, chooses its endpoint. Must be set.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::required`].
+/// See [`handle::as_mut`] and [`text::required`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_function_name(
     request: *mut lambda_request,
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn lambda_request_set_function_name(
 /// 1 to 128 characters. The function's name may hold the same qualifier, but no other.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_qualifier(
     request: *mut lambda_request,
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn lambda_request_set_qualifier(
 /// LAMBDA_INVOCATION_*; REQUEST_RESPONSE unless set.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_invocation_type(
     request: *mut lambda_request,
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn lambda_request_set_invocation_type(
 /// LAMBDA_LOG_TYPE_*; NONE unless set; TAIL only with REQUEST_RESPONSE.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_log_type(request: *mut lambda_request, log_type: i32) -> lambda_status {
     set(request, "log_type", |invocation| {
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn lambda_request_set_log_type(request: *mut lambda_reques
 /// Base64 of JSON, at most 3,583 bytes; the same field as _json: the last one set counts.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_client_context(
     request: *mut lambda_request,
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn lambda_request_set_client_context(
 /// JSON, which is checked to be such and sent as base64.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_client_context_json(
     request: *mut lambda_request,
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn lambda_request_set_client_context_json(
 /// Copies. NULL, 0 is no payload; NULL with a length is refused. Lambda takes 6 MB, 1 MB for an Event.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::bytes`].
+/// See [`handle::as_mut`] and [`text::bytes`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_payload(
     request: *mut lambda_request,
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn lambda_request_set_payload(
 /// 1 to 256 characters of printable ASCII; inner spaces are kept.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_tenant_id(
     request: *mut lambda_request,
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn lambda_request_set_tenant_id(
 /// 1 to 64 characters of printable ASCII. Sent as it is; does not change what is retried (see lambda_request_set_retry).
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_durable_execution_name(
     request: *mut lambda_request,
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn lambda_request_set_durable_execution_name(
 /// X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops.
 ///
 /// # Safety
-/// See [`handle::change`] and [`text::optional`].
+/// See [`handle::as_mut`] and [`text::optional`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_trace_header(
     request: *mut lambda_request,
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn lambda_request_set_trace_header(
 /// The whole call; 0 = the client's.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_timeout_ms(request: *mut lambda_request, ms: u64) -> lambda_status {
     set(request, "timeout", |invocation| {
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn lambda_request_set_timeout_ms(request: *mut lambda_requ
 /// LAMBDA_RETRY_* for this request; -1 = the client's.
 ///
 /// # Safety
-/// See [`handle::change`].
+/// See [`handle::as_mut`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_retry(request: *mut lambda_request, mode: i32) -> lambda_status {
     set(request, "retry", |invocation| {
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn lambda_request_set_retry(request: *mut lambda_request, 
 /// callback NULL unsets.
 ///
 /// # Safety
-/// See [`handle::change`]; `callback` may be called with `user_data` until the last call with this request is over.
+/// See [`handle::as_mut`]; `callback` may be called with `user_data` until the last call with this request is over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_interrupt(
     request: *mut lambda_request,
@@ -298,9 +298,9 @@ pub unsafe extern "C" fn lambda_request_set_interrupt(
         |_| LAMBDA_E_INTERNAL,
         || {
             // SAFETY: the header's conventions.
-            let Some(request) = (unsafe { handle::change(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            let Some(request) = (unsafe { handle::as_mut(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             request.interrupt = callback.map(|callback| Interrupt { callback, user_data });
-            request.refusals.note("interrupt", Ok(()))
+            request.setter_errors.note("interrupt", Ok(()))
         },
     )
 }
@@ -329,9 +329,9 @@ fn set(
         |_| LAMBDA_E_INTERNAL,
         || {
             // SAFETY: every setter has this pointer from its caller, under the header's conventions.
-            let Some(request) = (unsafe { handle::change(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
+            let Some(request) = (unsafe { handle::as_mut(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             let result = change(&mut request.invocation);
-            request.refusals.note(field, result)
+            request.setter_errors.note(field, result)
         },
     )
 }

@@ -7,10 +7,11 @@ use super::status::{
     LAMBDA_E_NO_MEMORY, LAMBDA_EXECUTION_NONE, LAMBDA_EXECUTION_QUEUED, LAMBDA_EXECUTION_RAN, LAMBDA_EXECUTION_UNKNOWN,
     LAMBDA_OK, execution_number, lambda_status, number,
 };
-use super::text::Terminated;
+use super::text::NulTerminated;
 use super::{handle, text};
-use crate::core::error::Error;
-use crate::core::outcome::{Execution, Outcome, Status};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::status::{Execution, Status};
 
 /// What became of one call. Made by the library, read-only, freed by lambda_result_free. Frozen layout.
 #[repr(C)]
@@ -68,9 +69,9 @@ struct Owned {
 
 #[derive(Default)]
 struct Parts {
-    payload: Option<Terminated>,
-    log: Option<Terminated>,
-    texts: [Option<Terminated>; 8],
+    payload: Option<NulTerminated>,
+    log: Option<NulTerminated>,
+    texts: [Option<NulTerminated>; 8],
 }
 
 /// Given when there is no memory for a result: one for each of LAMBDA_EXECUTION_*, so that at least this is told.
@@ -128,11 +129,11 @@ pub(super) fn give(outcome: Outcome) -> *mut lambda_result {
         duration_us: u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX),
         ..EMPTY
     };
-    let text = |text: Option<String>| text.map(Terminated::text).transpose();
+    let text = |text: Option<String>| text.map(NulTerminated::text).transpose();
     let parts = || {
         Ok(Parts {
-            payload: Some(Terminated::of(outcome.payload)?),
-            log: outcome.log.map(Terminated::of).transpose()?,
+            payload: Some(NulTerminated::of(outcome.payload)?),
+            log: outcome.log.map(NulTerminated::of).transpose()?,
             texts: [
                 text(outcome.function_error)?,
                 text(outcome.error_type)?,
@@ -162,8 +163,8 @@ pub(super) fn give_panic(what: String) -> *mut lambda_result {
 }
 
 fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
-    let pointer = |part: &Option<Terminated>| part.as_ref().map_or(std::ptr::null(), Terminated::as_ptr);
-    let length = |part: &Option<Terminated>| part.as_ref().map_or(0, Terminated::len);
+    let pointer = |part: &Option<NulTerminated>| part.as_ref().map_or(std::ptr::null(), NulTerminated::as_ptr);
+    let length = |part: &Option<NulTerminated>| part.as_ref().map_or(0, NulTerminated::len);
     let execution = public.execution;
     let [function_error, error_type, error_message, throttle_reason, request_id, executed_version, arn, content_type] =
         &parts.texts;
@@ -182,7 +183,7 @@ fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
         content_type: pointer(content_type).cast(),
         ..public
     };
-    let owned = handle::give(Owned { public, parts });
+    let owned = handle::into_raw(Owned { public, parts });
     if owned.is_null() {
         return without_memory(execution);
     }
@@ -221,17 +222,17 @@ unsafe fn copy_parts(from: &lambda_result) -> Result<Parts, ()> {
     let text = |text: *const c_char| match text.is_null() {
         true => Ok(None),
         // SAFETY: not NULL, so NUL-terminated.
-        false => Terminated::copied(unsafe { CStr::from_ptr(text) }.to_bytes()).map(Some),
+        false => NulTerminated::copied(unsafe { CStr::from_ptr(text) }.to_bytes()).map(Some),
     };
     let message = match (from.status, from.error_message.is_null()) {
         (LAMBDA_OK, true) | (_, false) => text(from.error_message)?,
-        (_, true) => Some(Terminated::copied(b"no message")?),
+        (_, true) => Some(NulTerminated::copied(b"no message")?),
     };
     Ok(Parts {
-        payload: Some(Terminated::copied(bytes(from.payload, from.payload_len))?),
+        payload: Some(NulTerminated::copied(bytes(from.payload, from.payload_len))?),
         log: match from.log.is_null() {
             true => None,
-            false => Some(Terminated::copied(bytes(from.log.cast(), from.log_len))?),
+            false => Some(NulTerminated::copied(bytes(from.log.cast(), from.log_len))?),
         },
         texts: [
             text(from.function_error)?,
@@ -254,7 +255,7 @@ unsafe fn copy_parts(from: &lambda_result) -> Result<Parts, ()> {
 pub unsafe extern "C" fn lambda_result_free(result: *mut lambda_result) {
     entry(drop, || {
         if !NO_MEMORY.iter().any(|known| std::ptr::eq(result, &known.0)) {
-            // SAFETY: every other result of this library is the first member of an Owned from handle::give.
+            // SAFETY: every other result of this library is the first member of an Owned from handle::into_raw.
             unsafe { handle::free(result.cast::<Owned>()) };
         }
     });

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use super::guard::entry;
-use crate::core::outcome::{Execution, Status};
+use crate::status::{Execution, Status};
 
 /// What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed.
 pub type lambda_status = i32;

@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, c_char};
 
-use crate::core::error::Error;
-use crate::core::outcome::Status;
+use crate::error::Error;
+use crate::status::Status;
 
 /// A string of the caller's; `None` for NULL. `field` is for the message.
 ///
@@ -63,9 +63,9 @@ pub(super) fn without_nul(text: String) -> String {
 }
 
 /// Bytes with a NUL behind their end.
-pub(super) struct Terminated(Vec<u8>);
+pub(super) struct NulTerminated(Vec<u8>);
 
-impl Terminated {
+impl NulTerminated {
     /// Takes the bytes over. `Err`: no memory.
     pub(super) fn of(mut bytes: Vec<u8>) -> Result<Self, ()> {
         bytes.try_reserve(1).map_err(drop)?;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_inner_nul_does_not_cut_a_string() {
-        let text = Terminated::text("a\0b".into()).unwrap();
+        let text = NulTerminated::text("a\0b".into()).unwrap();
         assert_eq!(text.0, "a\u{fffd}b\0".as_bytes());
         assert_eq!(text.len(), 5);
     }

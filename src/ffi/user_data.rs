@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::engine::{ThisProcess, with_hosts_mask};
+use crate::{driver::caller::run_callers_code, platform::per_process::ThisProcess};
 
 /// Called once with the user_data that came with it.
 pub type lambda_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
@@ -38,7 +38,7 @@ impl Drop for UserData {
         {
             // SAFETY: the host gave this function for this pointer; it is called once, since this is dropped once, and
             // nobody can call back any more.
-            with_hosts_mask(|| unsafe { release(self.pointer) });
+            run_callers_code(|| unsafe { release(self.pointer) });
         }
     }
 }

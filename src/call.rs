@@ -1,0 +1,405 @@
+//! The one path that every call takes: keys, signature, attempt, classification, and perhaps once more.
+//!
+//! A call is driven from outside and may be dropped at any await: its progress stands in [`Call`], so that whoever ends
+//! it, at its deadline or because the caller says so, can still tell the truth about it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_smithy_runtime_api::client::identity::Identity;
+
+use crate::config::config::RetryMode;
+use crate::config::credentials;
+use crate::config::settings::Settings;
+use crate::credentials::cache::{self, CacheLookup, CredentialsCache, Turn};
+use crate::credentials::source::Source;
+use crate::error::Error;
+use crate::http::body::SentTracker;
+use crate::http::signing;
+use crate::http::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
+use crate::log::target;
+use crate::outcome::Outcome;
+use crate::request::fields::InvocationType;
+use crate::request::http::HttpRequest;
+use crate::request::invocation::Invocation;
+use crate::response::classification::{Classification, RetryHint};
+use crate::response::response::{Body, Head};
+use crate::retry::clock::{self, Clock};
+use crate::retry::policy;
+use crate::retry::quota::RetryQuota;
+use crate::status::{Execution, Status};
+
+/// A payload of this size has left before any server answers it.
+const SENT_BY_NOW: usize = 16 * 1024;
+
+/// What the calls of a client share.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) source: &'a Source,
+    pub(crate) retry_quota: &'a RetryQuota,
+    pub(crate) clock: &'a Clock,
+    pub(crate) credentials_cache: &'a CredentialsCache,
+}
+
+/// One call, from its first attempt to its outcome.
+pub(crate) struct Call<'a> {
+    shared: Shared<'a>,
+    request: HttpRequest,
+    mode: RetryMode,
+    started: Instant,
+    timeout: Duration,
+    phase: Phase,
+    attempts: u32,
+    unknown_attempts: u32,
+    /// The highest of the attempts that are over.
+    execution: Execution,
+    clock_was_set: bool,
+    /// The keys of the last attempt.
+    signed_with: Option<Identity>,
+    /// The service took the keys of the last attempt for expired: the next one needs others.
+    needs_other_keys: bool,
+    asked_for_other_keys: bool,
+    /// What the host's callback has just said.
+    from_host: Option<Result<Identity, Error>>,
+    /// The time of the last attempt's signature.
+    signed_at: SystemTime,
+    /// What "the last answer" means over several attempts, of which the last may have had none.
+    last_answer: Option<LastAnswer>,
+}
+
+/// Of the last attempt that got one.
+struct LastAnswer {
+    http_status: u16,
+    retry_after: Option<Duration>,
+    request_id: Option<String>,
+}
+
+/// Where a call stands.
+enum Phase {
+    /// For a connection.
+    Waiting,
+    /// For credentials.
+    Keys,
+    /// An attempt is under way; the head of its answer once that came.
+    Attempt { witness: SentTracker, head: Option<Head> },
+    /// Between two attempts; what the last one came to.
+    BackingOff(Outcome),
+}
+
+/// Why an attempt cannot be made now.
+enum Pause<'a> {
+    /// No descriptor was left.
+    NoDescriptors(Failure),
+    AskCaller(Turn<'a>),
+}
+
+/// How far a call got on one worker.
+#[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
+pub(crate) enum Step<'a> {
+    Done(Outcome),
+    /// It needs keys that only the host can give; goes on after [`Call::resume_with_credentials`].
+    AskCaller(Turn<'a>),
+    /// There was no descriptor for its connection: it can go on when others have let go of theirs.
+    NoDescriptors(Failure),
+}
+
+impl<'a> Call<'a> {
+    /// Refuses what cannot be sent.
+    pub(crate) fn new(shared: Shared<'a>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+        let request = HttpRequest::new(invocation, shared.settings)?;
+        Ok(Self {
+            mode: invocation.retry.unwrap_or(shared.settings.retry.value),
+            timeout: invocation
+                .timeout
+                .unwrap_or_else(|| shared.settings.timeout(request.kind == InvocationType::RequestResponse)),
+            shared,
+            request,
+            started,
+            phase: Phase::Waiting,
+            attempts: 0,
+            unknown_attempts: 0,
+            execution: Execution::None,
+            clock_was_set: false,
+            signed_with: None,
+            needs_other_keys: false,
+            asked_for_other_keys: false,
+            from_host: None,
+            signed_at: SystemTime::UNIX_EPOCH,
+            last_answer: None,
+        })
+    }
+
+    /// When it ends at the latest; `None`: beyond what a clock can count.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.started.checked_add(self.timeout)
+    }
+
+    /// Goes on until there is an outcome.
+    pub(crate) async fn run(&mut self, transport: &Transport) -> Step<'a> {
+        loop {
+            let classification = match self.attempt(transport).await {
+                Ok(classification) => classification,
+                Err(Pause::NoDescriptors(failure)) => {
+                    self.phase = Phase::Waiting;
+                    self.attempts -= 1;
+                    return Step::NoDescriptors(failure);
+                }
+                Err(Pause::AskCaller(turn)) => return Step::AskCaller(turn),
+            };
+            let wait = self.wait_before_next(&classification);
+            self.tell(&classification.outcome, wait);
+            self.count(classification.outcome.execution);
+            let Some(wait) = wait else {
+                return Step::Done(self.finish(classification.outcome));
+            };
+            let outcome = classification.outcome;
+            if outcome.http_status != 0 {
+                self.last_answer = Some(LastAnswer {
+                    http_status: outcome.http_status,
+                    retry_after: outcome.retry_after,
+                    request_id: outcome.request_id.clone(),
+                });
+            }
+            self.phase = Phase::BackingOff(outcome);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// What the host said to [`Step::AskCaller`].
+    pub(crate) fn resume_with_credentials(&mut self, keys: Result<Identity, Error>) {
+        self.from_host = Some(keys);
+    }
+
+    /// Whether the request may still be on its way after its answer has come, as that of a refused upload is.
+    pub(crate) fn may_still_be_sending(&self) -> bool {
+        self.request.payload.len() > SENT_BY_NOW
+    }
+
+    /// Ends the call because there is nobody to wait for: its own worker found no descriptor.
+    pub(crate) fn end_without_descriptors(&mut self, failure: Failure) -> Outcome {
+        self.attempts += 1;
+        let classification = Classification::without_answer(failure, false, &self.request);
+        self.finish(classification.outcome)
+    }
+
+    /// Ends the call because no worker could be had.
+    pub(crate) fn end_without_engine(&mut self, error: &Error) -> Outcome {
+        self.finish(Outcome::refused(error))
+    }
+
+    /// Ends the call where it stands: at its deadline ([`Status::Timeout`]) or for the caller ([`Status::Cancelled`]).
+    pub(crate) fn end(&mut self, status: Status) -> Outcome {
+        let why = match status {
+            Status::Timeout => format!("the call's deadline of {} ms passed", self.timeout.as_millis()),
+            _ => "the caller ended the call".to_owned(),
+        };
+        let host = &self.request.host;
+        let outcome = match std::mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::Waiting => {
+                Outcome::without_answer(status, Execution::None, format!("{why} before its request was sent to {host}"))
+            }
+            Phase::Keys => {
+                let message = format!("{why} while credentials were being loaded ({})", self.shared.source);
+                Outcome::without_answer(status, Execution::None, message)
+            }
+            Phase::BackingOff(last) => {
+                let message = match &last.error_message {
+                    Some(last) => format!("{why} while waiting to try again after: {last}"),
+                    None => why,
+                };
+                Outcome { status, error_message: Some(message), execution: Execution::None, ..last }
+            }
+            Phase::Attempt { head: Some(head), .. } => {
+                let why = format!("{why} while the answer was being read");
+                head.classify(Body::Broken { partial: Vec::new(), status, why }).outcome
+            }
+            Phase::Attempt { witness, head: None } if witness.may_have_left() => {
+                let message =
+                    format!("{why} while waiting for the answer of {host}; nobody knows whether the function ran");
+                Outcome::without_answer(status, Execution::Unknown, message)
+            }
+            Phase::Attempt { .. } => {
+                Outcome::without_answer(status, Execution::None, format!("{why} while connecting to {host}"))
+            }
+        };
+        self.count(outcome.execution);
+        self.finish(outcome)
+    }
+
+    /// One attempt, to its classification.
+    async fn attempt(&mut self, transport: &Transport) -> Result<Classification, Pause<'a>> {
+        let settings = self.shared.settings;
+        let asked = match self.from_host.take() {
+            Some(keys) => keys.map(CacheLookup::Found),
+            None => {
+                let (now, deadline) = (self.shared.clock.now(), self.deadline());
+                if matches!(self.phase, Phase::Waiting) {
+                    self.phase = Phase::Keys;
+                }
+                self.shared.credentials_cache.current(settings, self.shared.source, transport, now, deadline).await
+            }
+        };
+        let identity = match asked {
+            Ok(CacheLookup::Found(identity)) => identity,
+            Ok(CacheLookup::AskCaller(turn)) => return Err(Pause::AskCaller(turn)),
+            Err(error) => return Ok(self.without_keys(&error)),
+        };
+        if std::mem::take(&mut self.needs_other_keys)
+            && self.signed_with.as_ref().is_some_and(|before| cache::are_same(before, &identity))
+            && let Phase::BackingOff(last) = std::mem::replace(&mut self.phase, Phase::Waiting)
+        {
+            return Ok(Classification::end(last));
+        }
+        self.signed_at = self.shared.clock.now();
+        let headers = match signing::signed_headers(&self.request, &identity, self.signed_at) {
+            Ok(headers) => headers,
+            Err(error) => return Ok(Classification::refused(&error)),
+        };
+        self.attempts += 1;
+        settings.log.debug(target::CALL, || {
+            format!("attempt {}: {} to {}", self.attempts, self.request.kind.as_str(), self.request.host)
+        });
+        self.signed_with = Some(identity.clone());
+        let witness = SentTracker::default();
+        self.phase = Phase::Attempt { witness: witness.clone(), head: None };
+        let sent = transport
+            .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), witness.clone())
+            .await;
+        Ok(match sent {
+            Ok(answer) => self.read(answer, witness, &identity).await,
+            Err(failure) => match (failure.kind, witness.may_have_left()) {
+                (FailureKind::NoDescriptors, false) => return Err(Pause::NoDescriptors(failure)),
+                (_, may_have_left) => Classification::without_answer(failure, may_have_left, &self.request),
+            },
+        })
+    }
+
+    /// There are no keys. After an attempt whose keys had expired, that attempt's outcome says more.
+    fn without_keys(&mut self, error: &Error) -> Classification {
+        let needed_others = std::mem::take(&mut self.needs_other_keys);
+        match std::mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::BackingOff(last) if needed_others => {
+                let said = last.error_message.as_deref().unwrap_or_default();
+                let message = format!("{said}; and new credentials were not to be had: {}", error.message());
+                Classification::end(Outcome { error_message: Some(message), ..last })
+            }
+            _ => Classification::refused(error),
+        }
+    }
+
+    async fn read(&mut self, mut answer: Answer, witness: SentTracker, identity: &Identity) -> Classification {
+        let head =
+            Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
+        self.shared.settings.log.trace(target::CALL, || {
+            format!("the head of an answer came: HTTP {}, {} headers", head.status, head.headers.len())
+        });
+        let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
+            return head.classify(Body::Complete(Vec::new()));
+        };
+        self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
+        let mut bytes = Vec::new();
+        let body = match answer.read(limit, &mut bytes).await {
+            Ok(()) => Body::Complete(bytes),
+            Err(failure) => {
+                let (status, why) = match failure {
+                    BodyFailure::Io(why) => (Status::Io, why),
+                    BodyFailure::TooLarge => {
+                        (Status::TooLarge, format!("it is longer than max_response_bytes, {}", limit.bytes))
+                    }
+                    BodyFailure::NoMemory => (Status::NoMemory, "there is no memory for it".to_owned()),
+                };
+                Body::Broken { partial: bytes, status, why }
+            }
+        };
+        if !head.is_error() {
+            return head.classify(body);
+        }
+        // AWS's answer to a wrong signature repeats the headers that it saw: the session token does not get into a
+        // message, neither as it stands in the body nor as it is read from there.
+        let mut classification = head.classify(body.map(|bytes| credentials::redact(identity, bytes)));
+        let outcome = &mut classification.outcome;
+        for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
+            *text = text.take().map(|text| credentials::redact_text(identity, text));
+        }
+        classification
+    }
+
+    /// How long to wait for the next attempt; `None`: there is none.
+    fn wait_before_next(&mut self, classification: &Classification) -> Option<Duration> {
+        if matches!(classification.outcome.status, Status::Ok | Status::FunctionError) {
+            self.shared.retry_quota.refill();
+            return None;
+        }
+        let max_attempts = self.shared.settings.max_attempts.value;
+        let may_try = self.mode != RetryMode::None && self.attempts < max_attempts;
+        if classification.again == RetryHint::WithNewCredentials {
+            // Keys that never change will not do it.
+            let worth_it = may_try
+                && !std::mem::replace(&mut self.asked_for_other_keys, true)
+                && !matches!(self.shared.source, Source::Static(_));
+            return match &self.signed_with {
+                Some(rejected) if worth_it => {
+                    self.shared.credentials_cache.reject(rejected);
+                    self.needs_other_keys = true;
+                    Some(Duration::ZERO)
+                }
+                _ => None,
+            };
+        }
+        if let RetryHint::WithClockSet { date, tolerance } = classification.again {
+            // Not by what the clock says now: another call may have set it right since this one was signed.
+            let worth_it = may_try && !self.clock_was_set && clock::difference(self.signed_at, date) > tolerance;
+            if worth_it {
+                self.shared.clock.set(date);
+                self.clock_was_set = true;
+                return Some(Duration::ZERO);
+            }
+        }
+        let retry = policy::decide(self.mode, self.attempts, max_attempts, classification, fastrand::f64())?;
+        // A wait that does not end before the deadline ends the call at once, with what is known.
+        let in_time = match (self.deadline(), Instant::now().checked_add(retry.wait)) {
+            (Some(deadline), Some(next)) => next < deadline,
+            (deadline, _) => deadline.is_none(),
+        };
+        (in_time && self.shared.retry_quota.take(retry.tokens)).then_some(retry.wait)
+    }
+
+    fn tell(&self, outcome: &Outcome, wait: Option<Duration>) {
+        self.shared.settings.log.debug(target::CALL, || {
+            let said = outcome.error_message.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
+            let next = wait.map(|wait| format!("; again in {} ms", wait.as_millis())).unwrap_or_default();
+            let (status, execution) = (outcome.status, outcome.execution);
+            format!(
+                "attempt {}: {status:?}, execution {execution:?}, HTTP {}{said}{next}",
+                self.attempts, outcome.http_status
+            )
+        });
+    }
+
+    fn count(&mut self, execution: Execution) {
+        self.execution = self.execution.max(execution);
+        self.unknown_attempts += u32::from(execution == Execution::Unknown);
+    }
+
+    fn finish(&mut self, mut outcome: Outcome) -> Outcome {
+        self.phase = Phase::Waiting;
+        if let (0, Some(last)) = (outcome.http_status, self.last_answer.take()) {
+            (outcome.http_status, outcome.retry_after, outcome.request_id) =
+                (last.http_status, last.retry_after, last.request_id);
+        }
+        if !matches!(outcome.status, Status::Ok | Status::FunctionError) {
+            self.shared.settings.log.error(target::CALL, || {
+                let said = outcome.error_message.as_deref().unwrap_or_default();
+                let execution = self.execution.max(outcome.execution);
+                format!("a call to {} failed: {:?}, execution {execution:?}: {said}", self.request.host, outcome.status)
+            });
+        }
+        Outcome {
+            execution: self.execution.max(outcome.execution),
+            attempts: self.attempts,
+            unknown_attempts: self.unknown_attempts,
+            duration: self.started.elapsed(),
+            ..outcome
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Where a call goes.
+
+use url::Url;
+
+use crate::config::region;
+use crate::error::Error;
+
+/// More than any endpoint needs.
+const MAX_URL_BYTES: usize = 2_048;
+
+/// The kinds of endpoints that AWS has beside the plain one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// With FIPS 140 cryptography.
+    pub(crate) fips: bool,
+    /// With IPv6 addresses too.
+    pub(crate) dual_stack: bool,
+}
+
+/// The root of the Lambda API for one region, or a custom one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Scheme, authority and path prefix, without a slash at its end.
+    base: String,
+    /// Host, and the port unless it is the scheme's own: what HTTP's Host header says.
+    pub(crate) host: String,
+    /// Found by AWS's rules, not given: an answer from there must look like Lambda's.
+    pub(crate) resolved_here: bool,
+}
+
+impl Endpoint {
+    /// `https://lambda[-fips].REGION.SUFFIX`. `region` has passed [`region::check`].
+    pub(crate) fn of_region(region: &str, variant: Variant) -> Self {
+        let partition = region::partition_of(region);
+        let service = if variant.fips { "lambda-fips" } else { "lambda" };
+        let suffix = if variant.dual_stack { partition.dual_stack_suffix } else { partition.dns_suffix };
+        let host = format!("{service}.{region}.{suffix}");
+        Self { base: format!("https://{host}"), host, resolved_here: true }
+    }
+
+    /// A URL from a setter or the environment; `origin` names it in messages, which never repeat the URL itself: a
+    /// password may stand in it.
+    pub(crate) fn custom(origin: &str, url: &str) -> Result<Self, Error> {
+        let refuse =
+            |why: &str| Err(Error::argument(format!("{origin}: {why}; expected http(s)://host[:port][/path]")));
+        if url.len() > MAX_URL_BYTES {
+            return refuse(&format!("is {} bytes long", url.len()));
+        }
+        let url = match Url::parse(url) {
+            Ok(url) => url,
+            Err(error) => return refuse(&format!("is no URL ({error})")),
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("is neither http nor https");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("holds a user name or a password, which Lambda has no use for");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("holds a query or a fragment");
+        }
+        let Some(name) = url.host_str() else { return refuse("names no host") };
+        let host = match url.port() {
+            Some(port) => format!("{name}:{port}"),
+            None => name.to_owned(),
+        };
+        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), host, resolved_here: false })
+    }
+
+    /// The full URL of a path that begins with a slash.
+    pub(crate) fn url(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.base)
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+}
+
+/// Refuses what is no http or https URL with a host, or holds what no endpoint has a use for; a query it may have.
+pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
+    let without_query = url.split_once('?').map_or(url, |(before, _)| before);
+    Endpoint::custom(origin, without_query).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn custom_endpoints_keep_port_and_prefix() {
+        for (given, url, host) in [
+            ("http://localhost:4566", "http://localhost:4566/x", "localhost:4566"),
+            ("http://localhost:80/", "http://localhost/x", "localhost"),
+            ("https://HOST:443/a/b/", "https://host/a/b/x", "host"),
+            ("http://[::1]:9", "http://[::1]:9/x", "[::1]:9"),
+        ] {
+            let endpoint = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap();
+            assert_eq!((endpoint.url("/x").as_str(), endpoint.host.as_str()), (url, host));
+            assert!(!endpoint.resolved_here);
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_without_repeating_it() {
+        for given in
+            ["", "localhost:4566", "ftp://h", "http://", "http://u:hunter2@h", "http://h/?hunter2", "http://h/#hunter2"]
+        {
+            let error = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap_err();
+            assert!(
+                error.message().starts_with("AWS_ENDPOINT_URL: ") && !error.message().contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn endpoints_and_partitions_of_regions_are_those_of_awss_rules() {
+        let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/endpoints.json")).unwrap();
+        let regions = vectors["regions"].as_object().unwrap();
+        assert!(regions.len() > 80);
+        for (region, expected) in regions {
+            region::check("region", region).unwrap();
+            assert_eq!(region::partition_of(region).name, expected["partition"], "{region}");
+            for (name, fips, dual_stack) in [
+                ("plain", false, false),
+                ("fips", true, false),
+                ("dual_stack", false, true),
+                ("fips_dual_stack", true, true),
+            ] {
+                let endpoint = Endpoint::of_region(region, Variant { fips, dual_stack });
+                assert_eq!(endpoint.url(""), expected[name], "{region}");
+                assert_eq!(endpoint.url(""), format!("https://{}", endpoint.host));
+                assert!(endpoint.resolved_here);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Wing `config`: what can be set, where settings are looked for, and which ones hold.
+
+#![forbid(unsafe_code)]
+
+#[expect(clippy::module_inception, reason = "the wing is named after its central noun")]
+pub(crate) mod config;
+pub(crate) mod credentials;
+pub(crate) mod describe;
+pub(crate) mod endpoint;
+pub(crate) mod environment;
+pub(crate) mod lookup;
+pub(crate) mod profile;
+pub(crate) mod proxy;
+pub(crate) mod region;
+pub(crate) mod setting;
+pub(crate) mod settings;
+pub(crate) mod tls;
+pub(crate) mod user_agent;

@@ -1,0 +1,138 @@
+//! Regions and partitions: which region may stand in a host name, and which partition it belongs to.
+
+use crate::error::{Error, quoted};
+
+/// A part of AWS with its own domain. Source: the partitions of AWS's endpoint rules.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// As in an ARN.
+    pub(crate) name: &'static str,
+    /// What stands before `-word-digits` in the names of its regions.
+    region_prefixes: &'static [&'static str],
+    /// What follows `lambda.REGION.` in the names of its endpoints.
+    pub(crate) dns_suffix: &'static str,
+    /// The same for endpoints with IPv6 addresses.
+    pub(crate) dual_stack_suffix: &'static str,
+}
+
+/// A region that no pattern matches is treated as one of the first.
+const PARTITIONS: &[Partition] = &[
+    Partition {
+        name: "aws",
+        region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
+        dns_suffix: "amazonaws.com",
+        dual_stack_suffix: "api.aws",
+    },
+    Partition {
+        name: "aws-cn",
+        region_prefixes: &["cn"],
+        dns_suffix: "amazonaws.com.cn",
+        dual_stack_suffix: "api.amazonwebservices.com.cn",
+    },
+    Partition {
+        name: "aws-us-gov",
+        region_prefixes: &["us-gov"],
+        dns_suffix: "amazonaws.com",
+        dual_stack_suffix: "api.aws",
+    },
+    Partition {
+        name: "aws-eusc",
+        region_prefixes: &["eusc-de"],
+        dns_suffix: "amazonaws.eu",
+        dual_stack_suffix: "api.amazonwebservices.eu",
+    },
+    Partition {
+        name: "aws-iso",
+        region_prefixes: &["us-iso"],
+        dns_suffix: "c2s.ic.gov",
+        dual_stack_suffix: "api.aws.ic.gov",
+    },
+    Partition {
+        name: "aws-iso-b",
+        region_prefixes: &["us-isob"],
+        dns_suffix: "sc2s.sgov.gov",
+        dual_stack_suffix: "api.aws.scloud",
+    },
+    Partition {
+        name: "aws-iso-e",
+        region_prefixes: &["eu-isoe"],
+        dns_suffix: "cloud.adc-e.uk",
+        dual_stack_suffix: "api.cloud-aws.adc-e.uk",
+    },
+    Partition {
+        name: "aws-iso-f",
+        region_prefixes: &["us-isof"],
+        dns_suffix: "csp.hci.ic.gov",
+        dual_stack_suffix: "api.aws.hci.ic.gov",
+    },
+];
+
+/// The partition of a region: the one whose pattern `prefix-word-digits` it matches or whose `NAME-global` it is, else
+/// `aws`.
+pub(crate) fn partition_of(region: &str) -> &'static Partition {
+    let matches = |partition: &&Partition| {
+        partition.region_prefixes.iter().any(|prefix| {
+            let rest = region.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-'));
+            let Some((word, digits)) = rest.and_then(|rest| rest.split_once('-')) else { return false };
+            !word.is_empty()
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !digits.is_empty()
+                && digits.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    // The pseudo-regions that AWS's data list one by one.
+    let is_global = |partition: &&Partition| region.strip_suffix("-global") == Some(partition.name);
+    PARTITIONS.iter().find(|partition| matches(partition) || is_global(partition)).unwrap_or(&PARTITIONS[0])
+}
+
+/// Refuses what must not become part of a host name. `origin` says where the value came from.
+pub(crate) fn check(origin: &str, region: &str) -> Result<(), Error> {
+    let label = (1..=63).contains(&region.len())
+        && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !region.starts_with('-')
+        && !region.ends_with('-');
+    if label {
+        Ok(())
+    } else {
+        Err(Error::argument(format!(
+            "{origin}: {} is no region: expected 1 to 63 of a-z, 0-9 and '-', such as us-east-1",
+            quoted(region)
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_belong_to_their_partitions() {
+        for (region, partition) in [
+            ("us-east-1", "aws"),
+            ("ap-southeast-7", "aws"),
+            ("mx-central-1", "aws"),
+            ("cn-northwest-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("eusc-de-east-1", "aws-eusc"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+            ("moon-base-1", "aws"),
+            ("local", "aws"),
+        ] {
+            assert_eq!(partition_of(region).name, partition, "{region}");
+        }
+    }
+
+    #[test]
+    fn only_a_host_label_is_a_region() {
+        for region in ["us-east-1", "local", "x", &"a".repeat(63)] {
+            assert!(check("AWS_REGION", region).is_ok(), "{region}");
+        }
+        for region in ["", "-a", "a-", "US-EAST-1", "us east 1", "a.b", "evil.example/", "a@b", "é", &"a".repeat(64)] {
+            let error = check("AWS_REGION", region).unwrap_err();
+            assert!(error.message().starts_with("AWS_REGION: "), "{error}");
+        }
+    }
+}

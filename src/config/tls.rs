@@ -1,0 +1,127 @@
+//! Whom to trust. TLS 1.2 or later, certificates always verified.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::environment::Environment;
+use crate::config::profile::Profiles;
+use crate::config::setting::{Origin, Setting};
+use crate::error::Error;
+
+/// Sessions kept for resumption by one process's connections.
+const SESSIONS: usize = 64;
+
+/// The TLS settings that all connections of a client share.
+#[derive(Debug)]
+pub(crate) struct Tls(ClientConfig);
+
+/// Where trusted certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// A PEM file instead of the system's.
+    File(PathBuf),
+    /// What the system trusts; SSL_CERT_FILE and SSL_CERT_DIR replace that.
+    System,
+}
+
+impl Trust {
+    pub(crate) fn resolve(
+        set: Option<&str>,
+        environment: &Environment<'_>,
+        profiles: &Profiles,
+    ) -> Result<Setting<Self>, Error> {
+        let file = |path: PathBuf, origin| Ok(Setting::new(Self::File(path), origin));
+        if let Some(path) = set {
+            return file(path.into(), Origin::Setter("ca_bundle"));
+        }
+        if let Some(path) = environment.path("AWS_CA_BUNDLE") {
+            return file(path, Origin::Variable("AWS_CA_BUNDLE"));
+        }
+        if let Some(found) = profiles.selected("ca_bundle") {
+            return file(environment.expand(found.value.into()), found.origin);
+        }
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            if environment.path(name).is_some() {
+                return Ok(Setting::new(Self::System, Origin::Variable(name)));
+            }
+        }
+        Ok(Setting::new(Self::System, Origin::System))
+    }
+}
+
+/// What was found where [`Trust`] says.
+pub(crate) struct Found {
+    pub(crate) tls: Tls,
+    /// The system trusts nobody: Mozilla's roots, which are part of this library, took the place of its own.
+    pub(crate) is_built_in: bool,
+}
+
+impl Tls {
+    /// Reads files.
+    pub(crate) fn load(trust: &Setting<Trust>) -> Result<Found, Error> {
+        let (roots, is_built_in) = match (&trust.value, &trust.origin) {
+            (Trust::File(path), origin) => (of_file(path, &origin.field())?, false),
+            (Trust::System, Origin::Variable(name)) => (of_system(Some(name))?, false),
+            (Trust::System, _) => match of_system(None)? {
+                roots if roots.is_empty() => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), true),
+                roots => (roots, false),
+            },
+        };
+        Ok(Found { tls: Self::with_roots(roots)?, is_built_in })
+    }
+
+    /// For clients that never speak TLS: trusts nobody, reads nothing.
+    pub(crate) fn unused() -> Result<Self, Error> {
+        Self::with_roots(RootCertStore::empty())
+    }
+
+    fn with_roots(roots: RootCertStore) -> Result<Self, Error> {
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(config))
+    }
+
+    /// The same trust with a session cache of its own: a cache must not cross a fork, its lock may be held there.
+    pub(crate) fn with_own_sessions(&self) -> ClientConfig {
+        let mut config = self.0.clone();
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        config
+    }
+}
+
+fn of_file(path: &PathBuf, field: &str) -> Result<RootCertStore, Error> {
+    let refuse = |why: String| {
+        Error::config(format!("{field}: {}: {why}; expected a file of certificates in PEM form", path.display()))
+    };
+    // Read first: PEM's own error says "io error" and not which.
+    let text = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    let mut roots = RootCertStore::empty();
+    // As of the system's: an odd old one among many is passed over.
+    roots.add_parsable_certificates(certificates.map_err(|error| refuse(error.to_string()))?);
+    if roots.is_empty() { Err(refuse("holds no certificate".to_owned())) } else { Ok(roots) }
+}
+
+/// `variable` says where the system's certificates are, if the environment does: then there must be some.
+fn of_system(variable: Option<&str>) -> Result<RootCertStore, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Trust stores hold odd old certificates; those that can be read are enough.
+    roots.add_parsable_certificates(found.certs);
+    match variable {
+        Some(variable) if roots.is_empty() => {
+            let why = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let why = if why.is_empty() { "holds no certificate" } else { &why };
+            Err(Error::config(format!("{variable}: {why}; expected certificates in PEM form")))
+        }
+        _ => Ok(roots),
+    }
+}

@@ -1,0 +1,52 @@
+//! Who calls, in the words of HTTP's User-Agent. Source of the form: the AWS SDKs' User-Agent specification.
+
+use crate::error::{Error, quoted};
+
+/// AWS cuts longer ones.
+const MAX_APP_ID: usize = 50;
+
+/// `app_id` is as it came from the environment or a profile: what no header takes becomes `-`, as other AWS tools do it.
+pub(crate) fn user_agent(app_id: Option<&str>) -> String {
+    let this = concat!("lambda_invoke/", env!("CARGO_PKG_VERSION"));
+    let system = format!("{this} os/{} md/arch#{} lang/rust", std::env::consts::OS, std::env::consts::ARCH);
+    match app_id {
+        Some(id) => {
+            let id: String = id.chars().take(MAX_APP_ID).map(|c| if is_allowed(c) { c } else { '-' }).collect();
+            format!("{system} app/{id}")
+        }
+        None => system,
+    }
+}
+
+/// Refuses what would not arrive as it is.
+pub(crate) fn check_app_id(origin: &str, id: &str) -> Result<(), Error> {
+    if (1..=MAX_APP_ID).contains(&id.len()) && id.chars().all(is_allowed) {
+        Ok(())
+    } else {
+        Err(Error::argument(format!(
+            "{origin}: {} is no application id: expected 1 to {MAX_APP_ID} of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~",
+            quoted(id)
+        )))
+    }
+}
+
+/// HTTP's token characters.
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_is_named_in_characters_that_a_header_takes() {
+        assert!(user_agent(None).starts_with("lambda_invoke/"));
+        assert!(user_agent(Some("my app/1")).ends_with(" app/my-app-1"));
+        assert!(user_agent(Some(&"x".repeat(60))).ends_with(&format!(" app/{}", "x".repeat(50))));
+        assert!(check_app_id("app_id", "orders.v2").is_ok());
+        for id in ["", "a b", "a/b", "\u{e9}", &"x".repeat(51)] {
+            assert!(check_app_id("app_id", id).unwrap_err().message().starts_with("app_id: "), "{id}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Wing `driver`: who makes a call progress, on which thread, and until when.
+
+pub(crate) mod blocking;
+pub(crate) mod caller;
+pub(crate) mod deadline;
+pub(crate) mod fork_barrier;
+pub(crate) mod pool;
+pub(crate) mod thread_exit;
+pub(crate) mod worker;

@@ -1,0 +1,7 @@
+//! Wing `http`: one signed HTTP exchange. Nothing outside `transport` names reqwest.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod body;
+pub(crate) mod signing;
+pub(crate) mod transport;

@@ -1,0 +1,348 @@
+//! One HTTP exchange. Nothing above this file names reqwest.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::config::config::default;
+use crate::config::proxy::{Proxies, Proxy};
+use crate::config::setting::Setting;
+use crate::error::Error;
+use crate::http::body::{Payload, SentTracker};
+use crate::platform_api::{LookupError, LookupErrorKind, Platform};
+use crate::request::http::METHOD;
+use crate::status::Status;
+
+/// How an exchange ended without an answer. Whether the request may have left, its [`SentTracker`] knows.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    Resolve {
+        permanent: bool,
+    },
+    Connect {
+        timeout: bool,
+    },
+    Tls {
+        certificate: bool,
+    },
+    Io,
+    Protocol,
+    NoDescriptors,
+    /// The proxy wants a user and a password, or others.
+    ProxyAuthentication,
+}
+
+/// hyper-util's words for where a connection failed. Its types are not public; tests/proxy.rs holds it to them.
+const TCP: &str = "tcp connect error";
+const DNS: &str = "dns error";
+const TUNNEL: &str = "tunnel error";
+const TUNNEL_NOT_BEGUN: &str = "tunnel error: failed to create underlying connection";
+const TUNNEL_WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
+const SOCKS: &str = "SOCKS error";
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
+
+/// How long a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u64,
+    /// Otherwise what is longer is cut there.
+    pub(crate) longer_is_refused: bool,
+}
+
+/// Why a body did not come to its end.
+#[derive(Debug)]
+pub(crate) enum BodyFailure {
+    Io(String),
+    TooLarge,
+    NoMemory,
+}
+
+/// What connections are made with.
+#[derive(Clone)]
+pub(crate) struct ConnectorSettings {
+    /// Of one connection.
+    pub(crate) timeout: Duration,
+    pub(crate) tls: rustls::ClientConfig,
+    pub(crate) platform: Arc<dyn Platform>,
+}
+
+/// The connections of one worker.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    client: reqwest::Client,
+    connector: ConnectorSettings,
+    proxies: Proxies,
+}
+
+/// The head of an answer and the way to its body.
+pub(crate) struct Answer(reqwest::Response);
+
+impl Transport {
+    pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, Error> {
+        let failed = |error: reqwest::Error| {
+            Error::new(Status::Internal, format!("the HTTP client could not be made: {}", chain(&error)))
+        };
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(connector.tls.clone())
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .dns_resolver(Arc::new(DnsResolver(Arc::clone(&connector.platform))))
+            .connect_timeout(connector.timeout)
+            .tcp_nodelay(true)
+            .tcp_keepalive(default::TCP_KEEPALIVE)
+            .tcp_keepalive_interval(default::TCP_KEEPALIVE_INTERVAL)
+            .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(default::IDLE_TIMEOUT);
+        let url = |proxy: &Setting<Option<Proxy>>| proxy.value.as_ref().map(|proxy| proxy.url.clone());
+        let http = url(&proxies.http).map(reqwest::Proxy::http);
+        let https = url(&proxies.https).map(reqwest::Proxy::https);
+        for proxy in [http, https].into_iter().flatten() {
+            let exceptions = proxies.exceptions().and_then(reqwest::NoProxy::from_string);
+            builder = builder.proxy(proxy.map_err(failed)?.no_proxy(exceptions));
+        }
+        #[cfg(target_os = "linux")]
+        let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
+        Ok(Self { client: builder.build().map_err(failed)?, connector, proxies: proxies.clone() })
+    }
+
+    /// Connections of its own, made in the same way, through other proxies.
+    pub(crate) fn sibling(&self, proxies: &Proxies) -> Result<Self, Error> {
+        Self::new(self.connector.clone(), proxies)
+    }
+
+    /// What the operating system does for it.
+    pub(crate) fn platform(&self) -> &Arc<dyn Platform> {
+        &self.connector.platform
+    }
+
+    /// One exchange that no call depends on for evidence.
+    pub(crate) async fn fetch(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let (parsed, host) = address(url)?;
+        let mut request = reqwest::Request::new(method, parsed);
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(reqwest::Body::from(body));
+        }
+        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, &host, &error))
+    }
+
+    /// Sends a request and waits for the head of its answer. `host` is for messages.
+    pub(crate) async fn send(
+        &self,
+        url: &str,
+        host: &str,
+        mut headers: HeaderMap,
+        payload: Bytes,
+        witness: SentTracker,
+    ) -> Result<Answer, Failure> {
+        let (parsed, _) = address(url)?;
+        // hyper leaves it out for an empty body, and some servers want it for a POST.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
+        let mut request = reqwest::Request::new(METHOD, parsed);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness)));
+        let mut answer =
+            self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, host, &error))?;
+        match self.proxy_of(url) {
+            // Of a plain request to a proxy; of a tunnel it never becomes an answer.
+            Some(proxy) if answer.status() == PROXY_AUTHENTICATION_REQUIRED => {
+                drop(answer.headers());
+                Err(Failure {
+                    kind: FailureKind::ProxyAuthentication,
+                    message: format!("could not connect to {host}: {}", wants_password(proxy)),
+                })
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    fn proxy_of(&self, url: &str) -> Option<&Proxy> {
+        self.proxies.of(url)?.value.as_ref()
+    }
+
+    fn failure(&self, url: &str, host: &str, error: &reqwest::Error) -> Failure {
+        let proxy = self.proxy_of(url);
+        let (kind, what) = self.tell_apart(url.starts_with("https:"), error);
+        let through = proxy.map(|proxy| format!(" through the proxy {}", proxy.host())).unwrap_or_default();
+        let why = match (kind, proxy) {
+            (FailureKind::ProxyAuthentication, Some(proxy)) => wants_password(proxy),
+            _ => chain(error),
+        };
+        Failure { kind, message: format!("{what} {host}{through}: {why}") }
+    }
+
+    /// Reads the kind of a failure off the errors below it.
+    fn tell_apart(&self, is_https: bool, error: &reqwest::Error) -> (FailureKind, &'static str) {
+        for cause in causes(error) {
+            if let Some(error) = cause.downcast_ref::<LookupError>() {
+                let kind = match error.kind {
+                    LookupErrorKind::Permanent => FailureKind::Resolve { permanent: true },
+                    LookupErrorKind::Passing => FailureKind::Resolve { permanent: false },
+                    LookupErrorKind::NoDescriptors => FailureKind::NoDescriptors,
+                };
+                return (kind, "could not look up the name of");
+            }
+            if let Some(error) = cause.downcast_ref::<io::Error>()
+                && self.connector.platform.is_out_of_descriptors(error)
+            {
+                return (FailureKind::NoDescriptors, "no file descriptor was left for a connection to");
+            }
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+                let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
+                return (FailureKind::Tls { certificate }, "no TLS with");
+            }
+            if let Some(error) = cause.downcast_ref::<hyper::Error>()
+                && error.is_parse()
+            {
+                return (FailureKind::Protocol, "no HTTP answer from");
+            }
+        }
+        if error.is_connect() {
+            let timeout = error.is_timeout();
+            let says = |text: &str| causes(error).any(|cause| cause.to_string().starts_with(text));
+            if says(TUNNEL_WANTS_PASSWORD) {
+                return (FailureKind::ProxyAuthentication, "could not connect to");
+            }
+            // hyper-util's connectors mark what fails before the connection stands; what then remains is the handshake.
+            let connected = !timeout && ![TCP, TUNNEL, SOCKS].into_iter().any(says);
+            return match is_https && connected {
+                true => (FailureKind::Tls { certificate: false }, "no TLS with"),
+                false => (FailureKind::Connect { timeout }, "could not connect to"),
+            };
+        }
+        (FailureKind::Io, "the connection broke to")
+    }
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    pub(crate) fn headers(&mut self) -> HeaderMap {
+        std::mem::take(self.0.headers_mut())
+    }
+
+    /// Appends the body to `into`, whole or as far as it came, with one byte to spare behind its end.
+    pub(crate) async fn read(mut self, limit: Limit, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
+        let most = usize::try_from(limit.bytes).unwrap_or(usize::MAX);
+        if let Some(length) = self.0.content_length() {
+            match usize::try_from(length) {
+                Ok(length) if length <= most => reserve(into, length)?,
+                _ if limit.longer_is_refused => return Err(BodyFailure::TooLarge),
+                _ => {}
+            }
+        }
+        loop {
+            match self.0.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = most - into.len();
+                    if chunk.len() > room && limit.longer_is_refused {
+                        return Err(BodyFailure::TooLarge);
+                    }
+                    let taken = &chunk[..chunk.len().min(room)];
+                    reserve(into, taken.len())?;
+                    into.extend_from_slice(taken);
+                    if taken.len() < chunk.len() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(BodyFailure::Io(chain(&error))),
+            }
+        }
+    }
+}
+
+/// Room for `more` bytes and for the NUL that C programs like to see behind them.
+fn reserve(into: &mut Vec<u8>, more: usize) -> Result<(), BodyFailure> {
+    if into.capacity() - into.len() > more {
+        return Ok(());
+    }
+    into.try_reserve(more.saturating_add(1)).map_err(|_| BodyFailure::NoMemory)
+}
+
+/// Hands reqwest's questions for addresses to the platform.
+struct DnsResolver(Arc<dyn Platform>);
+
+impl Resolve for DnsResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let lookup = self.0.lookup(&host);
+        Box::pin(async move {
+            // The name may be a proxy's.
+            let addresses =
+                lookup.await.map_err(|error| LookupError { message: format!("{host}: {}", error.message), ..error })?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A URL, and its host and port for messages.
+fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
+    let failed = |why: String| Failure { kind: FailureKind::Protocol, message: format!("no URL: {why}") };
+    let parsed = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
+    let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
+    Ok((parsed, host))
+}
+
+fn wants_password(proxy: &Proxy) -> String {
+    let has_user = !proxy.url.username().is_empty();
+    let what = if has_user { "does not take the user and password of its URL" } else { "wants a user and a password" };
+    format!("the proxy {} {what} (407)", proxy.host())
+}
+
+/// An error and what caused it, outermost first.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            // An io::Error passes over what it wraps when it is asked for its source.
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// What happened, from the causes: the outermost only says that something did, and names the URL once more.
+fn chain(error: &reqwest::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for cause in causes(error).skip(1) {
+        let text = cause.to_string();
+        // hyper-util's own words for its kinds, which ours stand for; and wrappers repeat what they wrap.
+        let is_kind = text.starts_with("client error (") || [TCP, DNS, TUNNEL_NOT_BEGUN].contains(&text.as_str());
+        if !is_kind && !texts.iter().any(|known| known.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts.join(": ")
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}

@@ -1,0 +1,9 @@
+//! Wing `platform`: everything that is particular to an operating system.
+
+pub(crate) mod child_process;
+pub(crate) mod limits;
+pub(crate) mod name_lookup;
+pub(crate) mod native;
+pub(crate) mod per_process;
+pub(crate) mod signals;
+pub(crate) mod stderr;

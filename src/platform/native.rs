@@ -1,0 +1,30 @@
+//! The operating system that this library runs on.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use crate::platform::{child_process, limits, name_lookup};
+use crate::platform_api::{CommandOutput, LookupError, Platform};
+
+/// Implements [`Platform`] with the functions of this wing.
+pub(crate) struct Native;
+
+impl Platform for Native {
+    fn lookup(&self, host: &str) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, LookupError>> + Send>> {
+        let answer = name_lookup::ask(host);
+        Box::pin(async move {
+            // The sender is dropped unsent only if the thread could not go on.
+            answer.await.unwrap_or_else(|_| Err(name_lookup::passing("the lookup was given up")))
+        })
+    }
+
+    fn is_out_of_descriptors(&self, error: &io::Error) -> bool {
+        limits::is_out_of_descriptors(error)
+    }
+
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>> {
+        Box::pin(child_process::run(command.to_owned()))
+    }
+}

@@ -1,0 +1,174 @@
+//! State that belongs to one process. After a fork the child has copies of its parent's sockets, epoll instances and
+//! locks, which it must neither use nor close down: it leaves the parent's half where it lies and makes its own.
+
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// A value per process. In a forked child the first use makes a new one; the parent's is leaked there, never dropped,
+/// since dropping it would work on descriptors that both share.
+pub(crate) struct PerProcess<T>(AtomicPtr<Owned<T>>);
+
+struct Owned<T> {
+    process: u64,
+    value: T,
+}
+
+impl<T> PerProcess<T> {
+    /// Empty until its first use.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// This process's value, made by `make` if it has none yet. Two threads may both make one, and one is dropped.
+    pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
+        let process = this_process();
+        let present = self.0.load(Ordering::Acquire);
+        // SAFETY: a pointer in here came from Box::into_raw below and is freed only by drop, which has the last
+        // reference to self; so it is valid for as long as self is borrowed. A value that a parent process stored is
+        // valid memory of this process too: fork copied it.
+        if let Some(owned) = unsafe { present.as_ref() }
+            && owned.process == process
+        {
+            return &owned.value;
+        }
+        let new = Box::into_raw(Box::new(Owned { process, value: make() }));
+        let current = match self.0.compare_exchange(present, new, Ordering::AcqRel, Ordering::Acquire) {
+            // What stood there was null or the parent's: leaked on purpose.
+            Ok(_) => new,
+            Err(other) => {
+                // SAFETY: `new` came from Box::into_raw above and was never published.
+                drop(unsafe { Box::from_raw(new) });
+                other
+            }
+        };
+        // SAFETY: as above; and it is this process's: only this process's threads exchange it since the fork, and a
+        // value of this process is never exchanged again.
+        unsafe { &(*current).value }
+    }
+}
+
+impl<T> Drop for PerProcess<T> {
+    fn drop(&mut self) {
+        let present = *self.0.get_mut();
+        // SAFETY: see get_or; self is borrowed mutably, so nobody else holds a reference into it.
+        if let Some(owned) = unsafe { present.as_ref() }
+            && owned.process == this_process()
+        {
+            // SAFETY: it came from Box::into_raw and nothing refers to it any more.
+            drop(unsafe { Box::from_raw(present) });
+        }
+    }
+}
+
+/// The process that something was made in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThisProcess(u64);
+
+impl ThisProcess {
+    pub(crate) fn here() -> Self {
+        Self(this_process())
+    }
+
+    /// Whether it is still the one that asks, and not a forked child.
+    pub(crate) fn is_still(self) -> bool {
+        self.0 == this_process()
+    }
+}
+
+/// Numbers the processes of one line of forks. Copied to the child, so that a child's number is never its parent's.
+static PROCESSES: AtomicU64 = AtomicU64::new(1);
+
+/// A number that no process before this one in its line of forks had.
+pub(crate) fn this_process() -> u64 {
+    let Some(mark) = mark::of_this_process() else { return u64::from(std::process::id()) };
+    match mark.load(Ordering::Acquire) {
+        0 => {
+            let next = PROCESSES.fetch_add(1, Ordering::Relaxed);
+            mark.compare_exchange(0, next, Ordering::AcqRel, Ordering::Acquire).map_or_else(|other| other, |_| next)
+        }
+        process => process,
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod mark {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicU64;
+
+    /// A word that the kernel sets to zero in a child: reading it costs a load, where getpid costs a system call.
+    /// `None` on kernels before 4.14.
+    pub(crate) fn of_this_process() -> Option<&'static AtomicU64> {
+        static MARK: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
+        *MARK.get_or_init(|| {
+            // SAFETY: sysconf has no precondition.
+            let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+            // SAFETY: a new private mapping at an address of the kernel's choice; it touches no memory of ours.
+            let address = unsafe {
+                libc::mmap(
+                    std::ptr::null_mut(),
+                    page,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                    -1,
+                    0,
+                )
+            };
+            if address == libc::MAP_FAILED {
+                return None;
+            }
+            // SAFETY: the whole of the mapping just made, and nothing else.
+            if unsafe { libc::madvise(address, page, libc::MADV_WIPEONFORK) } != 0 {
+                // SAFETY: as above, and no reference into it exists.
+                unsafe { libc::munmap(address, page) };
+                return None;
+            }
+            // SAFETY: the mapping is page-aligned, zeroed (a valid AtomicU64), never unmapped from here on, and only
+            // ever accessed as this atomic.
+            Some(unsafe { &*address.cast::<AtomicU64>() })
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod mark {
+    use std::sync::atomic::AtomicU64;
+
+    /// No such page here: the process's id has to do.
+    pub(crate) fn of_this_process() -> Option<&'static AtomicU64> {
+        None
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_makes_its_own_and_leaves_its_parents_alone() {
+        struct Noisy(u64);
+        impl Drop for Noisy {
+            fn drop(&mut self) {
+                if self.0 == 1 {
+                    // SAFETY: _exit has no precondition; only the child could come here, which the test then notices.
+                    unsafe { libc::_exit(99) };
+                }
+            }
+        }
+        let state = PerProcess::new();
+        assert_eq!(state.get_or(|| Noisy(1)).0, 1);
+        // SAFETY: the child only runs code of this test and leaves by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let first = state.get_or(|| Noisy(2)).0;
+            let second = state.get_or(|| Noisy(3)).0;
+            drop(state);
+            // SAFETY: as above.
+            unsafe { libc::_exit(i32::from((first, second) != (2, 2))) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0, "the child says that it saw its parent's state");
+        assert_eq!(state.get_or(|| Noisy(4)).0, 1);
+        std::mem::forget(state);
+    }
+}

@@ -1,0 +1,55 @@
+//! What the rest of the library asks of the operating system.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use zeroize::Zeroizing;
+
+/// What the wings that know no operating system ask of it; the wing `platform` implements it.
+pub(crate) trait Platform: Send + Sync + 'static {
+    /// The addresses of a name; their ports are not looked at.
+    fn lookup(&self, host: &str) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, LookupError>> + Send>>;
+
+    /// Whether the process, or the machine, has no descriptor left.
+    fn is_out_of_descriptors(&self, error: &io::Error) -> bool;
+
+    /// Runs a shell's command to its end; killed when the future is dropped. The error says why it could not be run.
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
+}
+
+/// Why a name has no address.
+#[derive(Clone, Debug)]
+pub(crate) struct LookupError {
+    pub(crate) kind: LookupErrorKind,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupErrorKind {
+    /// The name does not exist.
+    Permanent,
+    Passing,
+    /// The process has no descriptor left to look it up with.
+    NoDescriptors,
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for LookupError {}
+
+/// A program that ran to its end.
+pub(crate) struct CommandOutput {
+    pub(crate) success: bool,
+    /// How it ended, as the system says it.
+    pub(crate) how: String,
+    pub(crate) stdout: Zeroizing<Vec<u8>>,
+    pub(crate) stderr: Vec<u8>,
+}

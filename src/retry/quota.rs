@@ -1,0 +1,50 @@
+//! The retry quota of a client: when most calls fail, retrying them all would make it worse.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const FULL: u32 = 500;
+
+/// Tokens shared by all calls of a client. A retry takes some, a success gives one back.
+#[derive(Debug)]
+pub(crate) struct RetryQuota(AtomicU32);
+
+impl Default for RetryQuota {
+    fn default() -> Self {
+        Self(AtomicU32::new(FULL))
+    }
+}
+
+impl RetryQuota {
+    /// Takes `tokens` if there are so many.
+    pub(crate) fn take(&self, tokens: u32) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(tokens)).is_ok()
+    }
+
+    /// A call went well.
+    pub(crate) fn refill(&self) {
+        let up = |left: u32| (left < FULL).then_some(left + 1);
+        // Full already is as good as one more.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, up);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spent_budget_fills_again_with_successes() {
+        let retry_quota = RetryQuota::default();
+        assert!((0..FULL / 5).all(|_| retry_quota.take(5)));
+        assert!(!retry_quota.take(5));
+        (0..5).for_each(|_| retry_quota.refill());
+        assert!(retry_quota.take(5) && !retry_quota.take(1));
+    }
+
+    #[test]
+    fn it_never_holds_more_than_at_first() {
+        let retry_quota = RetryQuota::default();
+        retry_quota.refill();
+        assert!(retry_quota.take(FULL) && !retry_quota.take(1));
+    }
+}
