@@ -1,8 +1,9 @@
-//! The one path that every call takes: keys, signature, attempt, classification, and perhaps once more.
+//! The one path that every call takes: credentials, signature, attempt, classification, and perhaps another attempt.
 //!
-//! A call is driven from outside and may be dropped at any await: its progress stands in [`Call`], so that whoever ends
-//! it, at its deadline or because the caller says so, can still tell the truth about it.
+//! A call owns all that it needs, so it can move to another thread and outlive the function that made it. It may end at any
+//! await, at its deadline or because it is cancelled: its progress stands in [`Call`], so its outcome still tells the truth.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -10,8 +11,9 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use crate::config::config::RetryMode;
 use crate::config::credentials;
 use crate::config::settings::Settings;
-use crate::credentials::cache::{self, CacheLookup, CredentialsCache, Turn};
+use crate::credentials::cache::{self, CacheLookup, CallbackTurn, CredentialsCache};
 use crate::credentials::source::Source;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::http::body::SentTracker;
 use crate::http::signing;
@@ -31,23 +33,54 @@ use crate::status::{Execution, Status};
 /// A payload of this size has left before any server answers it.
 const SENT_BY_NOW: usize = 16 * 1024;
 
-/// What the calls of a client share.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) source: &'a Source,
-    pub(crate) retry_quota: &'a RetryQuota,
-    pub(crate) clock: &'a Clock,
-    pub(crate) credentials_cache: &'a CredentialsCache,
+/// What the calls of a client share in one process.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) source: Arc<Source>,
+    retry_quota: RetryQuota,
+    clock: Clock,
+    credentials_cache: Arc<CredentialsCache>,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Arc<Settings>, source: Arc<Source>) -> Self {
+        Self {
+            settings,
+            source,
+            retry_quota: RetryQuota::default(),
+            clock: Clock::default(),
+            credentials_cache: Arc::default(),
+        }
+    }
+}
+
+/// What a call asks of whoever drives it.
+pub(crate) trait Driver {
+    /// Waits until the call may begin, and gives it connections.
+    async fn begin(&self) -> Result<Transport, NoTransport>;
+
+    /// Gives other connections after an attempt found no descriptor, once other calls have let go of theirs.
+    async fn wait_for_descriptors(&self, failure: Failure) -> Result<Transport, NoTransport>;
+
+    /// Runs the caller's credentials callback where it stops no other call.
+    async fn ask_caller(&self, turn: CallbackTurn) -> Result<Identity, Error>;
+}
+
+/// Why there are no connections.
+pub(crate) enum NoTransport {
+    /// The process has no descriptor left, and no other call could free any.
+    NoDescriptors(Failure),
+    Failed(Error),
 }
 
 /// One call, from its first attempt to its outcome.
-pub(crate) struct Call<'a> {
-    shared: Shared<'a>,
+pub(crate) struct Call {
+    shared: Arc<Shared>,
     request: HttpRequest,
     mode: RetryMode,
     started: Instant,
     timeout: Duration,
+    deadline: Deadline,
     phase: Phase,
     attempts: u32,
     unknown_attempts: u32,
@@ -59,8 +92,6 @@ pub(crate) struct Call<'a> {
     /// The service took the keys of the last attempt for expired: the next one needs others.
     needs_other_keys: bool,
     asked_for_other_keys: bool,
-    /// What the host's callback has just said.
-    from_host: Option<Result<Identity, Error>>,
     /// The time of the last attempt's signature.
     signed_at: SystemTime,
     /// What "the last answer" means over several attempts, of which the last may have had none.
@@ -86,32 +117,21 @@ enum Phase {
     BackingOff(Outcome),
 }
 
-/// Why an attempt cannot be made now.
-enum Pause<'a> {
-    /// No descriptor was left.
-    NoDescriptors(Failure),
-    AskCaller(Turn<'a>),
-}
+/// The compiler says that a call can move to another thread and outlive the function that made it.
+const fn owns_what_it_needs<T: Send + 'static>() {}
+const _: () = owns_what_it_needs::<Call>();
 
-/// How far a call got on one worker.
-#[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
-pub(crate) enum Step<'a> {
-    Done(Outcome),
-    /// It needs keys that only the host can give; goes on after [`Call::resume_with_credentials`].
-    AskCaller(Turn<'a>),
-    /// There was no descriptor for its connection: it can go on when others have let go of theirs.
-    NoDescriptors(Failure),
-}
-
-impl<'a> Call<'a> {
+impl Call {
     /// Refuses what cannot be sent.
-    pub(crate) fn new(shared: Shared<'a>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
-        let request = HttpRequest::new(invocation, shared.settings)?;
+    pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+        let settings = &shared.settings;
+        let request = HttpRequest::new(invocation, settings)?;
+        let waits = request.kind == InvocationType::RequestResponse;
+        let timeout = invocation.timeout.unwrap_or_else(|| settings.timeout(waits));
         Ok(Self {
-            mode: invocation.retry.unwrap_or(shared.settings.retry.value),
-            timeout: invocation
-                .timeout
-                .unwrap_or_else(|| shared.settings.timeout(request.kind == InvocationType::RequestResponse)),
+            mode: invocation.retry.unwrap_or(settings.retry.value),
+            timeout,
+            deadline: Deadline::new(started.checked_add(timeout)),
             shared,
             request,
             started,
@@ -123,34 +143,49 @@ impl<'a> Call<'a> {
             signed_with: None,
             needs_other_keys: false,
             asked_for_other_keys: false,
-            from_host: None,
             signed_at: SystemTime::UNIX_EPOCH,
             last_answer: None,
         })
     }
 
-    /// When it ends at the latest; `None`: beyond what a clock can count.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.timeout)
+    /// When it must end, and the way to cancel it.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
-    /// Goes on until there is an outcome.
-    pub(crate) async fn run(&mut self, transport: &Transport) -> Step<'a> {
+    /// Runs to the outcome, whatever ends the call: a response, a failure, its deadline or its cancellation.
+    pub(crate) async fn run(mut self, driver: &impl Driver) -> Outcome {
+        let deadline = self.deadline.clone();
+        match deadline.bound(self.progress(driver)).await {
+            Ok(outcome) => outcome,
+            Err(status) => self.end(status),
+        }
+    }
+
+    /// Makes attempts until one of them is the last.
+    async fn progress(&mut self, driver: &impl Driver) -> Outcome {
+        let mut transport = match driver.begin().await {
+            Ok(transport) => transport,
+            Err(none) => return self.end_without_transport(none),
+        };
         loop {
-            let classification = match self.attempt(transport).await {
+            let classification = match self.attempt(&transport, driver).await {
                 Ok(classification) => classification,
-                Err(Pause::NoDescriptors(failure)) => {
+                Err(failure) => {
                     self.phase = Phase::Waiting;
                     self.attempts -= 1;
-                    return Step::NoDescriptors(failure);
+                    match driver.wait_for_descriptors(failure).await {
+                        Ok(other) => transport = other,
+                        Err(none) => return self.end_without_transport(none),
+                    }
+                    continue;
                 }
-                Err(Pause::AskCaller(turn)) => return Step::AskCaller(turn),
             };
             let wait = self.wait_before_next(&classification);
             self.tell(&classification.outcome, wait);
             self.count(classification.outcome.execution);
             let Some(wait) = wait else {
-                return Step::Done(self.finish(classification.outcome));
+                return self.finish(classification.outcome);
             };
             let outcome = classification.outcome;
             if outcome.http_status != 0 {
@@ -165,30 +200,24 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What the host said to [`Step::AskCaller`].
-    pub(crate) fn resume_with_credentials(&mut self, keys: Result<Identity, Error>) {
-        self.from_host = Some(keys);
-    }
-
     /// Whether the request may still be on its way after its answer has come, as that of a refused upload is.
     pub(crate) fn may_still_be_sending(&self) -> bool {
         self.request.payload.len() > SENT_BY_NOW
     }
 
-    /// Ends the call because there is nobody to wait for: its own worker found no descriptor.
-    pub(crate) fn end_without_descriptors(&mut self, failure: Failure) -> Outcome {
-        self.attempts += 1;
-        let classification = Classification::without_answer(failure, false, &self.request);
-        self.finish(classification.outcome)
-    }
-
-    /// Ends the call because no worker could be had.
-    pub(crate) fn end_without_engine(&mut self, error: &Error) -> Outcome {
-        self.finish(Outcome::refused(error))
+    fn end_without_transport(&mut self, none: NoTransport) -> Outcome {
+        match none {
+            NoTransport::Failed(error) => self.finish(Outcome::refused(&error)),
+            NoTransport::NoDescriptors(failure) => {
+                self.attempts += 1;
+                let classification = Classification::without_answer(failure, false, &self.request);
+                self.finish(classification.outcome)
+            }
+        }
     }
 
     /// Ends the call where it stands: at its deadline ([`Status::Timeout`]) or for the caller ([`Status::Cancelled`]).
-    pub(crate) fn end(&mut self, status: Status) -> Outcome {
+    fn end(&mut self, status: Status) -> Outcome {
         let why = match status {
             Status::Timeout => format!("the call's deadline of {} ms passed", self.timeout.as_millis()),
             _ => "the caller ended the call".to_owned(),
@@ -211,7 +240,7 @@ impl<'a> Call<'a> {
             }
             Phase::Attempt { head: Some(head), .. } => {
                 let why = format!("{why} while the answer was being read");
-                head.classify(Body::Broken { partial: Vec::new(), status, why }).outcome
+                head.conclude(Body::Broken { partial: Vec::new(), status, why }).outcome
             }
             Phase::Attempt { witness, head: None } if witness.may_have_left() => {
                 let message =
@@ -226,22 +255,10 @@ impl<'a> Call<'a> {
         self.finish(outcome)
     }
 
-    /// One attempt, to its classification.
-    async fn attempt(&mut self, transport: &Transport) -> Result<Classification, Pause<'a>> {
-        let settings = self.shared.settings;
-        let asked = match self.from_host.take() {
-            Some(keys) => keys.map(CacheLookup::Found),
-            None => {
-                let (now, deadline) = (self.shared.clock.now(), self.deadline());
-                if matches!(self.phase, Phase::Waiting) {
-                    self.phase = Phase::Keys;
-                }
-                self.shared.credentials_cache.current(settings, self.shared.source, transport, now, deadline).await
-            }
-        };
-        let identity = match asked {
-            Ok(CacheLookup::Found(identity)) => identity,
-            Ok(CacheLookup::AskCaller(turn)) => return Err(Pause::AskCaller(turn)),
+    /// One attempt, to its classification. The error says that no descriptor was left for it.
+    async fn attempt(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Classification, Failure> {
+        let identity = match self.credentials(transport, driver).await {
+            Ok(identity) => identity,
             Err(error) => return Ok(self.without_keys(&error)),
         };
         if std::mem::take(&mut self.needs_other_keys)
@@ -256,7 +273,7 @@ impl<'a> Call<'a> {
             Err(error) => return Ok(Classification::refused(&error)),
         };
         self.attempts += 1;
-        settings.log.debug(target::CALL, || {
+        self.shared.settings.log.debug(target::CALL, || {
             format!("attempt {}: {} to {}", self.attempts, self.request.kind.as_str(), self.request.host)
         });
         self.signed_with = Some(identity.clone());
@@ -268,10 +285,21 @@ impl<'a> Call<'a> {
         Ok(match sent {
             Ok(answer) => self.read(answer, witness, &identity).await,
             Err(failure) => match (failure.kind, witness.may_have_left()) {
-                (FailureKind::NoDescriptors, false) => return Err(Pause::NoDescriptors(failure)),
+                (FailureKind::NoDescriptors, false) => return Err(failure),
                 (_, may_have_left) => Classification::without_answer(failure, may_have_left, &self.request),
             },
         })
+    }
+
+    async fn credentials(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Identity, Error> {
+        if matches!(self.phase, Phase::Waiting) {
+            self.phase = Phase::Keys;
+        }
+        let Shared { settings, source, clock, credentials_cache, .. } = &*self.shared;
+        match credentials_cache.current(settings, source, transport, clock.now(), self.deadline.at()).await? {
+            CacheLookup::Found(identity) => Ok(identity),
+            CacheLookup::AskCaller(turn) => driver.ask_caller(turn).await,
+        }
     }
 
     /// There are no keys. After an attempt whose keys had expired, that attempt's outcome says more.
@@ -288,13 +316,12 @@ impl<'a> Call<'a> {
     }
 
     async fn read(&mut self, mut answer: Answer, witness: SentTracker, identity: &Identity) -> Classification {
-        let head =
-            Head { status: answer.status(), headers: answer.headers(), resolved_here: self.request.resolved_here };
+        let head = Head::classify(answer.status(), answer.headers(), self.request.resolved_here);
         self.shared.settings.log.trace(target::CALL, || {
             format!("the head of an answer came: HTTP {}, {} headers", head.status, head.headers.len())
         });
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
-            return head.classify(Body::Complete(Vec::new()));
+            return head.conclude(Body::Complete(Vec::new()));
         };
         self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
         let mut bytes = Vec::new();
@@ -312,11 +339,11 @@ impl<'a> Call<'a> {
             }
         };
         if !head.is_error() {
-            return head.classify(body);
+            return head.conclude(body);
         }
         // AWS's answer to a wrong signature repeats the headers that it saw: the session token does not get into a
         // message, neither as it stands in the body nor as it is read from there.
-        let mut classification = head.classify(body.map(|bytes| credentials::redact(identity, bytes)));
+        let mut classification = head.conclude(body.map(|bytes| credentials::redact(identity, bytes)));
         let outcome = &mut classification.outcome;
         for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
             *text = text.take().map(|text| credentials::redact_text(identity, text));
@@ -336,7 +363,7 @@ impl<'a> Call<'a> {
             // Keys that never change will not do it.
             let worth_it = may_try
                 && !std::mem::replace(&mut self.asked_for_other_keys, true)
-                && !matches!(self.shared.source, Source::Static(_));
+                && !matches!(*self.shared.source, Source::Static(_));
             return match &self.signed_with {
                 Some(rejected) if worth_it => {
                     self.shared.credentials_cache.reject(rejected);
@@ -357,7 +384,7 @@ impl<'a> Call<'a> {
         }
         let retry = policy::decide(self.mode, self.attempts, max_attempts, classification, fastrand::f64())?;
         // A wait that does not end before the deadline ends the call at once, with what is known.
-        let in_time = match (self.deadline(), Instant::now().checked_add(retry.wait)) {
+        let in_time = match (self.deadline.at(), Instant::now().checked_add(retry.wait)) {
             (Some(deadline), Some(next)) => next < deadline,
             (deadline, _) => deadline.is_none(),
         };

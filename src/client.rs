@@ -1,6 +1,7 @@
-//! What a caller holds: resolved settings, and in each process the workers and what its calls share.
+//! What a caller holds: resolved settings, and in each process the state that its calls share.
 
-use crate::call::Shared;
+use std::sync::Arc;
+
 use crate::config::config::Config;
 use crate::config::describe::describe;
 use crate::config::environment::Environment;
@@ -8,42 +9,36 @@ use crate::config::lookup::Lookup;
 use crate::config::profile::Profiles;
 use crate::config::settings::Settings;
 use crate::config::tls::{Found, Tls};
-use crate::credentials::cache::CredentialsCache;
 use crate::credentials::source::Source;
 use crate::driver::blocking::invoke;
-use crate::driver::deadline::Interrupt;
+use crate::driver::caller::run_callers_code;
+use crate::driver::client_state::ClientState;
 use crate::driver::fork_barrier::ForkBarrier;
-use crate::driver::pool::Pool;
+use crate::driver::interrupt::Interrupt;
 use crate::error::Error;
-use crate::log::target;
+use crate::log::{Sink, target};
 use crate::outcome::Outcome;
 use crate::platform::per_process::PerProcess;
 use crate::platform::stderr::stderr;
 use crate::request::invocation::Invocation;
-use crate::retry::clock::Clock;
-use crate::retry::quota::RetryQuota;
 
 /// Invokes functions. Shared by any number of threads; costs no thread, and no descriptor until the first call.
 pub struct Client {
-    settings: Settings,
-    source: Source,
+    settings: Arc<Settings>,
+    source: Arc<Source>,
     tls: Tls,
     /// The roots are not the system's but those compiled in.
     trusts_built_in: bool,
-    process: PerProcess<Process>,
+    /// The half that must not cross a fork.
+    state: PerProcess<Arc<ClientState>>,
 }
 
-/// A client's half that must not cross a fork.
-struct Process {
-    pool: Pool,
-    retry_quota: RetryQuota,
-    clock: Clock,
-    credentials_cache: CredentialsCache,
-    tls: rustls::ClientConfig,
-}
+/// The compiler says that threads may share a client.
+const fn is_shared_by_threads<T: Send + Sync>() {}
+const _: () = is_shared_by_threads::<Client>();
 
 impl Client {
-    /// Settles the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
+    /// Resolves the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
     /// the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let client = ForkBarrier::guarded(|| Self::resolved(config))?;
@@ -62,7 +57,7 @@ impl Client {
         let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
-        let settings = Settings::resolve(config, &lookup, stderr())?;
+        let settings = Settings::resolve(config, &lookup, stderr(), through_the_door)?;
         let source = Source::resolve(config, &lookup, &settings)?;
         let (tls, trusts_built_in) = match settings.speaks_tls() || source.speaks_tls() {
             true => {
@@ -71,8 +66,9 @@ impl Client {
             }
             false => (Tls::unused()?, false),
         };
-        let client = Self { settings, source, tls, trusts_built_in, process: PerProcess::new() };
-        client.process();
+        let (settings, source) = (Arc::new(settings), Arc::new(source));
+        let client = Self { settings, source, tls, trusts_built_in, state: PerProcess::new() };
+        client.state();
         Ok(client)
     }
 
@@ -101,26 +97,18 @@ impl Client {
     }
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
-        let process = self.process();
-        let shared = Shared {
-            settings: &self.settings,
-            source: &self.source,
-            retry_quota: &process.retry_quota,
-            clock: &process.clock,
-            credentials_cache: &process.credentials_cache,
-        };
-        invoke(&process.pool, &process.tls, shared, invocation, interrupt)
+        // The call keeps it when the client is freed meanwhile.
+        let state = Arc::clone(self.state());
+        invoke(&state, invocation, interrupt)
     }
 
-    fn process(&self) -> &Process {
-        self.process.get_or(|| Process {
-            pool: Pool::new(self.settings.max_connections.as_ref().map(|connections| connections.value)),
-            retry_quota: RetryQuota::default(),
-            clock: Clock::default(),
-            credentials_cache: CredentialsCache::default(),
-            tls: self.tls.with_own_sessions(),
-        })
+    fn state(&self) -> &Arc<ClientState> {
+        self.state.get_or(|| Arc::new(ClientState::new(&self.settings, &self.source, &self.tls)))
     }
+}
+
+fn through_the_door(sink: Sink) -> Sink {
+    Arc::new(move |level, target, message| run_callers_code(|| sink(level, target, message)))
 }
 
 impl std::fmt::Debug for Client {

@@ -27,6 +27,7 @@ mod call;
 mod client;
 mod config;
 mod credentials;
+mod deadline;
 #[allow(unsafe_code, reason = "it makes calls progress on threads and across forks that are not ours")]
 mod driver;
 mod error;

@@ -21,6 +21,7 @@ const WINGS: &[&str] = &[
     "config",
     "platform_api",
     "outcome",
+    "deadline",
     "error",
     "status",
     "log",

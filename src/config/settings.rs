@@ -52,9 +52,15 @@ fn unless_zero<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
 }
 
 impl Settings {
-    /// Resolves every setting. `stderr` receives the events that LAMBDA_INVOKE_LOG asks for.
-    pub(crate) fn resolve(config: &Config, lookup: &Lookup<'_>, stderr: Sink) -> Result<Self, Error> {
-        let (log, log_level) = log(config, lookup.environment, stderr)?;
+    /// Resolves every setting. `stderr` receives the events that LAMBDA_INVOKE_LOG asks for; `callers` makes a sink of the
+    /// caller's fit to be called from anywhere.
+    pub(crate) fn resolve(
+        config: &Config,
+        lookup: &Lookup<'_>,
+        stderr: Sink,
+        callers: fn(Sink) -> Sink,
+    ) -> Result<Self, Error> {
+        let (log, log_level) = log(config, lookup.environment, stderr, callers)?;
         let use_fips = lookup.flag("use_fips", config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let (variable, property) = ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
         let use_dual_stack = lookup.flag("use_dual_stack", config.use_dual_stack, variable, property)?;
@@ -130,11 +136,12 @@ fn log(
     config: &Config,
     environment: &Environment<'_>,
     stderr: Sink,
+    callers: fn(Sink) -> Sink,
 ) -> Result<(Log, Setting<Option<LogLevel>>), Error> {
     let mut log = Log::default();
     let (set, in_environment) = (config.log.as_ref().map(|(level, _)| *level), stderr_level(environment)?);
     if let Some((level, sink)) = &config.log {
-        log.add(*level, sink.clone());
+        log.add(*level, callers(sink.clone()));
     }
     if let Some(level) = in_environment {
         log.add(level, stderr);
@@ -235,7 +242,7 @@ impl Settings {
         let environment = Environment { variable: &variable, home: None };
         let profiles = crate::config::profile::Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
-        Self::resolve(config, &lookup, std::sync::Arc::new(|_, _, _| {}))
+        Self::resolve(config, &lookup, std::sync::Arc::new(|_, _, _| {}), |sink| sink)
     }
 }
 

@@ -4,12 +4,13 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::Identity;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::config::credentials::{Callback, Credentials};
 use crate::config::settings::Settings;
@@ -33,7 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct CredentialsCache {
     /// Whoever has it loads; the others wait for it, each inside its own deadline.
-    turn: tokio::sync::Mutex<()>,
+    refresh: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
 }
 
@@ -62,19 +63,19 @@ struct End {
 }
 
 /// What a call gets that asks for keys.
-pub(crate) enum CacheLookup<'a> {
+pub(crate) enum CacheLookup {
     Found(Identity),
     /// The host's callback has to be asked, outside the runtime.
-    AskCaller(Turn<'a>),
+    AskCaller(CallbackTurn),
 }
 
-/// The right and the duty to ask the host's callback. Dropped unused, the next call that waits gets it.
-pub(crate) struct Turn<'a> {
-    credentials_cache: &'a CredentialsCache,
-    callback: &'a Callback,
-    log: &'a Log,
+/// The right and the duty to ask the caller's callback. Dropped unused, the next call that waits gets it.
+pub(crate) struct CallbackTurn {
+    cache: Arc<CredentialsCache>,
+    callback: Callback,
+    log: Log,
     now: SystemTime,
-    _turn: tokio::sync::MutexGuard<'a, ()>,
+    _refresh: OwnedMutexGuard<()>,
 }
 
 /// The host's callback runs, on this thread, while this lives.
@@ -93,35 +94,35 @@ impl Drop for Asking<'_> {
     }
 }
 
-impl Turn<'_> {
+impl CallbackTurn {
     /// Runs the host's code.
     pub(crate) fn ask(self) -> Result<Identity, Error> {
         let began = Instant::now();
-        let asking = Asking::begin(self.credentials_cache);
+        let asking = Asking::begin(&self.cache);
         let answer = self.callback.call();
         drop(asking);
         let answer = answer.map_err(|message| {
             Error::new(Status::Credentials, format!("no credentials: the credentials callback: {message}"))
         });
         let loaded = answer.map(|keys| (keys, "the credentials callback".to_owned()));
-        self.credentials_cache.end_load(loaded, began, self.now, self.log)
+        self.cache.end_load(loaded, began, self.now, &self.log)
     }
 }
 
 impl CredentialsCache {
     /// The keys for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the network.
-    pub(crate) async fn current<'a>(
-        &'a self,
-        settings: &'a Settings,
-        source: &'a Source,
+    pub(crate) async fn current(
+        self: &Arc<Self>,
+        settings: &Settings,
+        source: &Source,
         transport: &Transport,
         now: SystemTime,
         deadline: Option<Instant>,
-    ) -> Result<CacheLookup<'a>, Error> {
+    ) -> Result<CacheLookup, Error> {
         if let Source::Static(keys) = source {
             return Ok(CacheLookup::Found(keys.value.identity()));
         }
-        let mut turn = None;
+        let mut refresh = None;
         // What a renewal may take that is not needed yet.
         let mut limit = None;
         let seen = {
@@ -138,9 +139,9 @@ impl CredentialsCache {
                     let too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
                     // Still good: one call loads new ones, the others do not wait for it.
                     if now >= end.refresh_at && !too_early {
-                        turn = self.turn.try_lock().ok();
+                        refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
                     }
-                    if turn.is_none() {
+                    if refresh.is_none() {
                         return Ok(CacheLookup::Found(keys.identity.clone()));
                     }
                     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -150,9 +151,9 @@ impl CredentialsCache {
             }
             state.loads
         };
-        let turn = match turn {
-            Some(turn) => turn,
-            None => self.turn.lock().await,
+        let refresh = match refresh {
+            Some(refresh) => refresh,
+            None => Arc::clone(&self.refresh).lock_owned().await,
         };
         {
             let state = self.state();
@@ -169,12 +170,12 @@ impl CredentialsCache {
         let began = Instant::now();
         match source {
             Source::Static(keys) => Ok(CacheLookup::Found(keys.value.identity())),
-            Source::Callback(callback) => Ok(CacheLookup::AskCaller(Turn {
-                credentials_cache: self,
-                callback,
-                log: &settings.log,
+            Source::Callback(callback) => Ok(CacheLookup::AskCaller(CallbackTurn {
+                cache: Arc::clone(self),
+                callback: callback.clone(),
+                log: settings.log.clone(),
                 now,
-                _turn: turn,
+                _refresh: refresh,
             })),
             Source::Chain(chain) => {
                 let load = without_panic(chain.load(transport, &settings.proxies, &settings.log));

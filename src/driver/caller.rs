@@ -1,9 +1,10 @@
-//! The host's code, run in the midst of a call.
+//! The one door to the caller's code: callbacks, interrupts, log sinks and releases, in the midst of a call or not.
 
 use crate::driver::fork_barrier::ForkBarrier;
 use crate::platform::signals;
 
-/// With the signal mask that the host's thread had when it entered the library; and a fork does not wait for it.
+/// Runs the caller's code with the signal mask that the caller's thread had when it entered the library, and outside of the
+/// fork barrier: a fork does not wait for it, and it may fork.
 pub(crate) fn run_callers_code<T>(code: impl FnOnce() -> T) -> T {
-    ForkBarrier::outside(|| signals::run_callers_code(code))
+    ForkBarrier::outside(|| signals::with_callers_mask(code))
 }

@@ -51,6 +51,14 @@ impl ForkBarrier {
         }
     }
 
+    /// Lets a fork that waits go ahead, while the worker holds no lock.
+    pub(crate) fn checkpoint(&self) {
+        if FORKING.load(Ordering::Relaxed) {
+            self.leave();
+            self.enter();
+        }
+    }
+
     /// The worker runs no more: it is parked, or the host's code runs.
     pub(crate) fn leave(&self) {
         self.running.store(false, Ordering::SeqCst);

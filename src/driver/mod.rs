@@ -2,8 +2,10 @@
 
 pub(crate) mod blocking;
 pub(crate) mod caller;
-pub(crate) mod deadline;
+pub(crate) mod client_state;
 pub(crate) mod fork_barrier;
+pub(crate) mod interrupt;
+pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod thread_exit;
 pub(crate) mod worker;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-use crate::driver::deadline::{INTERRUPT_PERIOD, Interrupt};
+use crate::driver::interrupt::{INTERRUPT_PERIOD, Interrupt};
 use crate::error::Error;
 use crate::lock::{lock, wait_until};
 use crate::outcome::Outcome;

@@ -1,17 +1,15 @@
 //! An worker: a runtime and its connections, which one call at a time drives on its own thread.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-use crate::call::{Call, Step};
 use crate::config::proxy::Proxies;
-use crate::driver::deadline::Deadline;
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
 use crate::error::Error;
 use crate::http::transport::{ConnectorSettings, Transport};
@@ -23,8 +21,9 @@ const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 pub(crate) struct Worker {
     barrier: Registered,
+    transport: Transport,
     /// `None` only while it is dropped.
-    inside: Option<(Transport, Runtime)>,
+    runtime: Option<Runtime>,
     used_before: bool,
 }
 
@@ -35,21 +34,13 @@ pub(crate) enum NoWorker {
     Failed(Error),
 }
 
-/// How a run on an worker ended.
-#[expect(clippy::large_enum_variant, reason = "made and moved once a call")]
-pub(crate) enum Ended<'a> {
-    Step(Step<'a>),
-    /// By the deadline or the caller: the worker is in the midst of something and of no further use.
-    Early(Status),
-}
-
 impl Worker {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, NoWorker> {
         let barrier = Registered::new();
         let running = barrier.running();
-        let inside = Self::inside(barrier.barrier(), connector, proxies)?;
+        let (transport, runtime) = Self::inside(barrier.barrier(), connector, proxies)?;
         drop(running);
-        Ok(Self { barrier, inside: Some(inside), used_before: false })
+        Ok(Self { barrier, transport, runtime: Some(runtime), used_before: false })
     }
 
     fn inside(
@@ -74,40 +65,34 @@ impl Worker {
         Ok((Transport::new(connector, proxies).map_err(NoWorker::Failed)?, runtime))
     }
 
-    /// Drives `call` on this thread until it is done, cannot go on, or must end.
-    pub(crate) fn run<'a>(&mut self, call: &mut Call<'a>, deadline: &mut Deadline<'_>) -> Ended<'a> {
-        let Some((transport, runtime)) = &self.inside else {
-            return Ended::Early(Status::Internal);
-        };
-        let used_before = std::mem::replace(&mut self.used_before, true);
-        let mut going = pin!(async {
-            if used_before {
-                // Nobody polled the connection since the last call: two turns let it notice that the server closed it.
-                yield_now().await;
-                yield_now().await;
-            }
-            call.run(transport).await
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Says that a call begins; whether there was one before.
+    pub(crate) fn begin_call(&mut self) -> bool {
+        std::mem::replace(&mut self.used_before, true)
+    }
+
+    /// Drives `work` on this thread, at the latest until a time.
+    pub(crate) fn run<F: Future>(&mut self, work: F, until: Option<Instant>) -> Option<F::Output> {
+        let until = until.map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
+        let runtime = self.runtime.as_ref()?;
+        let _running = self.barrier.running();
+        let mut work = pin!(work);
+        // A busy runtime does not park, so forks also get through between two polls.
+        let let_forks_through = poll_fn(|context| {
+            self.barrier.checkpoint();
+            work.as_mut().poll(context)
         });
-        loop {
-            let until = deadline.until().map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
-            let running = self.barrier.running();
-            let step = runtime.block_on(async { timeout_at(until, going.as_mut()).await });
-            drop(running);
-            if let Ok(step) = step {
-                return Ended::Step(step);
-            }
-            if let Some(status) = deadline.end() {
-                return Ended::Early(status);
-            }
-        }
+        runtime.block_on(async { timeout_at(until, let_forks_through).await.ok() })
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         let _running = self.barrier.running();
-        if let Some((transport, runtime)) = self.inside.take() {
-            drop(transport);
+        if let Some(runtime) = self.runtime.take() {
             // It has no other threads to wait for, and may be dropped inside somebody else's runtime.
             runtime.shutdown_background();
         }

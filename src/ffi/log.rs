@@ -4,7 +4,6 @@ use std::ffi::{c_char, c_void};
 
 use super::text::NulTerminated;
 use super::user_data::UserData;
-use crate::driver::caller::run_callers_code;
 use crate::error::Error;
 use crate::log::LogLevel;
 
@@ -57,8 +56,6 @@ pub(super) fn pass_on(
     if let (Ok(target), Ok(message)) = texts {
         // SAFETY: lambda_config_set_log's caller promised that it may be called with this pointer until it is released;
         // both strings are NUL-terminated and outlive the call.
-        run_callers_code(|| unsafe {
-            callback(user_data.pointer(), number, target.as_ptr().cast(), message.as_ptr().cast());
-        });
+        unsafe { callback(user_data.pointer(), number, target.as_ptr().cast(), message.as_ptr().cast()) };
     }
 }

@@ -1,11 +1,20 @@
 //! State that belongs to one process. After a fork the child has copies of its parent's sockets, epoll instances and
 //! locks, which it must neither use nor close down: it leaves the parent's half where it lies and makes its own.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// A value per process. In a forked child the first use makes a new one; the parent's is leaked there, never dropped,
 /// since dropping it would work on descriptors that both share.
-pub(crate) struct PerProcess<T>(AtomicPtr<Owned<T>>);
+///
+/// An AtomicPtr may be sent and shared whatever it points to; this may only where its value may.
+pub(crate) struct PerProcess<T>(AtomicPtr<Owned<T>>, PhantomData<*mut T>);
+
+// SAFETY: it owns its value, which may be sent.
+unsafe impl<T: Send> Send for PerProcess<T> {}
+// SAFETY: it hands out shared references to a value that may be shared; and since any thread may make the value and
+// another one drop it, the value must be fit to be sent as well.
+unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
 struct Owned<T> {
     process: u64,
@@ -15,7 +24,7 @@ struct Owned<T> {
 impl<T> PerProcess<T> {
     /// Empty until its first use.
     pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
+        Self(AtomicPtr::new(std::ptr::null_mut()), PhantomData)
     }
 
     /// This process's value, made by `make` if it has none yet. Two threads may both make one, and one is dropped.

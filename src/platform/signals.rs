@@ -3,12 +3,12 @@
 #[cfg(unix)]
 pub(crate) use unix::CancelDisabled;
 #[cfg(unix)]
-pub(crate) use unix::{CallersMask, SigpipeBlocked, run_callers_code, with_all_blocked};
+pub(crate) use unix::{CallersMask, SigpipeBlocked, with_all_blocked, with_callers_mask};
 
 #[cfg(not(unix))]
 pub(crate) use other::CancelDisabled;
 #[cfg(not(unix))]
-pub(crate) use other::{CallersMask, SigpipeBlocked, run_callers_code, with_all_blocked};
+pub(crate) use other::{CallersMask, SigpipeBlocked, with_all_blocked, with_callers_mask};
 
 #[cfg(unix)]
 mod unix {
@@ -80,7 +80,7 @@ mod unix {
     }
 
     /// Runs the host's code with the mask of the host's thread: a blocked SIGPIPE would be inherited through exec.
-    pub(crate) fn run_callers_code<T>(code: impl FnOnce() -> T) -> T {
+    pub(crate) fn with_callers_mask<T>(code: impl FnOnce() -> T) -> T {
         // What the host calls from there begins anew.
         let Some(host) = HOST.take() else { return code() };
         swallow_sigpipe(host.sigpipe_was_pending);
@@ -238,7 +238,7 @@ mod other {
         pub(crate) fn adopt(self) {}
     }
 
-    pub(crate) fn run_callers_code<T>(code: impl FnOnce() -> T) -> T {
+    pub(crate) fn with_callers_mask<T>(code: impl FnOnce() -> T) -> T {
         code()
     }
 

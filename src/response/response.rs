@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, DATE};
+use http::header::{CONTENT_TYPE, DATE, HeaderName};
 
 use crate::http::transport::Limit;
 use crate::outcome::Outcome;
@@ -21,6 +21,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
 /// As much of an error's document as is read.
 const MAX_ERROR_BYTES: u64 = 1024 * 1024;
 
@@ -29,8 +31,22 @@ const MAX_ERROR_BYTES: u64 = 1024 * 1024;
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// See [`Endpoint::resolved_here`](crate::config::endpoint::Endpoint::resolved_here).
-    pub(crate) resolved_here: bool,
+    meaning: Meaning,
+}
+
+/// What a head says by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The function ran.
+    Ran,
+    /// Lambda took the event.
+    Queued,
+    /// The dry run found nothing wrong.
+    DryRun,
+    /// An error of the service, which its body may explain.
+    Error,
+    /// Not a response of this API; why.
+    Unexpected(&'static str),
 }
 
 /// What came behind the head.
@@ -56,41 +72,56 @@ impl Body {
 }
 
 impl Head {
+    /// Classifies a head before its body is read; the first row that fits decides.
+    pub(crate) fn classify(status: u16, headers: HeaderMap, resolved_here: bool) -> Self {
+        let meaning = match status {
+            200..=299 if resolved_here && !headers.contains_key(REQUEST_ID) => Meaning::Unexpected(
+                "an answer without x-amzn-RequestId: something between here and Lambda answered in its place, such as a \
+                 captive portal or a proxy",
+            ),
+            200 => Meaning::Ran,
+            202 => Meaning::Queued,
+            204 => Meaning::DryRun,
+            400.. => Meaning::Error,
+            101 => Meaning::Unexpected("a change of protocol that nobody asked for"),
+            300..=399 => Meaning::Unexpected("a redirect, which is not followed; check the endpoint"),
+            _ => Meaning::Unexpected("a status that Invoke does not have"),
+        };
+        Self { status, headers, meaning }
+    }
+
     /// How much of the body is worth reading; `None`: whatever it says, it changes nothing.
     pub(crate) fn body_limit(&self, max_response_bytes: u64) -> Option<Limit> {
-        match self.status {
-            200 => Some(Limit { bytes: max_response_bytes, longer_is_refused: true }),
-            400.. => Some(Limit { bytes: MAX_ERROR_BYTES, longer_is_refused: false }),
-            _ => None,
+        match self.meaning {
+            Meaning::Ran => Some(Limit { bytes: max_response_bytes, longer_is_refused: true }),
+            Meaning::Error => Some(Limit { bytes: MAX_ERROR_BYTES, longer_is_refused: false }),
+            Meaning::Queued | Meaning::DryRun | Meaning::Unexpected(_) => None,
         }
     }
 
     pub(crate) fn is_error(&self) -> bool {
-        self.status >= 400
+        self.meaning == Meaning::Error
     }
 
     fn text(&self, name: &str) -> Option<String> {
         self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
-    /// Judges the answer; the first row that fits decides.
-    pub(crate) fn classify(&self, body: Body) -> Classification {
-        let mut classification = match self.status {
-            200..=299 if self.resolved_here && self.text("x-amzn-requestid").is_none() => self.odd(
-                "an answer without x-amzn-RequestId: something between here and Lambda answered in its place, such as a \
-                 captive portal or a proxy",
-            ),
-            200 => self.judge_run(body),
-            202 => Classification::end(Outcome::empty(Status::Ok, Execution::Queued)),
-            204 => Classification::end(Outcome::empty(Status::Ok, Execution::None)),
-            400.. => self.judge_error(body),
-            101 => self.odd("a change of protocol that nobody asked for"),
-            300..=399 => self.odd("a redirect, which is not followed; check the endpoint"),
-            _ => self.odd("a status that Invoke does not have"),
+    /// What the attempt came to, now that the body has been read as far as it matters.
+    pub(crate) fn conclude(&self, body: Body) -> Classification {
+        let mut classification = match self.meaning {
+            Meaning::Ran => self.conclude_run(body),
+            Meaning::Queued => Classification::end(Outcome::empty(Status::Ok, Execution::Queued)),
+            Meaning::DryRun => Classification::end(Outcome::empty(Status::Ok, Execution::None)),
+            Meaning::Error => self.conclude_error(body),
+            Meaning::Unexpected(what) => {
+                let message = format!("HTTP {}: {what}", self.status);
+                Classification::end(Outcome::without_answer(Status::Protocol, Execution::Unknown, message))
+            }
         };
         let outcome = &mut classification.outcome;
         outcome.http_status = self.status;
-        outcome.request_id = self.text("x-amzn-requestid");
+        outcome.request_id = self.text(REQUEST_ID.as_str());
         outcome.executed_version = self.text("x-amz-executed-version");
         outcome.durable_execution_arn = self.text("x-amz-durable-execution-arn");
         outcome.content_type = self.text(CONTENT_TYPE.as_str());
@@ -98,13 +129,8 @@ impl Head {
         classification
     }
 
-    fn odd(&self, what: &str) -> Classification {
-        let message = format!("HTTP {}: {what}", self.status);
-        Classification::end(Outcome::without_answer(Status::Protocol, Execution::Unknown, message))
-    }
-
     /// 200: the function ran.
-    fn judge_run(&self, body: Body) -> Classification {
+    fn conclude_run(&self, body: Body) -> Classification {
         let mut outcome = Outcome::empty(Status::Ok, Execution::Ran);
         outcome.log = self.log();
         outcome.function_error = self.function_error();
@@ -135,13 +161,13 @@ impl Head {
         Classification::end(outcome)
     }
 
-    fn judge_error(&self, body: Body) -> Classification {
+    fn conclude_error(&self, body: Body) -> Classification {
         let (text, lost) = match body {
             Body::Complete(text) => (text, None),
             Body::Broken { partial, why, .. } => (partial, Some(why)),
         };
         let error = ServiceError::read(&self.headers, &text);
-        let (status, execution, again) = self.judge_service_error(&error);
+        let (status, execution, again) = self.classify_error(&error);
         let mut outcome = Outcome::empty(status, execution);
         outcome.error_message = Some(match (error.message, lost) {
             (Some(message), _) => message,
@@ -155,7 +181,7 @@ impl Head {
         Classification { outcome, again }
     }
 
-    fn judge_service_error(&self, error: &ServiceError) -> (Status, Execution, RetryHint) {
+    fn classify_error(&self, error: &ServiceError) -> (Status, Execution, RetryHint) {
         let safe = |safe: bool| if safe { RetryHint::Safe { connect_timeout: false } } else { RetryHint::No };
         let is_client_error = (400..500).contains(&self.status);
         if let Some((execution, again)) = error.modelled() {
@@ -198,11 +224,11 @@ mod tests {
 
     fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Head { status, headers, resolved_here: false }
+        Head::classify(status, headers, false)
     }
 
     fn classify(status: u16, headers: &[(&'static str, &str)], body: &str) -> Classification {
-        head(status, headers).classify(Body::Complete(body.as_bytes().to_vec()))
+        head(status, headers).conclude(Body::Complete(body.as_bytes().to_vec()))
     }
 
     fn cut() -> Body {
@@ -265,30 +291,27 @@ mod tests {
     #[test]
     fn only_lambda_answers_for_lambda() {
         for status in [200, 202, 204] {
-            let mut head = head(status, &[]);
-            head.resolved_here = true;
-            let classification = head.classify(Body::Complete(Vec::new()));
-            assert_eq!(
-                (classification.outcome.status, classification.outcome.execution),
-                (Status::Protocol, Execution::Unknown)
-            );
-            head.headers.insert("x-amzn-requestid", "id".parse().unwrap());
-            assert_eq!(head.classify(Body::Complete(Vec::new())).outcome.status, Status::Ok);
+            let concluded =
+                |headers| Head::classify(status, headers, true).conclude(Body::Complete(Vec::new())).outcome;
+            let outcome = concluded(HeaderMap::new());
+            assert_eq!((outcome.status, outcome.execution), (Status::Protocol, Execution::Unknown));
+            let outcome = concluded(HeaderMap::from_iter([(REQUEST_ID, "id".parse().unwrap())]));
+            assert_eq!(outcome.status, Status::Ok);
         }
     }
 
     #[test]
     fn a_lost_body_does_not_unmake_the_run() {
-        let classification = head(200, &[]).classify(cut());
+        let classification = head(200, &[]).conclude(cut());
         assert_eq!((classification.outcome.status, classification.outcome.execution), (Status::Io, Execution::Ran));
-        let classification = head(200, &[("x-amz-function-error", "Unhandled")]).classify(cut());
+        let classification = head(200, &[("x-amz-function-error", "Unhandled")]).conclude(cut());
         assert_eq!(
             (classification.outcome.status, classification.outcome.execution),
             (Status::FunctionError, Execution::Ran)
         );
-        let classification = head(202, &[]).classify(cut());
+        let classification = head(202, &[]).conclude(cut());
         assert_eq!((classification.outcome.status, classification.outcome.execution), (Status::Ok, Execution::Queued));
-        let classification = head(404, &[("x-amzn-errortype", "ResourceNotFoundException")]).classify(cut());
+        let classification = head(404, &[("x-amzn-errortype", "ResourceNotFoundException")]).conclude(cut());
         assert_eq!(
             (classification.outcome.status, classification.outcome.execution),
             (Status::Service, Execution::None)

@@ -1,0 +1,113 @@
+//! When a call ends, whatever it waits for: at its deadline, or because it was cancelled.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use crate::lock::lock;
+use crate::status::Status;
+
+/// The deadline of a call and its cancellation. Clones belong to the same call.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    at: Option<Instant>,
+    cancellation: Arc<Cancellation>,
+}
+
+#[derive(Debug, Default)]
+struct Cancellation {
+    is_cancelled: AtomicBool,
+    /// The task that polls the call.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Deadline {
+    /// `None`: beyond what a clock can count.
+    pub(crate) fn new(at: Option<Instant>) -> Self {
+        Self { at, cancellation: Arc::default() }
+    }
+
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Ends the call as [`Status::Cancelled`], from any thread.
+    pub(crate) fn cancel(&self) {
+        self.cancellation.is_cancelled.store(true, Ordering::Release);
+        let waker = lock(&self.cancellation.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the call must end now, and as what.
+    pub(crate) fn reached(&self) -> Option<Status> {
+        if self.cancellation.is_cancelled.load(Ordering::Acquire) {
+            return Some(Status::Cancelled);
+        }
+        self.at.is_some_and(|at| at <= Instant::now()).then_some(Status::Timeout)
+    }
+
+    /// Awaits `work` until the call must end; then drops it and says as what the call ends. Has no timer of its own, since
+    /// it is also awaited where no runtime is: whoever polls it polls it again at the deadline.
+    pub(crate) async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Status> {
+        let mut work = pin!(work);
+        if let Some(status) = self.reached() {
+            return Err(status);
+        }
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            lock(&self.cancellation.waker).replace(context.waker().clone());
+            match self.reached() {
+                Some(status) => Poll::Ready(Err(status)),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::task::{Context, Wake};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn cancelling_wakes_the_call_and_ends_it() {
+        let deadline = Deadline::new(None);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        let mut bound = pin!(deadline.bound(pending::<()>()));
+        assert!(bound.as_mut().poll(&mut context).is_pending());
+        deadline.clone().cancel();
+        assert!(woken.0.load(Ordering::SeqCst));
+        assert_eq!(bound.as_mut().poll(&mut context), Poll::Ready(Err(Status::Cancelled)));
+    }
+
+    #[test]
+    fn nothing_begins_after_the_deadline() {
+        let mut context = Context::from_waker(Waker::noop());
+        let past = Deadline::new(Instant::now().checked_sub(Duration::from_millis(1)));
+        assert_eq!(pin!(past.bound(ready(1))).poll(&mut context), Poll::Ready(Err(Status::Timeout)));
+        let future = Deadline::new(Instant::now().checked_add(Duration::from_secs(60)));
+        assert_eq!(pin!(future.bound(ready(1))).poll(&mut context), Poll::Ready(Ok(1)));
+    }
+}

@@ -1,0 +1,51 @@
+//! What a client has in one process. Calls under way keep it alive.
+
+use std::sync::Arc;
+
+use crate::call::Shared;
+use crate::config::settings::Settings;
+use crate::config::tls::Tls;
+use crate::credentials::source::Source;
+use crate::driver::permits::Permits;
+use crate::driver::pool::Pool;
+use crate::driver::worker::{NoWorker, Worker};
+use crate::http::transport::ConnectorSettings;
+use crate::platform::limits;
+use crate::platform::native::Native;
+
+/// The half of a client that must not cross a fork.
+pub(crate) struct ClientState {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) permits: Arc<Permits>,
+    pub(crate) pool: Pool,
+    tls: rustls::ClientConfig,
+}
+
+impl ClientState {
+    pub(crate) fn new(settings: &Arc<Settings>, source: &Arc<Source>, tls: &Tls) -> Self {
+        let max = settings.max_connections.as_ref().map(|connections| connections.value);
+        Self {
+            shared: Arc::new(Shared::new(Arc::clone(settings), Arc::clone(source))),
+            permits: Permits::new(max.unwrap_or_else(limits::default_max_connections)),
+            pool: Pool::default(),
+            tls: tls.with_own_sessions(),
+        }
+    }
+
+    /// An idle worker, or a new one.
+    pub(crate) fn worker(&self) -> Result<Worker, NoWorker> {
+        if let Some(idle) = self.pool.take() {
+            return Ok(idle);
+        }
+        let settings = &self.shared.settings;
+        let timeout = settings.connect_timeout.value;
+        let connector = ConnectorSettings { timeout, tls: self.tls.clone(), platform: Arc::new(Native) };
+        Worker::new(connector, &settings.proxies)
+    }
+
+    /// Keeps a worker for later calls.
+    pub(crate) fn keep(&self, worker: Worker) {
+        self.pool.keep(worker);
+        self.permits.announce_release();
+    }
+}

@@ -1,0 +1,87 @@
+//! The caller's interrupt: asked on the caller's own thread while a call waits, whatever the call waits for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::deadline::Deadline;
+use crate::driver::caller::run_callers_code;
+use crate::lock::{lock, wait_until};
+
+/// The interrupt is promised at least every 100 ms.
+pub(crate) const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
+
+/// Asked while a call waits; `true` ends the call.
+pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;
+
+/// What a thread that is inside a call looks at again and again.
+pub(crate) struct Interrupts<'i> {
+    deadline: Deadline,
+    interrupt: Option<Interrupt<'i>>,
+}
+
+impl<'i> Interrupts<'i> {
+    pub(crate) fn new(deadline: Deadline, interrupt: Option<Interrupt<'i>>) -> Self {
+        Self { deadline, interrupt }
+    }
+
+    /// When to ask again at the latest, which is also when to poll the call again; `None`: never.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        let tick = self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD));
+        [self.deadline.at(), tick].into_iter().flatten().min()
+    }
+
+    /// Asks the caller, and cancels the call if the caller says so. No worker may run meanwhile.
+    pub(crate) fn ask(&mut self) {
+        if self.deadline.reached().is_none()
+            && let Some(interrupt) = self.interrupt.as_mut()
+            && run_callers_code(interrupt)
+        {
+            self.deadline.cancel();
+        }
+    }
+
+    /// Blocks this thread on something that needs no runtime. `None`: the call must end.
+    pub(crate) fn wait<F: Future>(&mut self, mut awaited: Pin<&mut F>) -> Option<F::Output> {
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        loop {
+            if let Poll::Ready(done) = awaited.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Some(done);
+            }
+            if !bell.wait(self.until()) {
+                self.ask();
+            }
+            if self.deadline.reached().is_some() {
+                return None;
+            }
+        }
+    }
+}
+
+/// Wakes a thread.
+#[derive(Default)]
+struct Bell {
+    has_rung: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Bell {
+    /// Whether it rang, at the latest until a time.
+    fn wait(&self, until: Option<Instant>) -> bool {
+        let mut has_rung = lock(&self.has_rung);
+        while !*has_rung && until.is_none_or(|until| Instant::now() < until) {
+            has_rung = wait_until(&self.rung, has_rung, until);
+        }
+        std::mem::take(&mut has_rung)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.has_rung) = true;
+        self.rung.notify_one();
+    }
+}
