@@ -27,7 +27,7 @@ PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 # The tests find what the machine has not got among their own packages.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-RUST_SOURCES := Cargo.toml Cargo.lock build.rs cbindgen.toml $(shell find src -name '*.rs')
+RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint header lib install bench clean help
 
@@ -84,7 +84,7 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as s
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
 
 header: ## renew include/lambda_invoke.h from src/ffi
-	UPDATE_HEADER=1 $(CARGO) test --locked --test header
+	$(CARGO) run --locked --quiet --example make_header
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 
@@ -100,7 +100,7 @@ $(LIB)/$(SO): $(RUST_SOURCES)
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 	@mkdir -p $(LIB)
-	$(LD) -r --gc-sections $$(sed -nE 's/^[^/]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
+	$(LD) -r --gc-sections $$(sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
 		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o
 	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o

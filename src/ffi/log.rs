@@ -7,6 +7,7 @@ use super::user_data::UserData;
 use crate::error::Error;
 use crate::log::LogLevel;
 
+/// Log nothing.
 pub const LAMBDA_LOG_LEVEL_OFF: i32 = 0;
 /// A call failed, or will.
 pub const LAMBDA_LOG_LEVEL_ERROR: i32 = 1;

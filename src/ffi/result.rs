@@ -27,10 +27,12 @@ pub struct lambda_result {
     /// what the function returned or threw; empty unless status is LAMBDA_OK or LAMBDA_FUNCTION_ERROR. Never NULL, and a
     /// NUL stands past the end
     pub payload: *const u8,
+    /// the number of bytes in payload
     pub payload_len: usize,
     /// decoded tail, bytes: may start mid-line, hold NULs, be no UTF-8; a NUL past the end; NULL if none was sent, or
     /// what was sent is no base64
     pub log: *const c_char,
+    /// the number of bytes in log
     pub log_len: usize,
     /// as sent ("Unhandled", "Handled", ...); NULL if the function did not fail
     pub function_error: *const c_char,

@@ -8,6 +8,7 @@ use crate::status::{Execution, Status};
 /// What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed.
 pub type lambda_status = i32;
 
+/// The call succeeded: the function returned, the event was queued, or the dry run was allowed.
 pub const LAMBDA_OK: i32 = 0;
 /// The function ran and failed: error_type and error_message are its own.
 pub const LAMBDA_FUNCTION_ERROR: i32 = 1;
@@ -56,15 +57,21 @@ pub const LAMBDA_EXECUTION_RAN: i32 = 2;
 /// Lambda took the event (202) and will run it, by its own rules at least once and again after errors.
 pub const LAMBDA_EXECUTION_QUEUED: i32 = 3;
 
+/// Waits for the function's response.
 pub const LAMBDA_INVOCATION_REQUEST_RESPONSE: i32 = 0;
+/// Queues the event; Lambda runs the function later.
 pub const LAMBDA_INVOCATION_EVENT: i32 = 1;
+/// Only checks that the caller may invoke the function.
 pub const LAMBDA_INVOCATION_DRY_RUN: i32 = 2;
 
+/// The response carries no log.
 pub const LAMBDA_LOG_TYPE_NONE: i32 = 0;
+/// The response carries the end of the function's log.
 pub const LAMBDA_LOG_TYPE_TAIL: i32 = 1;
 
 /// Retry only what certainly did not run.
 pub const LAMBDA_RETRY_SAFE: i32 = 0;
+/// Never retry.
 pub const LAMBDA_RETRY_NONE: i32 = 1;
 /// Retry also when it may have run: for functions that may run twice.
 pub const LAMBDA_RETRY_ALWAYS: i32 = 2;

@@ -27,7 +27,7 @@ void fragment(lambda_request *request) {{
 
 def snippets(file: str, language: str) -> list[str]:
     """The fenced blocks of a language, in a Markdown file or in the comments of a header."""
-    text = re.sub(r"^// ?", "", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^ \* ?", "", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
