@@ -83,8 +83,9 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as s
 	bindings/go/with-library go vet ./...
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
 
-header: ## renew include/lambda_invoke.h from src/ffi
+header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings and tests/abi
 	$(CARGO) run --locked --quiet --example make_header
+	$(PYTHON) tools/generate_bindings.py
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 

@@ -46,38 +46,15 @@ type Request struct {
 	Retry RetryMode
 }
 
-// InvocationType says whether to wait for the function.
+// InvocationType says whether to wait for the function. An event that Lambda took gives ExecutionQueued.
 type InvocationType int32
-
-const (
-	// InvocationRequestResponse waits for the function's answer.
-	InvocationRequestResponse InvocationType = C.LAMBDA_INVOCATION_REQUEST_RESPONSE
-	// InvocationEvent leaves the event with Lambda, which runs the function later: ExecutionQueued.
-	InvocationEvent InvocationType = C.LAMBDA_INVOCATION_EVENT
-	// InvocationDryRun only checks that the caller may invoke the function.
-	InvocationDryRun InvocationType = C.LAMBDA_INVOCATION_DRY_RUN
-)
 
 // LogType says whether to send the end of the log with the answer.
 type LogType int32
 
-const (
-	LogTypeNone LogType = C.LAMBDA_LOG_TYPE_NONE
-	LogTypeTail LogType = C.LAMBDA_LOG_TYPE_TAIL
-)
-
-// RetryMode says what is tried again. No setting outside of the program ever chooses RetryAlways.
+// RetryMode says what is tried again. With RetrySafe, one Invoke never runs the function twice. No setting outside of
+// the program ever chooses RetryAlways.
 type RetryMode int32
-
-// Greater by one than the library's numbers, among which 0 is RetrySafe.
-const (
-	// RetrySafe retries only what certainly did not run: one Invoke never runs the function twice.
-	RetrySafe RetryMode = C.LAMBDA_RETRY_SAFE + 1
-	// RetryNone never retries.
-	RetryNone RetryMode = C.LAMBDA_RETRY_NONE + 1
-	// RetryAlways also retries when the function may have run: for functions that may run twice.
-	RetryAlways RetryMode = C.LAMBDA_RETRY_ALWAYS + 1
-)
 
 func (m RetryMode) number() (C.int32_t, error) {
 	if m < RetrySafe || m > RetryAlways {

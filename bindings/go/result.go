@@ -53,45 +53,8 @@ type Result struct {
 }
 
 // Status says how a call went. Later versions of the library may bring numbers that are not named here; whatever is not
-// StatusOK is no success.
+// StatusOK is no success. A context that ends a call gives StatusTimeout if its deadline passed, else StatusCancelled.
 type Status int32
-
-const (
-	// StatusOK: the function returned, the event was queued, or the dry run was allowed.
-	StatusOK Status = C.LAMBDA_OK
-	// StatusFunctionError: the function ran and failed; ErrorType and ErrorMessage are its own.
-	StatusFunctionError Status = C.LAMBDA_FUNCTION_ERROR
-	// StatusInvalidArgument: something that cannot be sent.
-	StatusInvalidArgument Status = C.LAMBDA_E_INVALID_ARGUMENT
-	// StatusConfig: no region, an unusable endpoint in the environment, no trusted certificates ...
-	StatusConfig Status = C.LAMBDA_E_CONFIG
-	// StatusCredentials: no usable credentials.
-	StatusCredentials Status = C.LAMBDA_E_CREDENTIALS
-	// StatusResolve: the endpoint's name could not be looked up.
-	StatusResolve Status = C.LAMBDA_E_RESOLVE
-	// StatusConnect: no connection: refused, unreachable, connect timeout.
-	StatusConnect Status = C.LAMBDA_E_CONNECT
-	// StatusTLS: the TLS handshake failed.
-	StatusTLS Status = C.LAMBDA_E_TLS
-	// StatusIO: the connection broke after the request had begun.
-	StatusIO Status = C.LAMBDA_E_IO
-	// StatusTimeout: the call's deadline passed, whether it was the context's or a timeout.
-	StatusTimeout Status = C.LAMBDA_E_TIMEOUT
-	// StatusCancelled: the context was cancelled.
-	StatusCancelled Status = C.LAMBDA_E_CANCELLED
-	// StatusThrottled: turned away for the rate; ThrottleReason and RetryAfter say more.
-	StatusThrottled Status = C.LAMBDA_E_THROTTLED
-	// StatusService: an HTTP error answer; ErrorType is its code, if it had one.
-	StatusService Status = C.LAMBDA_E_SERVICE
-	// StatusProtocol: the answer makes no sense for this API.
-	StatusProtocol Status = C.LAMBDA_E_PROTOCOL
-	// StatusTooLarge: the answer is longer than Config.MaxResponseBytes.
-	StatusTooLarge Status = C.LAMBDA_E_TOO_LARGE
-	// StatusInternal: a fault of the library; please report it.
-	StatusInternal Status = C.LAMBDA_E_INTERNAL
-	// StatusNoMemory: no memory for a payload or an answer.
-	StatusNoMemory Status = C.LAMBDA_E_NO_MEMORY
-)
 
 // String returns the name that the library and its documentation use, such as "LAMBDA_E_TIMEOUT".
 func (s Status) String() string {
@@ -101,28 +64,10 @@ func (s Status) String() string {
 // Execution answers the question whether the function ran, whatever became of the call.
 type Execution int32
 
-const (
-	// ExecutionUnknown: nobody knows; it may have run, may be running, may run yet.
-	ExecutionUnknown Execution = C.LAMBDA_EXECUTION_UNKNOWN
-	// ExecutionNone: certainly not, and it will not; calling again cannot run it twice.
-	ExecutionNone Execution = C.LAMBDA_EXECUTION_NONE
-	// ExecutionRan: it was started; Status says whether it finished, and how.
-	ExecutionRan Execution = C.LAMBDA_EXECUTION_RAN
-	// ExecutionQueued: Lambda took the event and will run it, by its own rules at least once and again after errors.
-	ExecutionQueued Execution = C.LAMBDA_EXECUTION_QUEUED
-)
-
 // String returns UNKNOWN, NONE, RAN or QUEUED.
 func (e Execution) String() string {
-	switch e {
-	case ExecutionUnknown:
-		return "UNKNOWN"
-	case ExecutionNone:
-		return "NONE"
-	case ExecutionRan:
-		return "RAN"
-	case ExecutionQueued:
-		return "QUEUED"
+	if name, known := executionNames[e]; known {
+		return name
 	}
 	return fmt.Sprintf("Execution(%d)", int32(e))
 }

@@ -2,11 +2,6 @@ package lambdainvoke
 
 /*
 #include <lambda_invoke.h>
-
-// What this package was written for. Functions are only added within a major version.
-#if LAMBDA_VERSION_MAJOR != 0 || LAMBDA_VERSION_NUMBER < 1000
-#error "this Go package needs lambda_invoke.h of a version from 0.1.0 on and below 1.0.0"
-#endif
 */
 import "C"
 

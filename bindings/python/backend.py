@@ -84,8 +84,9 @@ class UnsupportedOperation(Exception):
 
 
 def package_version() -> str:
-    found = re.search(r'^__version__ = "(.+)"$', (PACKAGE / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
-    assert found, "lambda_invoke/__init__.py has no __version__"
+    table = (PACKAGE / "_table.py").read_text(encoding="utf-8")
+    found = re.search(r'^PACKAGE_VERSION = "(.+)"$', table, re.MULTILINE)
+    assert found, "lambda_invoke/_table.py has no PACKAGE_VERSION"
     return found[1]
 
 

@@ -7,13 +7,18 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-HEADER = ROOT / "include" / "lambda_invoke.h"
+sys.path.insert(0, str(ROOT / "tools"))
+
+import c_header  # noqa: E402
+
+HEADER = c_header.read()
 LIBRARY = ROOT / "build" / "lib" / "liblambda_invoke.so"
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = shlex.split(os.environ.get("CXX", "c++"))
@@ -29,13 +34,8 @@ def output(*command: str) -> str:
     return done.stdout
 
 
-def header_without_comments() -> str:
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
-    return re.sub(r"//.*", "", text)
-
-
 def symbols() -> list[str]:
-    return (HERE / "symbols.txt").read_text().splitlines()
+    return [line.split()[0] for line in (HERE / "symbols.txt").read_text().splitlines()]
 
 
 def dynamic(tag: str) -> list[str]:
@@ -56,14 +56,7 @@ def test_the_library_exports_these_functions_and_nothing_else() -> None:
     assert exports() == symbols()
 
 
-def test_the_header_declares_these_functions() -> None:
-    declared = re.findall(r"\b(lambda_\w+)\(", header_without_comments())
-    assert sorted(declared) == symbols()
-
-
-def test_every_function_has_its_type() -> None:
-    declared = re.findall(r"\b(lambda_\w+)\(", (HERE / "prototypes.c").read_text())
-    assert sorted(declared) == symbols()
+def test_the_types_of_functions_compile_beside_the_header() -> None:
     output(*CC, "-std=c11", *STRICT, "-fsyntax-only", str(HERE / "prototypes.c"))
 
 
@@ -72,21 +65,13 @@ def test_the_result_has_its_layout() -> None:
 
 
 def test_the_layout_names_every_member() -> None:
-    struct = re.search(r"typedef struct lambda_result \{(.*?)\} lambda_result;", header_without_comments(), re.DOTALL)
-    assert struct
-    declared = re.findall(r"(\w+);", struct[1])
+    declared = [field.name for field in HEADER.struct("lambda_result").fields]
     assert declared == re.findall(r"^MEMBER\((\w+),", (HERE / "layout.c").read_text(), re.MULTILINE)
 
 
 def numbers() -> dict[str, int]:
     lines = (HERE / "numbers.txt").read_text().splitlines()
-    return {name: int(value) for name, value in (line.split() for line in lines)}
-
-
-def test_every_number_is_what_it_was() -> None:
-    defined = re.findall(r"^#define (LAMBDA_\w+) (-?\d+)$", header_without_comments(), re.MULTILINE)
-    found = {name: int(value) for name, value in defined if not name.startswith("LAMBDA_VERSION_")}
-    assert found == numbers()
+    return {name: int(value) for name, value, _ in (line.split() for line in lines)}
 
 
 def test_every_status_has_its_name() -> None:
@@ -104,8 +89,7 @@ def test_one_version_everywhere() -> None:
     package = (ROOT / "Cargo.toml").read_text()
     version = re.search(r'^version = "(\d+)\.(\d+)\.(\d+)"$', package, re.MULTILINE)
     assert version
-    header = dict(re.findall(r"#define LAMBDA_VERSION_(MAJOR|MINOR|PATCH) (\d+)", HEADER.read_text()))
-    assert (header["MAJOR"], header["MINOR"], header["PATCH"]) == version.groups()
+    assert HEADER.version == tuple(map(int, version.groups()))
     library = ctypes.CDLL(str(LIBRARY))
     library.lambda_version.restype = ctypes.c_char_p
     library.lambda_version_number.restype = ctypes.c_uint32

@@ -28,8 +28,9 @@ from ._errors import (
     TooLargeError,
 )
 from ._result import Execution, Result, Status
+from ._table import PACKAGE_VERSION
 
-__version__ = "0.1.0"
+__version__ = PACKAGE_VERSION
 
 __all__ = [
     "CancelledError",

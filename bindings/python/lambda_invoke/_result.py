@@ -3,63 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import enum
 import json
 from typing import TYPE_CHECKING
 
-from ._abi import ResultPointer, ResultStruct
+from ._table import Execution as Execution
+from ._table import ResultPointer, ResultStruct
+from ._table import Status as Status
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-
-class Status(enum.IntEnum):
-    """LAMBDA_OK, LAMBDA_FUNCTION_ERROR and LAMBDA_E_* of the C library."""
-
-    OK = 0
-    FUNCTION_ERROR = 1
-    INVALID_ARGUMENT = -1
-    CONFIG = -2
-    CREDENTIALS = -3
-    RESOLVE = -4
-    CONNECT = -5
-    TLS = -6
-    IO = -7
-    TIMEOUT = -8
-    CANCELLED = -9
-    THROTTLED = -10
-    SERVICE = -11
-    PROTOCOL = -12
-    TOO_LARGE = -13
-    INTERNAL = -14
-    NO_MEMORY = -15
-
-    @classmethod
-    def _missing_(cls, value: object) -> Status | None:
-        """A library that is newer than this package may have more numbers."""
-        if not isinstance(value, int):
-            return None
-        status = int.__new__(cls, value)
-        status._name_ = f"UNKNOWN_{value}"
-        status._value_ = value
-        return status
-
-
-class Execution(enum.Enum):
-    """Did the function run?"""
-
-    UNKNOWN = 0
-    """Nobody knows: it may have run, may be running, may run yet."""
-    NONE = 1
-    """Certainly not, and it will not."""
-    RAN = 2
-    """It was started; whether it finished, and how, says the status."""
-    QUEUED = 3
-    """Lambda took the event and will run it."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> Execution | None:
-        return cls.UNKNOWN if isinstance(value, int) else None
 
 
 class Result:

@@ -1,0 +1,231 @@
+"""Generated from include/lambda_invoke.h by tools/generate_bindings.py (make header); do not edit."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any
+
+from ._base import OpenExecution, OpenStatus, Pointer
+
+PACKAGE_VERSION = "0.1.0"
+# LAMBDA_VERSION_NUMBER of the header.
+HEADER_VERSION = 1_000
+
+# Waits for the function's response.
+INVOCATION_REQUEST_RESPONSE = 0
+# Queues the event; Lambda runs the function later.
+INVOCATION_EVENT = 1
+# Only checks that the caller may invoke the function.
+INVOCATION_DRY_RUN = 2
+
+# The response carries no log.
+LOG_TYPE_NONE = 0
+# The response carries the end of the function's log.
+LOG_TYPE_TAIL = 1
+
+# Retry only what certainly did not run.
+RETRY_SAFE = 0
+# Never retry.
+RETRY_NONE = 1
+# Retry also when it may have run: for functions that may run twice.
+RETRY_ALWAYS = 2
+
+# Log nothing.
+LOG_LEVEL_OFF = 0
+# A call failed, or will.
+LOG_LEVEL_ERROR = 1
+# Something is not as it should be, and was dealt with.
+LOG_LEVEL_WARN = 2
+# What is rare and good to know.
+LOG_LEVEL_INFO = 3
+# Every attempt and its outcome.
+LOG_LEVEL_DEBUG = 4
+# What else can be told.
+LOG_LEVEL_TRACE = 5
+
+
+class Status(OpenStatus):
+    """What became of a call."""
+
+    OK = 0
+    """The call succeeded: the function returned, the event was queued, or the dry run was allowed."""
+    FUNCTION_ERROR = 1
+    """The function ran and failed: error_type and error_message are its own."""
+    INVALID_ARGUMENT = -1
+    """A value that cannot be sent, NULL where an object belongs, a number that does not exist."""
+    CONFIG = -2
+    """No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a
+    custom endpoint ...
+    """
+    CREDENTIALS = -3
+    """No usable credentials: error_message lists every source that was asked."""
+    RESOLVE = -4
+    """The endpoint's name could not be looked up."""
+    CONNECT = -5
+    """No connection: refused, unreachable, connect timeout, or the proxy said no."""
+    TLS = -6
+    """The TLS handshake failed."""
+    IO = -7
+    """The connection broke after the request had begun; execution says what is known."""
+    TIMEOUT = -8
+    """The call's deadline passed; execution says whether anything had been sent."""
+    CANCELLED = -9
+    """The caller ended the call."""
+    THROTTLED = -10
+    """The service turned the request away for its rate: throttle_reason and retry_after say more."""
+    SERVICE = -11
+    """An HTTP error answer: error_type is its code, if it had one."""
+    PROTOCOL = -12
+    """The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx."""
+    TOO_LARGE = -13
+    """The answer is longer than max_response_bytes."""
+    INTERNAL = -14
+    """A caught panic; please report it."""
+    NO_MEMORY = -15
+    """No memory for a payload or an answer."""
+
+
+class Execution(OpenExecution):
+    """Did the function run?"""
+
+    UNKNOWN = 0
+    """\"Did it run?" Nobody knows: it may have run, may be running, may run yet."""
+    NONE = 1
+    """Certainly not, and it will not."""
+    RAN = 2
+    """It was started; whether it finished, and how, says the status."""
+    QUEUED = 3
+    """Lambda took the event (202) and will run it, by its own rules at least once and again after errors."""
+
+
+class ClientPointer(Pointer):
+    pass
+
+
+class ConfigPointer(Pointer):
+    pass
+
+
+class ErrorPointer(Pointer):
+    pass
+
+
+class RequestPointer(Pointer):
+    pass
+
+
+class ResultPointer(Pointer):
+    pass
+
+
+class StringPointer(Pointer):
+    pass
+
+
+FREED_BY = {
+    ClientPointer: "lambda_client_free",
+    ConfigPointer: "lambda_config_free",
+    ErrorPointer: "lambda_error_free",
+    RequestPointer: "lambda_request_free",
+    ResultPointer: "lambda_result_free",
+    StringPointer: "lambda_string_free",
+}
+
+
+class ResultStruct(ctypes.Structure):
+    _fields_ = [
+        ("status", c_int32),
+        ("execution", c_int32),
+        ("http_status", c_int32),
+        ("attempts", c_uint32),
+        ("payload", POINTER(c_uint8)),
+        ("payload_len", c_size_t),
+        ("log", POINTER(c_char)),
+        ("log_len", c_size_t),
+        ("function_error", c_char_p),
+        ("error_type", c_char_p),
+        ("error_message", c_char_p),
+        ("throttle_reason", c_char_p),
+        ("retry_after_ms", c_uint64),
+        ("request_id", c_char_p),
+        ("executed_version", c_char_p),
+        ("durable_execution_arn", c_char_p),
+        ("duration_us", c_uint64),
+        ("tag", c_uint64),
+        ("content_type", c_char_p),
+        ("unknown_attempts", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+# Pointers that a callback gets come as numbers: Python only passes them on.
+CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_ssize_t, c_ssize_t)
+LogFn = ctypes.CFUNCTYPE(None, c_ssize_t, c_int32, c_ssize_t, c_ssize_t)
+InterruptFn = ctypes.CFUNCTYPE(c_int32, c_ssize_t)
+
+# What the function returns, then what it takes.
+FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "lambda_version_number": (c_uint32,),
+    "lambda_version": (c_char_p,),
+    "lambda_status_name": (c_char_p, c_int32),
+    "lambda_credentials_set": (c_int32, c_ssize_t, c_char_p, c_char_p, c_char_p, c_int64),
+    "lambda_credentials_set_error": (c_int32, c_ssize_t, c_char_p),
+    "lambda_string_free": (None, StringPointer),
+    "lambda_error_status": (c_int32, ErrorPointer),
+    "lambda_error_message": (c_char_p, ErrorPointer),
+    "lambda_error_free": (None, ErrorPointer),
+    "lambda_config_new": (ConfigPointer,),
+    "lambda_config_free": (None, ConfigPointer),
+    "lambda_config_set_region": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_endpoint_url": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_credentials": (c_int32, ConfigPointer, c_char_p, c_char_p, c_char_p),
+    "lambda_config_set_profile": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_credentials_callback": (c_int32, ConfigPointer, CredentialsFn, c_void_p, c_void_p),
+    "lambda_config_set_use_fips": (c_int32, ConfigPointer, c_int32),
+    "lambda_config_set_use_dual_stack": (c_int32, ConfigPointer, c_int32),
+    "lambda_config_set_ca_bundle": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_proxy": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_app_id": (c_int32, ConfigPointer, c_char_p),
+    "lambda_config_set_connect_timeout_ms": (c_int32, ConfigPointer, c_uint64),
+    "lambda_config_set_timeout_ms": (c_int32, ConfigPointer, c_uint64),
+    "lambda_config_set_max_attempts": (c_int32, ConfigPointer, c_uint32),
+    "lambda_config_set_retry": (c_int32, ConfigPointer, c_int32),
+    "lambda_config_set_max_connections": (c_int32, ConfigPointer, c_uint32),
+    "lambda_config_set_max_response_bytes": (c_int32, ConfigPointer, c_uint64),
+    "lambda_config_set_log": (c_int32, ConfigPointer, c_int32, LogFn, c_void_p, c_void_p),
+    "lambda_client_new": (c_int32, ConfigPointer, POINTER(ClientPointer), POINTER(ErrorPointer)),
+    "lambda_client_describe": (StringPointer, ClientPointer),
+    "lambda_client_free": (None, ClientPointer),
+    "lambda_request_new": (RequestPointer,),
+    "lambda_request_clone": (RequestPointer, RequestPointer),
+    "lambda_request_free": (None, RequestPointer),
+    "lambda_request_set_function_name": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_qualifier": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_invocation_type": (c_int32, RequestPointer, c_int32),
+    "lambda_request_set_log_type": (c_int32, RequestPointer, c_int32),
+    "lambda_request_set_client_context": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_client_context_json": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_payload": (c_int32, RequestPointer, c_void_p, c_size_t),
+    "lambda_request_set_tenant_id": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_durable_execution_name": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_trace_header": (c_int32, RequestPointer, c_char_p),
+    "lambda_request_set_timeout_ms": (c_int32, RequestPointer, c_uint64),
+    "lambda_request_set_retry": (c_int32, RequestPointer, c_int32),
+    "lambda_request_set_interrupt": (c_int32, RequestPointer, InterruptFn, c_void_p),
+    "lambda_result_clone": (ResultPointer, ResultPointer),
+    "lambda_result_free": (None, ResultPointer),
+    "lambda_invoke": (ResultPointer, ClientPointer, RequestPointer),
+}
