@@ -45,8 +45,10 @@ def take(settings: dict[str, Any], name: str, value: bytes) -> None:
         settings["client_context"] = json.loads(value)
     elif name in IN_MILLISECONDS:
         settings[IN_MILLISECONDS[name]] = int(value) / 1000
-    elif name in ("max_attempts", "max_response_bytes"):
+    elif name in ("max_attempts", "max_connections", "max_response_bytes"):
         settings[name] = int(value)
+    elif name in ("use_fips", "use_dual_stack"):
+        settings[name] = {b"0": False, b"1": True}[value]
     else:
         # What is no UTF-8 stays none, for the library to refuse.
         settings[name] = value.decode(errors="surrogateescape")

@@ -104,6 +104,18 @@ static bool set_config(call *c, const char *name, bytes *value) {
         lambda_config_set_region(c->config, value->data);
     } else if (strcmp(name, "endpoint_url") == 0) {
         lambda_config_set_endpoint_url(c->config, value->data);
+    } else if (strcmp(name, "profile") == 0) {
+        lambda_config_set_profile(c->config, value->data);
+    } else if (strcmp(name, "use_fips") == 0) {
+        lambda_config_set_use_fips(c->config, (int32_t)number(value));
+    } else if (strcmp(name, "use_dual_stack") == 0) {
+        lambda_config_set_use_dual_stack(c->config, (int32_t)number(value));
+    } else if (strcmp(name, "ca_bundle") == 0) {
+        lambda_config_set_ca_bundle(c->config, value->data);
+    } else if (strcmp(name, "proxy") == 0) {
+        lambda_config_set_proxy(c->config, value->data);
+    } else if (strcmp(name, "app_id") == 0) {
+        lambda_config_set_app_id(c->config, value->data);
     } else if (strcmp(name, "access_key_id") == 0) {
         keep(&c->access_key_id, value);
     } else if (strcmp(name, "secret_access_key") == 0) {
@@ -118,6 +130,8 @@ static bool set_config(call *c, const char *name, bytes *value) {
         lambda_config_set_max_attempts(c->config, (uint32_t)number(value));
     } else if (strcmp(name, "retry") == 0) {
         lambda_config_set_retry(c->config, one_of(value, RETRIES));
+    } else if (strcmp(name, "max_connections") == 0) {
+        lambda_config_set_max_connections(c->config, (uint32_t)number(value));
     } else if (strcmp(name, "max_response_bytes") == 0) {
         lambda_config_set_max_response_bytes(c->config, number(value));
     } else {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,14 @@ from pathlib import Path
 import pytest
 from conformance_runners import Runner, RunnerError, build, missing
 from conformance_server import ROOT, Server, read_description, running
-from conformance_table import LANGUAGES, REQUESTS, Case, Places, mismatch, read_table, to_bytes
+from conformance_table import ANSWERED, LANGUAGES, REQUESTS, Case, Places, mismatch, read_table, to_bytes
 
+sys.path.insert(0, str(ROOT / "tools"))
+
+import c_header  # noqa: E402
+from generate_bindings import is_status  # noqa: E402
+
+HEADER = c_header.read()
 TABLE = read_table()
 SERVER = read_description(os.environ.get("CONFORMANCE_SERVER", "local"), TABLE)
 IN_CI = os.environ.get("CI") == "true"
@@ -105,9 +112,7 @@ def test_the_end_of_the_input_ends_the_runner(language: str, runners: Runners) -
 
 
 def test_every_status_has_a_case_or_a_reason() -> None:
-    header = (ROOT / "include" / "lambda_invoke.h").read_text(encoding="utf-8")
-    names = r"LAMBDA_(?:OK|END|PENDING|FUNCTION_ERROR|E_\w+)"
-    statuses = set(re.findall(rf"^#define ({names}) -?\d+$", header, re.MULTILINE))
+    statuses = {number.name for number in HEADER.numbers if is_status(number)}
     covered = {case.expectations["status"] for case in TABLE.cases.values()}
     assert "LAMBDA_OK" in statuses
     assert covered | set(TABLE.not_covered) == statuses
@@ -118,6 +123,42 @@ def test_every_execution_and_every_retry_mode_has_a_case() -> None:
     cases = TABLE.cases.values()
     assert {case.expectations["execution"] for case in cases} == {"NONE", "UNKNOWN", "RAN", "QUEUED"}
     assert {case.settings.get("retry") for case in cases} == {None, "safe", "none", "always"}
+
+
+# Setters that the protocol has no line for, and why.
+NOT_SPOKEN = {
+    "lambda_config_set_credentials_callback": "a callback",
+    "lambda_config_set_log": "a callback",
+    "lambda_request_set_interrupt": "a callback",
+}
+# What the protocol calls the fields of one setter.
+SPOKEN_APART = {"config.credentials": {"config.access_key_id", "config.secret_access_key", "config.session_token"}}
+# Fields of the result that no runner answers with, and why.
+NOT_ANSWERED = {
+    "payload_len": "comes with payload",
+    "log_len": "comes with log",
+    "duration_us": "differs from call to call",
+    "tag": "0 for a blocking call",
+    "reserved": "0",
+}
+
+
+def test_every_setter_is_used_by_a_case() -> None:
+    """So every runner has it: a runner that is told to set what it does not know fails."""
+    setters = {
+        function.name for function in HEADER.functions if re.match(r"lambda_(config|request)_set_", function.name)
+    }
+    assert set(NOT_SPOKEN) < setters
+    spoken = set()
+    for setter in setters - set(NOT_SPOKEN):
+        name = setter.replace("lambda_config_set_", "config.").replace("lambda_request_set_", "")
+        spoken |= SPOKEN_APART.get(name, {name})
+    assert {name for case in TABLE.cases.values() for name in case.settings} == spoken
+
+
+def test_every_field_of_the_result_is_answered() -> None:
+    fields = {field.name for field in HEADER.struct("lambda_result").fields}
+    assert fields == set(ANSWERED) | set(NOT_ANSWERED)
 
 
 def test_the_local_endpoint_can_do_all_that_cases_need() -> None:

@@ -74,6 +74,18 @@ func (c *call) assign(name string, value []byte) (err error) {
 		c.config.Region = text
 	case "config.endpoint_url":
 		c.config.EndpointURL = text
+	case "config.profile":
+		c.config.Profile = text
+	case "config.use_fips":
+		c.config.UseFIPS, err = flag(text)
+	case "config.use_dual_stack":
+		c.config.UseDualStack, err = flag(text)
+	case "config.ca_bundle":
+		c.config.CABundle = text
+	case "config.proxy":
+		c.config.Proxy = &text
+	case "config.app_id":
+		c.config.AppID = text
 	case "config.access_key_id":
 		c.config.Credentials.AccessKeyID = text
 	case "config.secret_access_key":
@@ -88,6 +100,8 @@ func (c *call) assign(name string, value []byte) (err error) {
 		c.config.MaxAttempts, err = strconv.Atoi(text)
 	case "config.retry":
 		c.config.Retry, err = choose(text, retries)
+	case "config.max_connections":
+		c.config.MaxConnections, err = strconv.Atoi(text)
 	case "config.max_response_bytes":
 		c.config.MaxResponseBytes, err = strconv.ParseInt(text, 10, 64)
 	case "function_name":
@@ -143,6 +157,11 @@ func choose[T any](text string, of map[string]T) (T, error) {
 		return value, fmt.Errorf("%q is unknown", text)
 	}
 	return value, nil
+}
+
+func flag(text string) (*bool, error) {
+	on, err := strconv.ParseBool(text)
+	return &on, err
 }
 
 func milliseconds(text string) (time.Duration, error) {

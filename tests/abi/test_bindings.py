@@ -1,0 +1,73 @@
+"""What the bindings write by hand has every setter, result field and number of the header."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import c_header  # noqa: E402
+from generate_bindings import RESERVED  # noqa: E402
+
+HEADER = c_header.read()
+
+
+def sources(folder: str, pattern: str, *generated: str) -> str:
+    """The code of a binding without its tests, its comments and what is generated."""
+    paths = sorted(path for path in (ROOT / folder).glob(pattern) if path.name not in generated)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths if not path.name.endswith("_test.go"))
+    return re.sub(r"^\s*(//|#(?! *(include|define|if|endif))).*$", "", text, flags=re.MULTILINE)
+
+
+SOURCES = {
+    "c++": sources("include", "*.hpp"),
+    "python": sources("bindings/python/lambda_invoke", "*.py", "_table.py"),
+    "go": sources("bindings/go", "*.go", "numbers.go"),
+}
+# How a binding reads a field of struct lambda_result.
+READS = {"c++": r"result_->{}\b", "python": r"\braw\.{}\b", "go": r"\br\.{}\b"}
+# Fields that nobody reads, and why.
+UNREAD = {"tag": "0 for a blocking call, the only kind there is", "reserved": "0"}
+# Functions that a binding does not call, and why.
+UNUSED = {
+    "c++": {"lambda_error_status": "lambda_client_new returns it"},
+    "python": {
+        "lambda_request_clone": "a request does not outlive its call",
+        "lambda_result_clone": "a Result is a copy",
+        "lambda_status_name": "Status has names",
+        "lambda_version": "__version__ is that of the package",
+    },
+    "go": {
+        "lambda_error_status": "lambda_client_new returns it",
+        "lambda_request_clone": "a Request is a Go struct",
+        "lambda_result_clone": "a Result is a copy",
+    },
+}
+LANGUAGES = list(SOURCES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_function_is_called(language: str) -> None:
+    names = {function.name for function in HEADER.functions}
+    if language == "python":
+        # The generated table has them called with the last reference (FREED_BY).
+        names = {name for name in names if not name.endswith("_free")}
+    missing = {name for name in names if not re.search(rf"\b{name}\b", SOURCES[language])}
+    assert missing == set(UNUSED[language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_field_of_the_result_is_read(language: str) -> None:
+    fields = [field.name for field in HEADER.struct("lambda_result").fields]
+    unread = {name for name in fields if not re.search(READS[language].format(name), SOURCES[language])}
+    assert unread == set(UNREAD)
+
+
+def test_the_cpp_header_names_every_number() -> None:
+    named = set(re.findall(r"= (LAMBDA_\w+),", SOURCES["c++"]))
+    assert named == {number.name for number in HEADER.numbers} - RESERVED
