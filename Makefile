@@ -29,7 +29,7 @@ export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint header lib install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint format deny msrv release-check header lib install bench clean help
 
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
 	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
@@ -74,14 +74,49 @@ test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md
 test-install: $(VENV)/ready ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest tests/install
 
+# Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
+C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \
+	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp))
+# Not yet in the form of .clang-format.
+C_AND_CPP := $(filter-out include/lambda_invoke.hpp tests/c/% tests/cpp/%,$(C_AND_CPP))
+
 lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as strict as it goes
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict tools
+	$(VENV)/bin/clang-format --dry-run -Werror $(C_AND_CPP)
 	@test -z "$$(gofmt -l bindings/go)" || { echo "gofmt would change:"; gofmt -l bindings/go; exit 1; }
 	bindings/go/with-library go vet ./...
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
+
+format: $(VENV)/ready ## bring all sources into the form that lint checks
+	$(CARGO) fmt
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(C_AND_CPP)
+	gofmt -w bindings/go
+
+# Not part of lint: compiling cargo-deny takes minutes on a new machine.
+CARGO_DENY := $(BUILD)/cargo/bin/cargo-deny
+
+deny: $(CARGO_DENY) ## licences, sources and banned crates among the dependencies (deny.toml)
+	$(CARGO_DENY) --locked check --deny warnings licenses bans sources
+
+$(CARGO_DENY):
+	$(CARGO) install --locked --version 0.20.2 --root $(BUILD)/cargo cargo-deny
+
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+msrv: ## build with the oldest Rust that Cargo.toml promises, which rustup must have
+	@$(CARGO) +$(MSRV) --version >/dev/null 2>&1 || \
+		{ echo 'make msrv needs Rust $(MSRV): rustup toolchain install $(MSRV) --profile minimal' >&2; exit 1; }
+	CARGO_TARGET_DIR=target/msrv $(CARGO) +$(MSRV) check --locked --all-targets
+
+release-check: ## what must agree before a release (RELEASING.md)
+	$(PYTHON) tools/release_check.py
 
 header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings and tests/abi
 	$(CARGO) run --locked --quiet --example make_header

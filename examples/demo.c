@@ -11,17 +11,17 @@
 
 static const char *execution_text(int32_t execution) {
     switch (execution) {
-        case LAMBDA_EXECUTION_NONE: return "did not run";
-        case LAMBDA_EXECUTION_RAN: return "ran";
-        case LAMBDA_EXECUTION_QUEUED: return "is queued";
-        default: return "may have run";
+    case LAMBDA_EXECUTION_NONE: return "did not run";
+    case LAMBDA_EXECUTION_RAN: return "ran";
+    case LAMBDA_EXECUTION_QUEUED: return "is queued";
+    default: return "may have run";
     }
 }
 
 static void show(const lambda_result *result) {
     printf("  status     %s, the function %s (HTTP %" PRId32 ", %" PRIu32 " attempt%s, %.1f ms)\n",
-           lambda_status_name(result->status), execution_text(result->execution), result->http_status,
-           result->attempts, result->attempts == 1 ? "" : "s", (double)result->duration_us / 1000.0);
+        lambda_status_name(result->status), execution_text(result->execution), result->http_status, result->attempts,
+        result->attempts == 1 ? "" : "s", (double)result->duration_us / 1000.0);
     if (result->error_message != NULL) {
         printf("  error      %s: %s\n", result->error_type != NULL ? result->error_type : "-", result->error_message);
     }

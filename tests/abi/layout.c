@@ -4,8 +4,8 @@
 #include <lambda_invoke.h>
 
 #define TYPE_OF(member, type) _Generic(((lambda_result *)0)->member, type: 1, default: 0)
-#define MEMBER(member, offset, type)                                                                  \
-    _Static_assert(offsetof(struct lambda_result, member) == (offset), #member " has moved");         \
+#define MEMBER(member, offset, type)                                                                   \
+    _Static_assert(offsetof(struct lambda_result, member) == (offset), #member " has moved");          \
     _Static_assert(sizeof(((lambda_result *)0)->member) == sizeof(type), #member " has another size"); \
     _Static_assert(TYPE_OF(member, type), #member " has another type")
 

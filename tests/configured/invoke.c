@@ -56,9 +56,10 @@ static void print_string(const char *text) {
 
 static void print_result(const lambda_result *result) {
     static const char *const executions[] = {"UNKNOWN", "NONE", "RAN", "QUEUED"};
-    printf("{\"status\": \"%s\", \"execution\": \"%s\", \"http_status\": %d, \"attempts\": %u, \"duration_ms\": %" PRIu64,
-           lambda_status_name(result->status), executions[result->execution], (int)result->http_status,
-           (unsigned)result->attempts, result->duration_us / 1000);
+    printf(
+        "{\"status\": \"%s\", \"execution\": \"%s\", \"http_status\": %d, \"attempts\": %u, \"duration_ms\": %" PRIu64,
+        lambda_status_name(result->status), executions[result->execution], (int)result->http_status,
+        (unsigned)result->attempts, result->duration_us / 1000);
     fputs(", \"error_type\": ", stdout);
     print_string(result->error_type);
     fputs(", \"error_message\": ", stdout);
@@ -71,7 +72,7 @@ static void print_result(const lambda_result *result) {
 static void print_refusal(lambda_error *error) {
     printf("{\"describe\": null, \"calls\": [{\"status\": \"%s\", \"execution\": \"NONE\", \"http_status\": 0, "
            "\"attempts\": 0, \"duration_ms\": 0, \"error_type\": null, \"error_message\": ",
-           lambda_status_name(lambda_error_status(error)));
+        lambda_status_name(lambda_error_status(error)));
     print_string(lambda_error_message(error));
     fputs(", \"payload\": \"\"}]}\n", stdout);
     lambda_error_free(error);

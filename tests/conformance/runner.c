@@ -175,8 +175,8 @@ static void set(call *c, const char *name, const char *hex) {
     static const char CONFIG[] = "config.";
     const size_t prefix = sizeof CONFIG - 1;
     bytes value = decode(hex);
-    bool known = strncmp(name, CONFIG, prefix) == 0 ? set_config(c, name + prefix, &value)
-                                                     : set_request(c, name, &value);
+    bool known =
+        strncmp(name, CONFIG, prefix) == 0 ? set_config(c, name + prefix, &value) : set_request(c, name, &value);
     if (!known) {
         fail("no such setting", name);
     }

@@ -108,8 +108,7 @@ const std::map<std::string, setter> setters = {
     {"config.retry", [](call &c, const std::string &v) { c.config.retry(retries.at(v)); }},
     {"config.max_connections",
         [](call &c, const std::string &v) { c.config.max_connections(static_cast<std::uint32_t>(std::stoul(v))); }},
-    {"config.max_response_bytes",
-        [](call &c, const std::string &v) { c.config.max_response_bytes(std::stoull(v)); }},
+    {"config.max_response_bytes", [](call &c, const std::string &v) { c.config.max_response_bytes(std::stoull(v)); }},
     {"function_name", [](call &c, const std::string &v) { c.request.function_name(v); }},
     {"qualifier", [](call &c, const std::string &v) { c.request.qualifier(v); }},
     {"invocation_type", [](call &c, const std::string &v) { c.request.invocation_type(invocation_types.at(v)); }},
@@ -148,8 +147,7 @@ void put(const lambda::result &result) {
 }
 
 void put(lambda::status status, lambda::execution execution, std::string_view message) {
-    std::cout << "status " << lambda::status_name(status) << '\n'
-              << "execution " << execution_name(execution) << '\n';
+    std::cout << "status " << lambda::status_name(status) << '\n' << "execution " << execution_name(execution) << '\n';
     put("error_message", message);
 }
 

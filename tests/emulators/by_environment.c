@@ -25,8 +25,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 2; i++) {
         lambda_result *result = lambda_invoke(client, request);
         printf("%s\t%s\t%d\t%s\t%s\n", lambda_status_name(result->status), EXECUTIONS[result->execution],
-               (int)result->http_status, result->error_type == NULL ? "" : result->error_type,
-               result->status == LAMBDA_OK ? (const char *)result->payload : result->error_message);
+            (int)result->http_status, result->error_type == NULL ? "" : result->error_type,
+            result->status == LAMBDA_OK ? (const char *)result->payload : result->error_message);
         lambda_result_free(result);
     }
     lambda_request_free(request);

@@ -14,7 +14,7 @@ static void call(const lambda_client *client, lambda_request *request, int32_t t
     lambda_request_set_payload(request, payload, strlen(payload));
     lambda_result *result = lambda_invoke(client, request);
     printf("%s %s %d %s\n", lambda_status_name(result->status), EXECUTIONS[result->execution], (int)result->http_status,
-           (const char *)result->payload);
+        (const char *)result->payload);
     lambda_result_free(result);
 }
 
