@@ -13,3 +13,8 @@ fn the_committed_header_is_what_the_sources_declare() {
     let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(make_header::HEADER)).unwrap();
     assert!(committed == generated, "{} is stale; renew it with: make header", make_header::HEADER);
 }
+
+#[test]
+fn what_rust_asks_of_unsafe_callers_stays_out_of_the_header() {
+    assert!(!make_header::generate().unwrap().contains("# Safety"));
+}
