@@ -8,7 +8,7 @@ use crate::config::environment::Environment;
 use crate::config::lookup::Lookup;
 use crate::config::profile::Profiles;
 use crate::config::settings::Settings;
-use crate::config::tls::{Found, Tls};
+use crate::config::tls::{Tls, TrustedRoots};
 use crate::credentials::source::Source;
 use crate::driver::blocking::invoke;
 use crate::driver::caller::run_callers_code;
@@ -41,7 +41,7 @@ impl Client {
     /// Resolves the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
     /// the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let client = ForkBarrier::guarded(|| Self::resolved(config))?;
+        let client = Self::resolved(config)?;
         let log = &client.settings.log;
         if client.trusts_built_in {
             log.warn(target::CONFIG, || {
@@ -59,17 +59,18 @@ impl Client {
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let settings = Settings::resolve(config, &lookup, stderr(), through_the_door)?;
         let source = Source::resolve(config, &lookup, &settings)?;
-        let (tls, trusts_built_in) = match settings.speaks_tls() || source.speaks_tls() {
-            true => {
-                let Found { tls, is_built_in } = Tls::load(&settings.trust)?;
-                (tls, is_built_in)
-            }
-            false => (Tls::unused()?, false),
+        let roots = match settings.speaks_tls() || source.speaks_tls() {
+            true => TrustedRoots::load(&settings.trust)?,
+            false => TrustedRoots::none(),
         };
+        let trusts_built_in = roots.are_built_in;
         let (settings, source) = (Arc::new(settings), Arc::new(source));
-        let client = Self { settings, source, tls, trusts_built_in, state: PerProcess::new() };
-        client.state();
-        Ok(client)
+        // Dependencies set themselves up here, once in a process: a fork waits for that, but never for the files above.
+        ForkBarrier::guarded(|| {
+            let client = Self { settings, source, tls: Tls::new(roots)?, trusts_built_in, state: PerProcess::new() };
+            client.state();
+            Ok(client)
+        })
     }
 
     /// The settings in force and where each came from: a JSON object with one member a setting, each an object with

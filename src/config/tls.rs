@@ -54,37 +54,38 @@ impl Trust {
     }
 }
 
-/// What was found where [`Trust`] says.
-pub(crate) struct Found {
-    pub(crate) tls: Tls,
-    /// The system trusts nobody: Mozilla's roots, which are part of this library, took the place of its own.
-    pub(crate) is_built_in: bool,
+/// The certificates that a client trusts.
+pub(crate) struct TrustedRoots {
+    roots: RootCertStore,
+    /// The system trusts nobody: Mozilla's roots, which are part of this library, take the place of its own.
+    pub(crate) are_built_in: bool,
+}
+
+impl TrustedRoots {
+    /// Reads files.
+    pub(crate) fn load(trust: &Setting<Trust>) -> Result<Self, Error> {
+        let roots = match (&trust.value, &trust.origin) {
+            (Trust::File(path), origin) => of_file(path, &origin.field())?,
+            (Trust::System, Origin::Variable(name)) => of_system(Some(name))?,
+            (Trust::System, _) => of_system(None)?,
+        };
+        let are_built_in = roots.is_empty();
+        let roots = if are_built_in { webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect() } else { roots };
+        Ok(Self { roots, are_built_in })
+    }
+
+    /// For clients that never use TLS: trusts nobody, reads nothing.
+    pub(crate) fn none() -> Self {
+        Self { roots: RootCertStore::empty(), are_built_in: false }
+    }
 }
 
 impl Tls {
-    /// Reads files.
-    pub(crate) fn load(trust: &Setting<Trust>) -> Result<Found, Error> {
-        let (roots, is_built_in) = match (&trust.value, &trust.origin) {
-            (Trust::File(path), origin) => (of_file(path, &origin.field())?, false),
-            (Trust::System, Origin::Variable(name)) => (of_system(Some(name))?, false),
-            (Trust::System, _) => match of_system(None)? {
-                roots if roots.is_empty() => (webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), true),
-                roots => (roots, false),
-            },
-        };
-        Ok(Found { tls: Self::with_roots(roots)?, is_built_in })
-    }
-
-    /// For clients that never speak TLS: trusts nobody, reads nothing.
-    pub(crate) fn unused() -> Result<Self, Error> {
-        Self::with_roots(RootCertStore::empty())
-    }
-
-    fn with_roots(roots: RootCertStore) -> Result<Self, Error> {
+    pub(crate) fn new(roots: TrustedRoots) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::config(format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots.roots)
             .with_no_client_auth();
         Ok(Self(config))
     }

@@ -133,8 +133,8 @@ impl Drop for Registered {
 
 #[cfg(unix)]
 mod at_fork {
-    use std::cell::RefCell;
-    use std::sync::atomic::Ordering;
+    use std::cell::UnsafeCell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, MutexGuard, Once, TryLockError};
     use std::thread;
     use std::time::{Duration, Instant};
@@ -149,9 +149,54 @@ mod at_fork {
 
     type Barriers = Vec<Arc<ForkBarrier>>;
 
-    thread_local! {
-        /// From `before` to `in_parent` or `in_child`, which run on the same thread.
-        static HELD: RefCell<Option<MutexGuard<'static, Barriers>>> = const { RefCell::new(None) };
+    /// What a forking thread holds from `before` to `in_parent` or `in_child`, which run on the same thread.
+    struct Held {
+        /// The thread, as pthread_self names it, in the child as in the parent; 0 for none. Not a thread-local: a thread may
+        /// fork at its very end.
+        by: AtomicUsize,
+        barriers: UnsafeCell<Option<MutexGuard<'static, Barriers>>>,
+    }
+
+    // SAFETY: only the thread that `by` names touches `barriers`. It names a thread only while that thread holds the lock of
+    // the barriers, so no other one can put its own name there meanwhile.
+    unsafe impl Sync for Held {}
+
+    static HELD: Held = Held { by: AtomicUsize::new(0), barriers: UnsafeCell::new(None) };
+
+    impl Held {
+        fn is_here(&self) -> bool {
+            self.by.load(Ordering::Relaxed) == this_thread()
+        }
+
+        fn hold(&self, barriers: MutexGuard<'static, Barriers>) {
+            self.by.store(this_thread(), Ordering::Relaxed);
+            // SAFETY: this thread has the lock, and nobody else has a reference into the cell.
+            unsafe { *self.barriers.get() = Some(barriers) };
+        }
+
+        /// Works on what this thread holds; gives `work` back where it holds nothing.
+        fn with<T, W: FnOnce(&mut Barriers) -> T>(&self, work: W) -> Result<T, W> {
+            if !self.is_here() {
+                return Err(work);
+            }
+            // SAFETY: `by` names this thread, and `work` never comes back here.
+            match unsafe { &mut *self.barriers.get() } {
+                Some(barriers) => Ok(work(barriers)),
+                None => Err(work),
+            }
+        }
+
+        fn let_go(&self) {
+            // SAFETY: `by` names this thread, see in_parent.
+            let barriers = unsafe { (*self.barriers.get()).take() };
+            self.by.store(0, Ordering::Relaxed);
+            drop(barriers);
+        }
+    }
+
+    fn this_thread() -> usize {
+        // SAFETY: pthread_self has no precondition.
+        unsafe { libc::pthread_self() as usize }
     }
 
     /// The handlers stay for the life of the process; the library is never unloaded (-z nodelete).
@@ -171,20 +216,14 @@ mod at_fork {
     #[unsafe(link_section = ".init_array")]
     static AT_LOAD: extern "C" fn() = prepare_once;
 
-    /// Whether this very thread is between `before` and its counterpart: then it is a host's fork handler that runs.
-    pub(crate) fn is_under_way_here() -> bool {
-        HELD.try_with(|held| held.borrow().is_some()).unwrap_or(false)
+    /// Whether this very thread is between `before` and its counterpart: then a fork handler of the application runs.
+    pub(super) fn is_under_way_here() -> bool {
+        HELD.is_here()
     }
 
-    /// Works on the barriers of this process, also from a host's fork handler, while this thread holds them.
-    pub(crate) fn with_barriers<T>(work: impl FnOnce(&mut Barriers) -> T) -> T {
-        if is_under_way_here() {
-            return HELD.with_borrow_mut(|held| match held.as_mut() {
-                Some(barriers) => work(barriers),
-                None => work(&mut lock(&BARRIERS)),
-            });
-        }
-        work(&mut lock(&BARRIERS))
+    /// Works on the barriers of this process, also from a fork handler of the application, while this thread holds them.
+    pub(super) fn with_barriers<T>(work: impl FnOnce(&mut Barriers) -> T) -> T {
+        HELD.with(work).unwrap_or_else(|work| work(&mut lock(&BARRIERS)))
     }
 
     extern "C" fn before() {
@@ -204,23 +243,21 @@ mod at_fork {
                 thread::yield_now();
             }
         }
-        // At the end of a thread its thread-locals are gone: then nothing is held, and nobody waits for it.
-        let _ = HELD.try_with(|held| *held.borrow_mut() = Some(barriers));
+        HELD.hold(barriers);
     }
 
+    /// A thread whose own preparation gave up holds nothing, and leaves the barrier to the thread that forks meanwhile.
     extern "C" fn in_parent() {
-        FORKING.store(false, Ordering::SeqCst);
-        let _ = HELD.try_with(|held| held.borrow_mut().take());
+        if HELD.is_here() {
+            FORKING.store(false, Ordering::SeqCst);
+            HELD.let_go();
+        }
     }
 
     extern "C" fn in_child() {
-        let _ = HELD.try_with(|held| {
-            if let Some(barriers) = held.borrow_mut().as_mut() {
-                // The parent's workers are not driven here.
-                let here = this_process();
-                barriers.retain(|barrier| barrier.process == here);
-            }
-        });
+        // The parent's workers are not driven here.
+        let here = this_process();
+        let _ = HELD.with(|barriers| barriers.retain(|barrier| barrier.process == here));
         in_parent();
     }
 }

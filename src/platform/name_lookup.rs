@@ -1,8 +1,9 @@
 //! Addresses of names. getaddrinfo cannot be ended, so it runs on a thread of its own, which a call that gives up leaves
 //! behind; the thread is gone when the lookup is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::thread;
 
@@ -23,7 +24,7 @@ type Found = Result<Vec<SocketAddr>, LookupError>;
 struct Lookups {
     threads: usize,
     /// Who waits for each name that is being looked up, or will be: the same name is looked up once.
-    asked: HashMap<String, Vec<oneshot::Sender<Found>>>,
+    asked: BTreeMap<String, Vec<oneshot::Sender<Found>>>,
     /// The names that no thread has taken yet.
     waiting: VecDeque<String>,
 }
@@ -31,9 +32,13 @@ struct Lookups {
 /// A forked child has none of its parent's threads, and must not wait for them.
 static LOOKUPS: PerProcess<Mutex<Lookups>> = PerProcess::new();
 
+/// Looks `host` up. The receiver fails only if the lookup was given up.
 pub(crate) fn ask(host: &str) -> oneshot::Receiver<Found> {
+    ask_of(LOOKUPS.get_or(Mutex::default), host, getaddrinfo::addresses)
+}
+
+fn ask_of(lookups: &'static Mutex<Lookups>, host: &str, addresses: fn(&str) -> Found) -> oneshot::Receiver<Found> {
     let (sender, receiver) = oneshot::channel();
-    let lookups = LOOKUPS.get_or(Mutex::default);
     let mut state = lock(lookups);
     if let Some(others) = state.asked.get_mut(host) {
         others.push(sender);
@@ -48,7 +53,7 @@ pub(crate) fn ask(host: &str) -> oneshot::Receiver<Found> {
     drop(state);
     let name = host.to_owned();
     let thread = thread::Builder::new().name("lambda-lookup".to_owned());
-    if let Err(error) = with_all_blocked(|| thread.spawn(move || work(lookups, name))) {
+    if let Err(error) = with_all_blocked(|| thread.spawn(move || work(lookups, name, addresses))) {
         let mut state = lock(lookups);
         state.threads -= 1;
         let waiters = state.asked.remove(host).unwrap_or_default();
@@ -59,9 +64,11 @@ pub(crate) fn ask(host: &str) -> oneshot::Receiver<Found> {
 }
 
 /// Looks up `host`, then what waits for a thread.
-fn work(lookups: &Mutex<Lookups>, mut host: String) {
+fn work(lookups: &Mutex<Lookups>, mut host: String, addresses: fn(&str) -> Found) {
     loop {
-        let found = getaddrinfo::addresses(&host);
+        // A panic must not leave the name to those who wait for it, nor take this thread's place from other names.
+        let found = catch_unwind(|| addresses(&host))
+            .unwrap_or_else(|_| Err(passing("a panic was caught during the lookup; please report it")));
         let mut state = lock(lookups);
         let waiters = state.asked.remove(&host).unwrap_or_default();
         let next = next_wanted(&mut state);
@@ -211,6 +218,19 @@ mod tests {
         let found = ask("localhost").blocking_recv().unwrap().unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
         assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_panic_leaves_no_name_waiting_and_no_thread_counted() {
+        static LOOKUPS: Mutex<Lookups> =
+            Mutex::new(Lookups { threads: 0, asked: BTreeMap::new(), waiting: VecDeque::new() });
+        // As often as there are threads, and once more.
+        for _ in 0..=MAX_LOOKUPS {
+            let found = ask_of(&LOOKUPS, "name", |_| panic!("on purpose")).blocking_recv().unwrap();
+            assert!(found.unwrap_err().message.contains("panic"));
+        }
+        let found = ask_of(&LOOKUPS, "name", |_| Ok(Vec::new())).blocking_recv().unwrap();
+        assert_eq!(found.unwrap(), []);
     }
 
     #[test]
