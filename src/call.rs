@@ -4,6 +4,7 @@
 //! await, at its deadline or because it is cancelled: its progress stands in [`Call`], so its outcome still tells the truth.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::http::body::SentTracker;
 use crate::http::signing;
 use crate::http::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
-use crate::log::target;
+use crate::log::{Log, target};
 use crate::outcome::Outcome;
 use crate::request::fields::InvocationType;
 use crate::request::http::HttpRequest;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     retry_quota: RetryQuota,
     clock: Clock,
     credentials_cache: Arc<CredentialsCache>,
+    /// How many calls there were.
+    calls: AtomicU64,
 }
 
 impl Shared {
@@ -50,7 +53,22 @@ impl Shared {
             retry_quota: RetryQuota::default(),
             clock: Clock::default(),
             credentials_cache: Arc::default(),
+            calls: AtomicU64::new(0),
         }
+    }
+
+    /// The log of the next call.
+    fn log_of_call(&self, function: &str) -> Log {
+        self.settings.log.for_call(function, self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The outcome of a call that is refused before it begins.
+    pub(crate) fn refuse(&self, invocation: &Invocation, error: &Error) -> Outcome {
+        let function = &invocation.request.function_name;
+        let log = self.log_of_call(function);
+        log.error(target::CALL, || format!("refused: {:?}: {}", error.status(), error.message()));
+        let refused = Outcome::refused(error);
+        Outcome { error_message: refused.error_message.map(|message| naming(function, message)), ..refused }
     }
 }
 
@@ -76,6 +94,8 @@ pub(crate) enum NoTransport {
 /// One call, from its first attempt to its outcome.
 pub(crate) struct Call {
     shared: Arc<Shared>,
+    function: String,
+    log: Log,
     request: HttpRequest,
     mode: RetryMode,
     started: Instant,
@@ -117,6 +137,19 @@ enum Phase {
     BackingOff(Outcome),
 }
 
+/// The request id of a response, for the log.
+fn identified(request_id: Option<&str>) -> String {
+    request_id.map_or_else(|| "no request id".to_owned(), |id| format!("request id {id}"))
+}
+
+/// A message that begins with what was called, unless it is the name itself that is at fault.
+fn naming(function: &str, message: String) -> String {
+    match function.is_empty() || message.starts_with("function_name: ") {
+        true => message,
+        false => format!("{function}: {message}"),
+    }
+}
+
 /// The compiler says that a call can move to another thread and outlive the function that made it.
 const fn owns_what_it_needs<T: Send + 'static>() {}
 const _: () = owns_what_it_needs::<Call>();
@@ -132,6 +165,8 @@ impl Call {
             mode: invocation.retry.unwrap_or(settings.retry.value),
             timeout,
             deadline: Deadline::new(started.checked_add(timeout)),
+            function: invocation.request.function_name.clone(),
+            log: shared.log_of_call(&invocation.request.function_name),
             shared,
             request,
             started,
@@ -273,7 +308,7 @@ impl Call {
             Err(error) => return Ok(Classification::refused(&error)),
         };
         self.attempts += 1;
-        self.shared.settings.log.debug(target::CALL, || {
+        self.log.debug(target::CALL, || {
             format!("attempt {}: {} to {}", self.attempts, self.request.kind.as_str(), self.request.host)
         });
         self.signed_with = Some(identity.clone());
@@ -296,7 +331,8 @@ impl Call {
             self.phase = Phase::Keys;
         }
         let Shared { settings, source, clock, credentials_cache, .. } = &*self.shared;
-        match credentials_cache.current(settings, source, transport, clock.now(), self.deadline.at()).await? {
+        let (now, deadline) = (clock.now(), self.deadline.at());
+        match credentials_cache.current(settings, source, &self.log, transport, now, deadline).await? {
             CacheLookup::Found(identity) => Ok(identity),
             CacheLookup::AskCaller(turn) => driver.ask_caller(turn).await,
         }
@@ -317,8 +353,8 @@ impl Call {
 
     async fn read(&mut self, mut answer: Answer, witness: SentTracker, identity: &Identity) -> Classification {
         let head = Head::classify(answer.status(), answer.headers(), self.request.resolved_here);
-        self.shared.settings.log.trace(target::CALL, || {
-            format!("the head of an answer came: HTTP {}, {} headers", head.status, head.headers.len())
+        self.log.trace(target::CALL, || {
+            format!("the head of a response came: HTTP {}, {}", head.status, identified(head.request_id().as_deref()))
         });
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
             return head.conclude(Body::Complete(Vec::new()));
@@ -392,14 +428,12 @@ impl Call {
     }
 
     fn tell(&self, outcome: &Outcome, wait: Option<Duration>) {
-        self.shared.settings.log.debug(target::CALL, || {
+        self.log.debug(target::CALL, || {
             let said = outcome.error_message.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
             let next = wait.map(|wait| format!("; again in {} ms", wait.as_millis())).unwrap_or_default();
             let (status, execution) = (outcome.status, outcome.execution);
-            format!(
-                "attempt {}: {status:?}, execution {execution:?}, HTTP {}{said}{next}",
-                self.attempts, outcome.http_status
-            )
+            let (attempts, http, id) = (self.attempts, outcome.http_status, identified(outcome.request_id.as_deref()));
+            format!("attempt {attempts}: {status:?}, execution {execution:?}, HTTP {http}, {id}{said}{next}")
         });
     }
 
@@ -415,11 +449,17 @@ impl Call {
                 (last.http_status, last.retry_after, last.request_id);
         }
         if !matches!(outcome.status, Status::Ok | Status::FunctionError) {
-            self.shared.settings.log.error(target::CALL, || {
+            self.log.error(target::CALL, || {
                 let said = outcome.error_message.as_deref().unwrap_or_default();
                 let execution = self.execution.max(outcome.execution);
-                format!("a call to {} failed: {:?}, execution {execution:?}: {said}", self.request.host, outcome.status)
+                let (host, status, id) =
+                    (&self.request.host, outcome.status, identified(outcome.request_id.as_deref()));
+                format!("the call to {host} failed: {status:?}, execution {execution:?}, {id}: {said}")
             });
+        }
+        // What a function says of its own failure stays its own.
+        if outcome.status != Status::FunctionError {
+            outcome.error_message = outcome.error_message.map(|message| naming(&self.function, message));
         }
         Outcome {
             execution: self.execution.max(outcome.execution),

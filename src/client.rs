@@ -103,6 +103,11 @@ impl Client {
         invoke(&state, invocation, interrupt)
     }
 
+    /// The outcome of a call that is refused before it begins.
+    pub(crate) fn refuse(&self, invocation: &Invocation, error: &Error) -> Outcome {
+        self.state().shared.refuse(invocation, error)
+    }
+
     fn state(&self) -> &Arc<ClientState> {
         self.state.get_or(|| Arc::new(ClientState::new(&self.settings, &self.source, &self.tls)))
     }

@@ -45,16 +45,28 @@ pub(crate) type Sink = Arc<dyn Fn(LogLevel, &str, &str) + Send + Sync>;
 
 /// The sinks of a client, each with how much it wants to know.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Vec<(LogLevel, Sink)>);
+pub(crate) struct Log {
+    sinks: Vec<(LogLevel, Sink)>,
+    /// What every message begins with.
+    label: Option<Arc<str>>,
+}
 
 impl Log {
     pub(crate) fn add(&mut self, max_level: LogLevel, sink: Sink) {
-        self.0.push((max_level, sink));
+        self.sinks.push((max_level, sink));
+    }
+
+    /// The same sinks for one call: every message begins with the function and a number that tells calls apart.
+    pub(crate) fn for_call(&self, function: &str, number: u64) -> Self {
+        match self.sinks.is_empty() {
+            true => Self::default(),
+            false => Self { sinks: self.sinks.clone(), label: Some(format!("{function} #{number}: ").into()) },
+        }
     }
 
     /// The most that any sink wants to know.
     fn max_level(&self) -> Option<LogLevel> {
-        self.0.iter().map(|(level, _)| *level).max()
+        self.sinks.iter().map(|(level, _)| *level).max()
     }
 
     pub(crate) fn error(&self, target: &str, message: impl FnOnce() -> String) {
@@ -80,8 +92,8 @@ impl Log {
     /// The message is made only if somebody wants it.
     fn write(&self, level: LogLevel, target: &str, message: impl FnOnce() -> String) {
         if self.max_level().is_some_and(|max| level <= max) {
-            let message = on_one_line(message());
-            for (_, sink) in self.0.iter().filter(|(max, _)| level <= *max) {
+            let message = on_one_line(self.label.as_deref().unwrap_or_default().to_owned() + &message());
+            for (_, sink) in self.sinks.iter().filter(|(max, _)| level <= *max) {
                 sink(level, target, &message);
             }
         }
@@ -116,6 +128,16 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn the_events_of_a_call_begin_with_its_function_and_number() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut log = Log::default();
+        let sink = Arc::clone(&heard);
+        log.add(LogLevel::Warn, Arc::new(move |_, _, message| sink.lock().unwrap().push(message.to_owned())));
+        log.for_call("orders", 7).warn("t", || "a".to_owned());
+        assert_eq!(*heard.lock().unwrap(), ["orders #7: a"]);
+    }
 
     #[test]
     fn each_sink_gets_what_it_wants_on_one_line() {

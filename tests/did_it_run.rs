@@ -176,7 +176,7 @@ fn a_wait_that_is_too_long_ends_the_call_with_what_is_known() {
         let outcome = server.client().invoke(Invocation::from(request(b"{}")).timeout(timeout));
         assert_eq!(facts(&outcome), (Status::Throttled, Execution::None, 1, 0), "{outcome:?}");
         assert_eq!(outcome.retry_after, Some(Duration::from_secs(asked.parse().unwrap())));
-        assert_eq!((outcome.throttle_reason.as_deref(), outcome.error_message.as_deref()), (Some("R"), Some("m")));
+        assert_eq!((outcome.throttle_reason.as_deref(), outcome.error_message.as_deref()), (Some("R"), Some("f: m")));
         assert!(started.elapsed() < Duration::from_secs(1));
     }
 }
@@ -511,7 +511,7 @@ fn an_errors_code_is_read_from_a_document_of_any_length() {
     config.max_attempts = Some(1);
     let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
     assert_eq!(facts(&outcome), (Status::Service, Execution::None, 1, 0), "{outcome:?}");
-    assert!(outcome.error_message.unwrap().starts_with("xyyy"));
+    assert!(outcome.error_message.unwrap().starts_with("f: xyyy"));
 }
 
 #[test]

@@ -115,6 +115,7 @@ impl CredentialsCache {
         self: &Arc<Self>,
         settings: &Settings,
         source: &Source,
+        log: &Log,
         transport: &Transport,
         now: SystemTime,
         deadline: Option<Instant>,
@@ -173,19 +174,19 @@ impl CredentialsCache {
             Source::Callback(callback) => Ok(CacheLookup::AskCaller(CallbackTurn {
                 cache: Arc::clone(self),
                 callback: callback.clone(),
-                log: settings.log.clone(),
+                log: log.clone(),
                 now,
                 _refresh: refresh,
             })),
             Source::Chain(chain) => {
-                let load = without_panic(chain.load(transport, &settings.proxies, &settings.log));
+                let load = without_panic(chain.load(transport, &settings.proxies, log));
                 let loaded = match limit {
                     None => load.await,
                     Some(limit) => tokio::time::timeout(limit, load).await.unwrap_or_else(|_| {
                         Err(Error::new(Status::Credentials, format!("it took more than {} ms", limit.as_millis())))
                     }),
                 };
-                self.end_load(loaded, began, now, &settings.log).map(CacheLookup::Found)
+                self.end_load(loaded, began, now, log).map(CacheLookup::Found)
             }
         }
     }

@@ -30,9 +30,12 @@ use crate::status::Status;
 /// Invokes and waits. Every failure is an outcome.
 pub(crate) fn invoke(client: &ClientState, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
     match Handle::try_current() {
-        Ok(_) => Outcome::refused(&Error::argument(
-            "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
-        )),
+        Ok(_) => {
+            let error = Error::argument(
+                "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
+            );
+            client.shared.refuse(invocation, &error)
+        }
         Err(error) if error.is_thread_local_destroyed() => {
             thread_exit::run(|interrupt| drive(client, invocation, Some(interrupt)), interrupt)
         }
@@ -44,7 +47,9 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     let started = Instant::now();
     let call = match Call::new(Arc::clone(&client.shared), invocation, started) {
         Ok(call) => call,
-        Err(error) => return Outcome { duration: started.elapsed(), ..Outcome::refused(&error) },
+        Err(error) => {
+            return Outcome { duration: started.elapsed(), ..client.shared.refuse(invocation, &error) };
+        }
     };
     let _signals = SigpipeBlocked::new();
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
@@ -86,7 +91,6 @@ fn is_fit_for_more(status: Status, may_still_be_sending: bool) -> bool {
 }
 
 /// How far a call got.
-#[expect(clippy::large_enum_variant, reason = "made and moved a few times a call")]
 enum Step {
     Done(Outcome),
     Wish(Wish),

@@ -24,11 +24,11 @@ pub unsafe extern "C" fn lambda_invoke(
         let (client, request) = unsafe { (handle::as_ref(client), handle::as_ref(request)) };
         let Some(client) = client else { return refuse(&Error::argument("client: is NULL")) };
         let Some(request) = request else { return refuse(&Error::argument("request: is NULL")) };
-        let (invocation, interrupt) = match request.usable() {
-            // The snapshot: from here on the caller may change or free both objects, in a callback for one.
-            Ok((invocation, interrupt)) => (invocation.clone(), interrupt),
-            Err(error) => return refuse(&error),
-        };
+        if let Err(error) = request.usable() {
+            return give(client.client.refuse(request.invocation(), &error));
+        }
+        // The snapshot: from here on the caller may change or free both objects, in a callback for one.
+        let (invocation, interrupt) = (request.invocation().clone(), request.interrupt());
         let client = Arc::clone(&client.client);
         give(match interrupt {
             Some(interrupt) => client.call(&invocation, Some(&mut || interrupt.ask())),

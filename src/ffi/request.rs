@@ -52,9 +52,17 @@ impl Interrupt {
 }
 
 impl lambda_request {
-    /// What to invoke and whom to ask meanwhile, unless a setter's refusal stands in the way.
-    pub(super) fn usable(&self) -> Result<(&Invocation, Option<Interrupt>), Error> {
-        self.setter_errors.first().map(|()| (&self.invocation, self.interrupt))
+    /// Refuses a request with a field that was set badly and not yet well.
+    pub(super) fn usable(&self) -> Result<(), Error> {
+        self.setter_errors.first()
+    }
+
+    pub(super) fn invocation(&self) -> &Invocation {
+        &self.invocation
+    }
+
+    pub(super) fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt
     }
 }
 

@@ -103,6 +103,10 @@ impl Head {
         self.meaning == Meaning::Error
     }
 
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.text(REQUEST_ID.as_str())
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
@@ -121,7 +125,7 @@ impl Head {
         };
         let outcome = &mut classification.outcome;
         outcome.http_status = self.status;
-        outcome.request_id = self.text(REQUEST_ID.as_str());
+        outcome.request_id = self.request_id();
         outcome.executed_version = self.text("x-amz-executed-version");
         outcome.durable_execution_arn = self.text("x-amz-durable-execution-arn");
         outcome.content_type = self.text(CONTENT_TYPE.as_str());

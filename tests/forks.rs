@@ -1,0 +1,117 @@
+//! What the library costs an application that forks while calls are under way, beside the same work without the library.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, outside a test function too")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lambda_invoke::{LogLevel, Status};
+use support::{Server, answer, request};
+
+const RESPONSE_BYTES: usize = 60_000_000;
+const FORKS: usize = 200;
+/// A fork that takes so many times the median of the undisturbed ones was held up.
+const SLOW: u32 = 100;
+
+/// Forks and returns how long it took. The child ends at once.
+fn fork() -> Duration {
+    let began = Instant::now();
+    // SAFETY: the child calls nothing but _exit.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: _exit has no precondition.
+        unsafe { libc::_exit(0) };
+    }
+    let took = began.elapsed();
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    took
+}
+
+/// How long forks took while another thread repeats `work`.
+fn forks_during(work: impl Fn() + Sync) -> Vec<Duration> {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                work();
+            }
+        });
+        let took = (0..FORKS).map(|_| fork()).collect();
+        is_over.store(true, Ordering::SeqCst);
+        took
+    })
+}
+
+fn count_above(limit: Duration, forks: &[Duration]) -> usize {
+    forks.iter().filter(|took| **took > limit).count()
+}
+
+/// A runtime that always has more to read does not park, and yet forks get through between two polls.
+#[test]
+fn forks_are_not_held_up_while_a_large_response_is_read() {
+    let large = answer("200 OK", "", &"x".repeat(RESPONSE_BYTES));
+    let server = Server::start(move |_, mut connection| {
+        while connection.request().is_some() {
+            connection.send(large.as_bytes());
+        }
+    });
+    let client = server.client();
+    let with_library = || {
+        let outcome = client.invoke(request(b"{}"));
+        assert_eq!((outcome.status, outcome.payload.len()), (Status::Ok, RESPONSE_BYTES), "{outcome:?}");
+    };
+    let without_library = || {
+        let mut connection = TcpStream::connect(server.address).unwrap();
+        connection.write_all(b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let mut body = Vec::with_capacity(RESPONSE_BYTES);
+        connection.take(RESPONSE_BYTES as u64).read_to_end(&mut body).unwrap();
+        assert_eq!(body.len(), RESPONSE_BYTES);
+    };
+    let mut idle: Vec<_> = (0..FORKS).map(|_| fork()).collect();
+    idle.sort();
+    let limit = idle[FORKS / 2] * SLOW;
+    let mut slow = (0, 0);
+    for _ in 0..2 {
+        slow.0 += count_above(limit, &forks_during(with_library));
+        slow.1 += count_above(limit, &forks_during(without_library));
+    }
+    // One in a hundred more than without the library may be an accident; it was one in ten.
+    assert!(
+        slow.0 <= slow.1 + 2 * FORKS / 100,
+        "of {} forks {} were held up, without the library {}",
+        2 * FORKS,
+        slow.0,
+        slow.1
+    );
+}
+
+/// The caller's code runs outside of the fork barrier, with the caller's signal mask; a log sink too.
+#[test]
+fn a_log_sink_may_fork_and_has_the_callers_signal_mask() {
+    let server = Server::answering(answer("200 OK", "", "1"));
+    let mut config = server.config();
+    config.set_log(LogLevel::Trace, |_, _, message| {
+        if message.contains("attempt 1") {
+            let took = fork();
+            assert!(took < Duration::from_millis(500), "the fork took {took:?}");
+            let mut mask = std::mem::MaybeUninit::uninit();
+            // SAFETY: the mask is only read, into memory that is valid for writes.
+            let mask = unsafe {
+                libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr());
+                mask.assume_init()
+            };
+            // SAFETY: the mask was just read.
+            assert_eq!(unsafe { libc::sigismember(&raw const mask, libc::SIGPIPE) }, 0, "SIGPIPE is blocked");
+        }
+    });
+    let outcome = lambda_invoke::Client::new(&config).unwrap().invoke(request(b"{}"));
+    assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
+}
