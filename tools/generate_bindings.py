@@ -122,7 +122,7 @@ def python_enum(header: Header, name: str, base: str, numbers: list[Number], doc
     lines = [f"class {name}({base}):", f'    """{doc}"""', ""]
     for number in numbers:
         short = without_prefix(number.name).replace("EXECUTION_", "")
-        lines.append(f"    {short} = {number.value}")
+        lines.append(f"    {short} = {quoted(short)}, {number.value}")
         comment = wrapped(python_words(number.comment).replace("\\", "\\\\"), WIDTH - 10)
         if comment and comment[0].startswith('"'):
             comment[0] = "\\" + comment[0]

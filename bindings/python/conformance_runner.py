@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -80,7 +81,12 @@ def tell_all(result: Result) -> None:
     print("retry_after_ms", round((result.retry_after or 0) * 1000))
     tell("payload", result.payload)
     for name in TEXTS:
-        tell(name, getattr(result, name))
+        tell(name, getattr(result, name) if name != "error_message" else by_the_protocol(result.error_message))
+
+
+def by_the_protocol(message: str | None) -> str | None:
+    """Gives a field that is refused the protocol's name, where Python's is another."""
+    return message and re.sub("^log:", "log_type:", message)
 
 
 def tell(name: str, value: str | bytes | None) -> None:
@@ -90,7 +96,7 @@ def tell(name: str, value: str | bytes | None) -> None:
 
 
 def status_name(status: Status) -> str:
-    return f"LAMBDA_E_{status.name}" if status < 0 else f"LAMBDA_{status.name}"
+    return f"LAMBDA_E_{status.name}" if status.number < 0 else f"LAMBDA_{status.name}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Invokes AWS Lambda functions, and says the truth about every call: did the function run?
+"""Invokes AWS Lambda functions. Every result tells whether the function ran, did not run, or cannot be known to have.
 
 >>> import lambda_invoke
 >>> with lambda_invoke.Client() as client:
@@ -14,6 +14,7 @@ from ._errors import (
     ConnectionError,
     ConnectionLostError,
     CredentialsError,
+    EncodeError,
     FunctionError,
     InternalError,
     InvalidArgumentError,
@@ -41,6 +42,7 @@ __all__ = [
     "ConnectionLostError",
     "Credentials",
     "CredentialsError",
+    "EncodeError",
     "Execution",
     "FunctionError",
     "InternalError",

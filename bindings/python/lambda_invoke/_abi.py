@@ -28,10 +28,15 @@ def _load() -> ctypes.CDLL:
     for path in candidates:
         if os.path.exists(path):
             return _open(path, "it belongs to this package")
-    raise ImportError(
-        f"{FILE_NAME} is neither {' nor '.join(candidates)}: install the package with pip, run 'make lib' in its "
-        "repository, or set LAMBDA_INVOKE_LIBRARY to the library's path"
-    )
+    try:
+        found = ctypes.CDLL(FILE_NAME)
+    except OSError as error:
+        raise ImportError(
+            f"{FILE_NAME} is neither {' nor '.join(candidates)}, and the dynamic loader does not find a usable one "
+            f"({error}): install the package with pip, run 'make lib' in its repository, install the library "
+            "system-wide, or set LAMBDA_INVOKE_LIBRARY to its path"
+        ) from error
+    return _prepare(found, FILE_NAME, "the dynamic loader found it: LD_LIBRARY_PATH, ldconfig -p")
 
 
 def _open(path: str, why: str) -> ctypes.CDLL:
@@ -39,6 +44,10 @@ def _open(path: str, why: str) -> ctypes.CDLL:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise ImportError(f"cannot load {path} ({why}): {error}") from error
+    return _prepare(library, path, why)
+
+
+def _prepare(library: ctypes.CDLL, path: str, why: str) -> ctypes.CDLL:
     # The version first: a library of another age may lack other functions.
     try:
         _declare(library, "lambda_version_number")

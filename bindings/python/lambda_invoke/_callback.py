@@ -1,4 +1,4 @@
-"""What C calls while a call is under way: for credentials, and with what happens inside."""
+"""The callbacks that C calls while a call is under way: for credentials, and with events to log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._abi import CredentialsFn, LogFn, library
-from ._interrupt import FOREVER
+from ._interrupt import FOREVER, refuse_async
+from ._values import text, wrong_type
 
 if TYPE_CHECKING:
     import logging
@@ -78,6 +79,19 @@ class Credentials:
         raise AttributeError(f"Credentials are read-only: cannot delete {name}")
 
 
+class _InLogger(threading.local):
+    """Whether this thread is inside a client's logger, where C refuses to start another call."""
+
+    now = False
+
+
+_in_logger = _InLogger()
+
+
+def in_logger() -> bool:
+    return _in_logger.now
+
+
 class _PerThread(threading.local):
     """A primed generator for each thread, called through its send.
 
@@ -103,7 +117,9 @@ class Callbacks:
         self._raised: dict[int, BaseException] = {}
 
     def prepare(self) -> None:
-        """Before a call of this thread: what is made for a thread is made by Python code."""
+        """Makes what is made for each thread, before a call of this one: it takes Python code."""
+        # Ctrl-C may have cut an earlier call off before it took this, or a fork may have left another thread's.
+        self._raised.pop(threading.get_ident(), None)
         for generator in self._generators:
             _ = generator.send
 
@@ -121,11 +137,14 @@ class Callbacks:
 
     # Partials, and no closures, which would hold this in a circle: it goes with the client's pointer.
     def ask(self, provider: Provider) -> Any:
-        """Asks `provider` for C."""
+        """Makes the C callback that asks `provider`."""
+        if not callable(provider):
+            raise wrong_type("credentials", "callable", provider)
+        refuse_async("credentials", provider)
         return self._keep(CredentialsFn, functools.partial(_answer, provider, self._raised))
 
     def log(self, logger: logging.Logger) -> Any:
-        """Passes events on to `logger`."""
+        """Makes the C callback that passes events on to `logger`."""
         return self._keep(LogFn, functools.partial(_pass_on, logger, self._raised))
 
     def _keep(self, kind: Any, make: Callable[[], Generator[int, int, None]]) -> Any:
@@ -139,7 +158,9 @@ class Callbacks:
 
 
 def level_of(logger: logging.Logger) -> int:
-    """The library's level for what `logger` wants to know."""
+    """Returns the library's level for what `logger` is enabled for."""
+    if not (hasattr(logger, "isEnabledFor") and hasattr(logger, "log")):
+        raise wrong_type("logger", "a logging.Logger", logger)
     return next((number for number, level in _LEVELS.items() if logger.isEnabledFor(level)), _abi.LOG_LEVEL_OFF)
 
 
@@ -172,9 +193,7 @@ def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[i
                     raised[threading.get_ident()] = error
                     early = None if out else error
                     if out:
-                        words = str(error)
-                        text = f"{type(error).__name__}: {words}" if words else type(error).__name__
-                        library.lambda_credentials_set_error(out, text.replace("\0", "").encode(errors="replace"))
+                        library.lambda_credentials_set_error(out, _explain(error))
         except BaseException as error:
             raised[threading.get_ident()] = error
 
@@ -187,6 +206,7 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
             for _ in FOREVER:
                 try:
                     for _ in FOREVER:
+                        _in_logger.now = False
                         value = yield 0
                         # What was cut short before is forgotten.
                         event = [*event, value] if value else []
@@ -194,6 +214,7 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
                             level, target, message = event
                             # The strings die when C goes on, which it does when this asks for the next 0.
                             extra = {"target": ctypes.string_at(target).decode()}
+                            _in_logger.now = True
                             logger.log(_LEVELS[level], "%s", ctypes.string_at(message).decode(), extra=extra)
                 except GeneratorExit:
                     return
@@ -206,19 +227,48 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
             raised[threading.get_ident()] = error
 
 
+def _explain(error: BaseException) -> bytes:
+    try:
+        words = str(error)
+    except Exception:
+        # Its own failure would hide it.
+        words = ""
+    explained = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return explained.replace("\0", "").encode(errors="replace")
+
+
+_INT64_MAX = 2**63 - 1
+
+
 def _fill_in(out: int, credentials: Credentials) -> None:
-    expires = credentials.expires
-    if not isinstance(expires, (int, float, type(None))):
-        if expires.tzinfo is None:
-            raise ValueError("expires: must be an aware datetime")
-        expires = expires.timestamp()
-    # 0 would mean that they do not run out.
-    seconds = 0 if expires is None else max(1, int(expires))
-    values = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
-    for value in values:
-        if value is not None and "\0" in value:
-            raise ValueError("credentials: hold a NUL character")
-    # What is no text is for the library to refuse: Python's exception would hold the secret.
-    encoded = [None if value is None else value.encode("utf-8", "surrogatepass") for value in values]
+    if not isinstance(credentials, Credentials):
+        raise TypeError(f"the credentials callable must return Credentials, not {type(credentials).__name__}")
+    # What is not a credential is refused by the library, whose messages do not repeat it.
+    keys = [
+        None if value is None else text(name, value, may_be_empty=True)
+        for name, value in zip(Credentials.__slots__, credentials._values())
+        if name != "expires"
+    ]
+    for name, key in zip(Credentials.__slots__[:2], keys):
+        if key is None:
+            raise wrong_type(name, "a str", key)
     # What it refuses it remembers, and says.
-    library.lambda_credentials_set(out, *encoded, seconds)
+    library.lambda_credentials_set(out, *keys, _expires(credentials.expires))
+
+
+def _expires(expires: datetime | float | None) -> int:
+    """Returns seconds since 1970; 0 means that the credentials do not expire."""
+    if expires is None:
+        return 0
+    number: Any = expires
+    if hasattr(number, "timestamp"):
+        if number.tzinfo is None:
+            raise ValueError("expires: must be an aware datetime")
+        number = number.timestamp()
+    if isinstance(number, bool) or not hasattr(number, "__float__"):
+        raise wrong_type("expires", "an aware datetime or a number of seconds since 1970", expires)
+    try:
+        seconds = int(float(number))
+    except (ValueError, OverflowError):
+        raise ValueError("expires: must be a finite number") from None
+    return min(max(1, seconds), _INT64_MAX)

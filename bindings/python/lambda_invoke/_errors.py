@@ -8,22 +8,31 @@ from ._result import Execution, Result, Status
 
 
 class LambdaError(Exception):
-    """A call, or the making of a client, that failed. `result` says all that is known, `result.execution` always."""
+    """A call failed, or a client could not be made.
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(_describe(result))
+    `result` holds all that is known, `result.execution` always; `function_name` is the one of the call.
+    """
+
+    def __init__(self, result: Result, function_name: str | None = None) -> None:
+        super().__init__(_describe(result, function_name))
         self.result = result
+        self.function_name = function_name
 
     def __str__(self) -> str:
-        # OSError and its kind have ideas of their own.
+        # OSError and its subclasses would format their arguments otherwise.
         return str(self.args[0])
 
-    def __reduce__(self) -> tuple[type[LambdaError], tuple[Result]]:
-        return type(self), (self.result,)
+    def __reduce__(self) -> tuple[type[LambdaError], tuple[Result, str | None], dict[str, object]]:
+        # With notes (PEP 678) and what else was attached.
+        return type(self), (self.result, self.function_name), vars(self)
 
 
 class InvalidArgumentError(LambdaError, ValueError):
     """A value that cannot be sent, or a client that is closed. Nothing was sent."""
+
+
+class EncodeError(InvalidArgumentError, TypeError):
+    """The payload or the client context cannot be encoded as JSON or as UTF-8. Nothing was sent."""
 
 
 class ConfigError(LambdaError):
@@ -71,7 +80,7 @@ class ServiceError(LambdaError):
 
 
 class ThrottledError(ServiceError):
-    """Lambda turned the request away for its rate; see `result.throttle_reason` and `.retry_after`."""
+    """The request was throttled; see `result.throttle_reason` and `.retry_after`."""
 
 
 class ProtocolError(LambdaError):
@@ -110,27 +119,46 @@ _BY_STATUS: dict[Status, type[LambdaError]] = {
 }
 
 
-def error_for(result: Result) -> LambdaError | None:
-    """None if that is no failure. Below zero are the failures, those of a later version too."""
-    failure = result.status < 0 or result.status == Status.FUNCTION_ERROR
-    return _BY_STATUS.get(result.status, LambdaError)(result) if failure else None
+def error_for(result: Result, function_name: str | None = None) -> LambdaError | None:
+    """Returns None if the call succeeded. Only OK is a success, also among the statuses of a newer library."""
+    if result.status == Status.OK:
+        return None
+    return _BY_STATUS.get(result.status, LambdaError)(result, function_name)
 
 
-def failed(status: Status, message: str) -> LambdaError:
-    """For what comes to nothing before there is a result."""
-    return _BY_STATUS.get(status, LambdaError)(Result(status, Execution.NONE, error_message=message))
+def failed(status: Status, message: str, function_name: str | None = None) -> LambdaError:
+    """Makes the error of what fails before there is a result."""
+    result = Result(status, Execution.NONE, error_message=message)
+    return _BY_STATUS.get(status, LambdaError)(result, function_name)
 
 
 def refused(message: str) -> LambdaError:
     return failed(Status.INVALID_ARGUMENT, message)
 
 
-def _describe(result: Result) -> str:
-    told = [part for part in (result.error_type, result.error_message) if part]
+def _describe(result: Result, function_name: str | None) -> str:
+    """Says what was called, what failed, and what is known of it."""
+    message = result.error_message
+    called = _called(function_name)
+    if called and message and message.startswith(called):
+        # It begins so already.
+        message = message[len(called) :]
+    text = ": ".join(part for part in (result.error_type, message) if part) or result.status.name
     known = []
+    if result.throttle_reason:
+        known.append(f"reason {result.throttle_reason}")
+    if result.attempts > 1 or (result.attempts and result.status == Status.THROTTLED):
+        known.append("1 attempt" if result.attempts == 1 else f"{result.attempts} attempts")
     if result.execution is not Execution.NONE:
-        known.append(f"execution {result.execution.name}")
+        known.append(f"execution {result.execution}")
     if result.request_id:
         known.append(f"request {result.request_id}")
-    text = ": ".join(told) or result.status.name
-    return f"{text} ({', '.join(known)})" if known else text
+    return f"{called}{text} ({', '.join(known)})" if known else f"{called}{text}"
+
+
+def _called(function_name: str | None) -> str:
+    if not function_name:
+        return ""
+    # What no function is called is not repeated as it is.
+    shown = function_name if function_name.isprintable() else ascii(function_name)
+    return f"{shown}: " if len(shown) <= 200 else f"{shown[:200]}...: "

@@ -33,14 +33,20 @@ FOREVER = itertools.repeat(None)
 # unwinds the library's frames too, which aborts the process. So calls of other threads that have a hook are ended
 # before the interpreter is. The patience is for a `stop` that does not return.
 _PATIENCE = 2.0
+# As inspect.CO_COROUTINE, whose module takes longer to import than all of this package.
+_CO_COROUTINE = 0x80
 _ending = threading.Event()
 _asking: set[object] = set()
 
 
 def invoke(
-    client: ClientPointer, request: RequestPointer, stop: Stop | None, ended: Callable[[], bool] | None
+    client: ClientPointer,
+    request: RequestPointer,
+    function_name: str,
+    stop: Stop | None,
+    ended: Callable[[], bool] | None,
 ) -> ResultPointer:
-    """lambda_invoke, ended by what a signal's handler raises, Ctrl-C first of all, by `stop`, or by `ended`."""
+    """Calls lambda_invoke. A signal's handler that raises, such as Ctrl-C's, `stop` and `ended` end it."""
     wanted = _either(ended, _callable(stop))
     # Python delivers signals on the main thread alone.
     if threading.get_ident() == threading.main_thread().ident:
@@ -52,7 +58,7 @@ def invoke(
     try:
         # In this order: what _end_calls does not see in there, sees here that it is over, and stays out of C.
         if _ending.is_set():
-            raise failed(Status.CANCELLED, "the interpreter is ending")
+            raise failed(Status.CANCELLED, "the interpreter is ending", function_name)
         return _invoke_asking(client, request, lambda: _ending.is_set() or wanted())
     finally:
         _asking.discard(call)
@@ -108,9 +114,18 @@ def _either(one: Callable[[], object] | None, other: Callable[[], object] | None
 
 def _callable(stop: Stop | None) -> Callable[[], object] | None:
     wanted = getattr(stop, "is_set", stop)
-    if wanted is not None and not callable(wanted):
-        raise TypeError(f"stop must be callable or have is_set(), such as a threading.Event, not {stop!r}")
+    # A class has the method too, but lacks the object.
+    if wanted is not None and (not callable(wanted) or isinstance(stop, type)):
+        raise TypeError(f"stop must be callable or have is_set(), such as a threading.Event(), not {stop!r}")
+    refuse_async("stop", wanted)
     return wanted
+
+
+def refuse_async(name: str, function: object) -> None:
+    """Raises a TypeError for an `async def`: its coroutine would never run, and would count as true."""
+    code = getattr(function, "__code__", None)
+    if getattr(code, "co_flags", 0) & _CO_COROUTINE:
+        raise TypeError(f"{name} must be a plain function, not a coroutine function")
 
 
 def _end_calls() -> None:

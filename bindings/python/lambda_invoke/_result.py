@@ -1,4 +1,4 @@
-"""What became of a call."""
+"""The result of a call, and the enums in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """What became of one call. Read-only; what the answer did not say is None."""
+    """What became of one call. Read-only; fields that the response did not have are None."""
 
     # No dataclass: slots with defaults need Python 3.10 there, and importing it takes longer than all of this package.
     __slots__ = (
@@ -47,11 +47,11 @@ class Result:
     executed_version: str | None
     request_id: str | None
     http_status: int
-    """Of the last answer; 0 if there was none."""
+    """Of the last response; 0 if there was none."""
     attempts: int
     """0 if the call was refused before the first."""
     unknown_attempts: int
-    """Attempts of which nobody knows whether they ran the function; each is a possible extra run."""
+    """Attempts that may have run the function without anybody knowing; each is a possible extra run."""
     function_error: str | None
     error_type: str | None
     """The function's errorType, or the service's error code."""
@@ -89,19 +89,29 @@ class Result:
             object.__setattr__(self, name, values[name])
 
     def json(self) -> Any:
-        """The payload, decoded."""
+        """Returns the payload, decoded from JSON."""
         return json.loads(self.payload)
 
     @property
     def log_text(self) -> str:
-        """The log as text; empty if there is none. What is no UTF-8, such as a character cut in half, is replaced."""
+        """The log as text; empty if there is none. Bytes that are not UTF-8, such as half a character, are replaced."""
         return (self.log or b"").decode("utf-8", "replace")
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
 
     def __repr__(self) -> str:
-        return f"Result({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
+        """One short line, for logs: without the payload, which may be long and nobody else's business."""
+        parts = [self.status, self.execution, f"{len(self.payload)} bytes"]
+        if self.http_status:
+            parts.append(f"HTTP {self.http_status}")
+        parts += [
+            f"{name}={_short(value)}"
+            for name in ("error_type", "error_message", "request_id")
+            for value in [getattr(self, name)]
+            if value is not None
+        ]
+        return f"<Result {', '.join(parts)}>"
 
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if isinstance(other, Result) else NotImplemented
@@ -119,14 +129,32 @@ class Result:
         raise AttributeError(f"a Result is read-only: cannot delete {name}")
 
 
+_STATUSES = {status.number: status for status in Status}
+_EXECUTIONS = {execution.number: execution for execution in Execution}
+
+# ctypes.string_at takes an int for the length, which drops the upper half of long ones.
+_bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+
+
 def read(pointer: ResultPointer) -> Result:
     assert pointer.value is not None, "the library never gives NULL for a result"
     raw = ResultStruct.from_address(pointer.value)
+    status = _STATUSES.get(raw.status) or Status(raw.status)
+    message = _text(raw.error_message)
+    payload, log = b"", None
+    try:
+        payload = _bytes_at(ctypes.cast(raw.payload, ctypes.c_void_p), raw.payload_len)
+        log = _bytes_at(ctypes.cast(raw.log, ctypes.c_void_p), raw.log_len) if raw.log else None
+    except MemoryError:
+        # What became of the call is not lost with its payload.
+        status, message = Status.NO_MEMORY, f"no memory for the {raw.payload_len} bytes of the response"
     return Result(
-        status=Status(raw.status),
-        execution=Execution(raw.execution),
-        payload=ctypes.string_at(raw.payload, raw.payload_len),
-        log=ctypes.string_at(raw.log, raw.log_len) if raw.log else None,
+        status=status,
+        execution=_EXECUTIONS.get(raw.execution) or Execution(raw.execution),
+        payload=payload,
+        log=log,
         executed_version=_text(raw.executed_version),
         request_id=_text(raw.request_id),
         http_status=raw.http_status,
@@ -134,7 +162,7 @@ def read(pointer: ResultPointer) -> Result:
         unknown_attempts=raw.unknown_attempts,
         function_error=_text(raw.function_error),
         error_type=_text(raw.error_type),
-        error_message=_text(raw.error_message),
+        error_message=message,
         throttle_reason=_text(raw.throttle_reason),
         retry_after=raw.retry_after_ms / 1000 if raw.retry_after_ms else None,
         durable_execution_arn=_text(raw.durable_execution_arn),
@@ -145,3 +173,7 @@ def read(pointer: ResultPointer) -> Result:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
+
+
+def _short(value: str) -> str:
+    return repr(value) if len(value) <= 80 else repr(value[:80]) + "..."

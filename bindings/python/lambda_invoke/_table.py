@@ -60,54 +60,54 @@ LOG_LEVEL_TRACE = 5
 class Status(OpenStatus):
     """What became of a call."""
 
-    OK = 0
+    OK = "OK", 0
     """The call succeeded: the function returned, the event was queued, or the dry run was allowed."""
-    FUNCTION_ERROR = 1
+    FUNCTION_ERROR = "FUNCTION_ERROR", 1
     """The function ran and failed: error_type and error_message are its own."""
-    INVALID_ARGUMENT = -1
+    INVALID_ARGUMENT = "INVALID_ARGUMENT", -1
     """A value that cannot be sent, NULL where an object belongs, a number that does not exist."""
-    CONFIG = -2
+    CONFIG = "CONFIG", -2
     """No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a
     custom endpoint ...
     """
-    CREDENTIALS = -3
+    CREDENTIALS = "CREDENTIALS", -3
     """No usable credentials: error_message lists every source that was asked."""
-    RESOLVE = -4
+    RESOLVE = "RESOLVE", -4
     """The endpoint's name could not be looked up."""
-    CONNECT = -5
+    CONNECT = "CONNECT", -5
     """No connection: refused, unreachable, connect timeout, or the proxy said no."""
-    TLS = -6
+    TLS = "TLS", -6
     """The TLS handshake failed."""
-    IO = -7
+    IO = "IO", -7
     """The connection broke after the request had begun; execution says what is known."""
-    TIMEOUT = -8
+    TIMEOUT = "TIMEOUT", -8
     """The call's deadline passed; execution says whether anything had been sent."""
-    CANCELLED = -9
+    CANCELLED = "CANCELLED", -9
     """The caller ended the call."""
-    THROTTLED = -10
+    THROTTLED = "THROTTLED", -10
     """The service turned the request away for its rate: throttle_reason and retry_after say more."""
-    SERVICE = -11
+    SERVICE = "SERVICE", -11
     """An HTTP error answer: error_type is its code, if it had one."""
-    PROTOCOL = -12
+    PROTOCOL = "PROTOCOL", -12
     """The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx."""
-    TOO_LARGE = -13
+    TOO_LARGE = "TOO_LARGE", -13
     """The answer is longer than max_response_bytes."""
-    INTERNAL = -14
+    INTERNAL = "INTERNAL", -14
     """A caught panic; please report it."""
-    NO_MEMORY = -15
+    NO_MEMORY = "NO_MEMORY", -15
     """No memory for a payload or an answer."""
 
 
 class Execution(OpenExecution):
     """Did the function run?"""
 
-    UNKNOWN = 0
+    UNKNOWN = "UNKNOWN", 0
     """\"Did it run?" Nobody knows: it may have run, may be running, may run yet."""
-    NONE = 1
+    NONE = "NONE", 1
     """Certainly not, and it will not."""
-    RAN = 2
+    RAN = "RAN", 2
     """It was started; whether it finished, and how, says the status."""
-    QUEUED = 3
+    QUEUED = "QUEUED", 3
     """Lambda took the event (202) and will run it, by its own rules at least once and again after errors."""
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import builtins
 import copy
+import ctypes
 import pickle
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import lambda_invoke
 import pytest
 from conftest import ClientMaker
-from lambda_invoke import Client, Execution, LambdaError, Result, Status, _errors
+from lambda_invoke import Client, Execution, LambdaError, Result, Status, _abi, _errors
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_function_error(client: Client) -> None:
     error = failure(client, "failing", {"message": "the last one is sold"}, log=True)
     result = error.result
     assert type(error) is lambda_invoke.FunctionError
-    assert str(error) == f"OutOfStock: the last one is sold (execution RAN, request {result.request_id})"
+    assert str(error) == f"failing: OutOfStock: the last one is sold (execution RAN, request {result.request_id})"
     assert (result.error_type, result.error_message) == ("OutOfStock", "the last one is sold")
     assert result.function_error == "Unhandled"
     assert result.json()["errorType"] == "OutOfStock"
@@ -52,13 +54,17 @@ def test_throttled(client: Client) -> None:
     assert error.result.execution is Execution.NONE
     assert error.result.retry_after == 7
     assert error.result.throttle_reason == "ConcurrentInvocationLimitExceeded"
+    assert str(error) == (
+        "answer: TooManyRequestsException: Rate Exceeded. "
+        f"(reason ConcurrentInvocationLimitExceeded, 1 attempt, request {error.result.request_id})"
+    )
 
 
 def test_service_error(client: Client) -> None:
     error = failure(client, "nothing-of-this-name")
     assert type(error) is lambda_invoke.ServiceError
     assert (error.result.http_status, error.result.error_type) == (404, "ResourceNotFoundException")
-    assert str(error).startswith("ResourceNotFoundException: Function not found")
+    assert str(error).startswith("nothing-of-this-name: ResourceNotFoundException: Function not found")
     assert "execution" not in str(error)
 
 
@@ -156,19 +162,58 @@ class TestClient:
             ({"timeout": 0}, "timeout: must be more"),
             ({"connect_timeout": -1}, "connect_timeout: must be more"),
             ({"retry": "x"}, "retry: must be one of"),
-            ({"max_attempts": 2**32}, "max_attempts: must be 0 to 4294967295, not 4294967296"),
+            ({"max_attempts": 2**32}, "max_attempts: must be 1 to 4294967295, not 4294967296"),
+            ({"max_attempts": 10**5000}, "max_attempts: must be 1 to 4294967295, not (a value of the type int|1000)"),
+            ({"max_attempts": 0}, "max_attempts: must be 1 to"),
             ({"max_connections": -1}, "max_connections"),
+            ({"max_connections": 0}, "max_connections: must be 1 to"),
             ({"max_response_bytes": 2**64}, "max_response_bytes"),
+            ({"max_response_bytes": 0}, "max_response_bytes: must be 1 to"),
+            (
+                {"secret_access_key": None, "session_token": "t"},
+                "secret_access_key: is missing; access_key_id and session",
+            ),
+            ({"access_key_id": None}, "access_key_id: is missing; secret_access_key cannot be used without it"),
+            ({"access_key_id": ""}, "access_key_id: is empty"),
+            ({"region": ""}, "region: is empty"),
+            ({"profile": ""}, "profile: is empty"),
         ],
     )
     def test_what_makes_no_sense(self, make_client: ClientMaker, settings: dict[str, Any], message: str) -> None:
-        with pytest.raises(lambda_invoke.InvalidArgumentError, match=message):
+        with pytest.raises(lambda_invoke.InvalidArgumentError, match=message) as caught:
             make_client(**settings)
+        assert "NULL" not in str(caught.value)
 
-    @pytest.mark.parametrize("settings", [{"max_attempts": "3"}, {"region": b"us-east-1"}])
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"max_attempts": "3"},
+            {"max_attempts": 1.0},
+            {"max_attempts": True},
+            {"max_connections": False},
+            {"region": b"us-east-1"},
+            {"use_fips": "false"},
+            {"use_dual_stack": 1},
+            {"ca_bundle": 5},
+            {"ca_bundle": b"/etc/ca.pem"},
+            {"credentials": ("a", "b")},
+            {"logger": "lambda_invoke"},
+            {"logger": True},
+            {"timeout": "1"},
+            {"connect_timeout": timedelta(seconds=1)},
+        ],
+    )
     def test_wrong_types(self, make_client: ClientMaker, settings: dict[str, Any]) -> None:
-        with pytest.raises(TypeError, match=next(iter(settings))):
+        with pytest.raises(TypeError, match=f"^{next(iter(settings))} must be ") as caught:
             make_client(**settings)
+        assert not isinstance(caught.value, LambdaError)
+
+    def test_coroutine_functions(self, make_client: ClientMaker) -> None:
+        async def provide() -> None:
+            raise AssertionError
+
+        with pytest.raises(TypeError, match="credentials must be a plain function"):
+            make_client(credentials=provide)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
@@ -178,8 +223,12 @@ def test_every_failure_has_a_class_of_its_own_that_survives_a_copy(status: Statu
     assert error is not None
     assert type(error) is not LambdaError
     assert str(error) == "m (execution UNKNOWN, request r)"
-    for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
-        assert (type(again), str(again), again.result) == (type(error), str(error), result)
+    for original in (error, type(error)(result, "orders")):
+        # As add_note does, which Python 3.11 has.
+        original.__notes__ = ["a note"]
+        for again in (copy.copy(original), copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+            assert (type(again), str(again), again.result) == (type(original), str(original), result)
+            assert (again.function_name, again.__notes__) == (original.function_name, ["a note"])
 
 
 def test_the_tree() -> None:
@@ -192,6 +241,68 @@ def test_the_tree() -> None:
         assert issubclass(getattr(lambda_invoke, name), lambda_invoke.ConnectionError)
 
 
-def test_statuses_of_a_later_version() -> None:
-    assert type(_errors.error_for(Result(Status(-99)))) is LambdaError
-    assert _errors.error_for(Result(Status(99))) is None
+@pytest.mark.parametrize("number", [*range(2, 20), *range(-40, -15), 2**31 - 1, -(2**31)])
+def test_a_status_of_a_later_version_is_never_a_success(number: int) -> None:
+    error = _errors.error_for(Result(Status(number), Execution.RAN), "orders")
+    assert type(error) is LambdaError
+    assert str(error) == f"orders: UNKNOWN_{number} (execution RAN)"
+
+
+def test_what_an_unknown_status_of_the_library_becomes(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def invoke(*_: object) -> object:
+        raw = _abi.ResultStruct(status=99, execution=77)
+        return _abi.library.lambda_result_clone(_abi.ResultPointer(ctypes.addressof(raw)))
+
+    # The library frees what it made, not what is here.
+    monkeypatch.setattr("lambda_invoke._interrupt._invoke", invoke)
+    monkeypatch.delattr(_abi.ResultPointer, "__del__")
+    error = failure(client, "echo")
+    assert (error.result.status.number, error.result.execution) == (99, Execution.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"attempts": 3, "throttle_reason": "R", "error_message": "m"}, "orders: m (reason R, 3 attempts)"),
+        ({"attempts": 1, "error_type": "T", "error_message": "m"}, "orders: T: m (1 attempt)"),
+        ({"attempts": 2, "request_id": "r"}, "orders: THROTTLED (2 attempts, request r)"),
+        ({"attempts": 2, "error_message": "orders: m", "error_type": "T"}, "orders: T: m (2 attempts)"),
+    ],
+)
+def test_what_a_throttle_says(fields: dict[str, Any], words: str) -> None:
+    assert str(_errors.error_for(Result(Status.THROTTLED, Execution.NONE, **fields), "orders")) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (None, "m"),
+        ("", "m"),
+        ("a", "a: m"),
+        ("a\nb\udc80", "'a\\nb\\udc80': m"),
+        ("a" * 300, f"{'a' * 200}...: m"),
+    ],
+)
+def test_a_message_begins_with_what_was_called(name: str | None, words: str) -> None:
+    error = LambdaError(Result(Status.IO, Execution.NONE, error_message="m"), name)
+    assert (str(error), error.function_name) == (words, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("failing", {"payload": {"message": "m"}}),
+        ("nothing", {}),
+        ("hanging", {"timeout": 0.1}),
+        ("hanging", {"stop": lambda: True}),
+        ("echo", {"timeout": 0}),
+        ("echo", {"qualifier": "a b"}),
+        ("echo", {"payload": {1}}),
+        ("echo", {"client_context": "{}"}),
+    ],
+)
+def test_every_failure_names_the_function(client: Client, name: str, arguments: dict[str, Any]) -> None:
+    error = failure(client, name, **arguments)
+    assert error.function_name == name
+    assert str(error).startswith(f"{name}: ")
+    assert not str(error).startswith(f"{name}: {name}: ")

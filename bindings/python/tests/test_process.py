@@ -74,6 +74,10 @@ def test_fork(installed: Installed, how: str) -> None:
     assert installed.run("forking.py", *how.split()) == "done\n"
 
 
+def test_subinterpreters(installed: Installed) -> None:
+    assert installed.run("subinterpreters.py") == "done\n"
+
+
 def test_nothing_of_the_repository_is_used(installed: Installed) -> None:
     program = "import lambda_invoke, lambda_invoke._abi as abi; print(lambda_invoke.__file__, abi.library._name)"
     output = subprocess.run(

@@ -8,6 +8,8 @@ import json
 import logging
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -182,11 +184,21 @@ def test_what_the_callable_raises_is_the_cause(make: Make) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (None, "AttributeError"),
+        (None, "TypeError: the credentials callable must return Credentials, not NoneType"),
+        (("A", "hunter2"), "must return Credentials, not tuple"),
+        (Credentials(None, "hunter2"), "access_key_id must be a str, not NoneType"),  # type: ignore[arg-type]
+        (Credentials("A", None), "secret_access_key must be a str, not NoneType"),  # type: ignore[arg-type]
+        (Credentials("A", b"hunter2"), "secret_access_key must be a str, not bytes"),  # type: ignore[arg-type]
+        (Credentials("A", "s", 5), "session_token must be a str, not int"),  # type: ignore[arg-type]
+        (Credentials("A", ""), "secret_access_key"),
         (Credentials("A", "hunter 2"), "secret_access_key"),
         (Credentials("A", "hunter2\0"), "NUL"),
         (Credentials("A", "hunter2\udc80"), "secret_access_key"),
         (Credentials("A", "s", expires=datetime(2026, 1, 1)), "aware"),
+        (Credentials("A", "s", expires="2026-01-01"), "expires must be an aware datetime"),  # type: ignore[arg-type]
+        (Credentials("A", "s", expires=True), "expires must be an aware datetime"),
+        (Credentials("A", "s", expires=float("nan")), "expires: must be a finite number"),
+        (Credentials("A", "s", expires=float("inf")), "expires: must be a finite number"),
     ],
 )
 def test_what_is_no_credentials_says_so(make: Make, given: Any, words: str) -> None:
@@ -194,6 +206,105 @@ def test_what_is_no_credentials_says_so(make: Make, given: Any, words: str) -> N
         make(credentials=lambda: given).invoke("echo")
     assert "hunter" not in str(raised.value)
     assert "hunter" not in repr(raised.value.__cause__)
+
+
+def test_an_expiry_beyond_all_years_is_not_cut(make: Make, endpoint: Endpoint) -> None:
+    asked = []
+
+    def provide() -> Credentials:
+        asked.append(1)
+        # ctypes would take the lower half of it: 5 seconds after 1970.
+        return own(endpoint, expires=2**64 + 5)
+
+    client = make(credentials=provide)
+    for _ in range(2):
+        client.invoke("echo", 1)
+    assert len(asked) == 1
+
+
+def test_a_cause_that_cannot_be_shown_is_still_the_cause(make: Make) -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise KeyError
+
+    refusal = Broken()
+
+    def provide() -> Credentials:
+        raise refusal
+
+    with pytest.raises(CredentialsError, match="Broken") as raised:
+        make(credentials=provide).invoke("echo")
+    assert raised.value.__cause__ is refusal
+
+
+def test_a_callable_that_calls_with_its_own_client_is_told_so(make: Make, endpoint: Endpoint) -> None:
+    inner: list[BaseException] = []
+
+    def provide() -> Credentials:
+        with pytest.raises(CredentialsError, match="its own client") as caught:
+            client.invoke("echo", 1)
+        inner.append(caught.value)
+        return own(endpoint)
+
+    client = make(credentials=provide)
+    assert client.invoke("echo", 2).json() == 2
+    assert len(inner) == 1
+
+
+def test_callables_may_start_processes(make: Make, endpoint: Endpoint) -> None:
+    """A fork waits for the library's locks, which may not be held meanwhile."""
+
+    def provide() -> Credentials:
+        subprocess.run([sys.executable, "-c", ""], check=True, preexec_fn=lambda: None)
+        return own(endpoint)
+
+    begin = time.monotonic()
+    assert make(credentials=provide).invoke("echo", 1, timeout=30).json() == 1
+    assert time.monotonic() - begin < 10
+
+
+def test_stop_and_handlers_of_signals_may_call(make: Make, endpoint: Endpoint) -> None:
+    client = make(credentials=lambda: own(endpoint))
+    answers: list[object] = []
+
+    def stop() -> bool:
+        answers.append(client.invoke("echo", len(answers)).json())
+        if len(answers) == 2:
+            signal.raise_signal(signal.SIGALRM)
+        return len(answers) > 2
+
+    before = signal.signal(signal.SIGALRM, lambda *_: answers.append(client.invoke("echo", b'"signal"').json()))
+    try:
+        with pytest.raises(lambda_invoke.CancelledError):
+            client.invoke("hanging", stop=stop, timeout=30)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert answers == [0, 1, "signal"]
+
+
+@pytest.mark.parametrize("with_its_own_client", [True, False])
+def test_a_handler_of_the_logger_cannot_call(make: Make, endpoint: Endpoint, with_its_own_client: bool) -> None:
+    refused: list[str] = []
+    clients: list[Client] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if not clients:
+                # Told while the client is made.
+                return
+            with pytest.raises(InvalidArgumentError) as caught:
+                clients[0].invoke("echo", 1)
+            refused.append(str(caught.value))
+
+    logger = logging.Logger("calling", 5)
+    logger.addHandler(Handler())
+    other = make(credentials=lambda: own(endpoint))
+    client = make(credentials=lambda: own(endpoint), logger=logger)
+    clients.append(client if with_its_own_client else other)
+    assert client.invoke("echo", 1).json() == 1
+    assert {message.split(",")[0] for message in refused} == {"echo: a client's logger cannot invoke functions"}
+    # And then it can again.
+    assert other.invoke("echo", 2).json() == 2
 
 
 def test_ctrl_c_in_the_callable_is_not_lost(make: Make) -> None:

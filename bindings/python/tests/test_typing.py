@@ -29,6 +29,11 @@ with lambda_invoke.Client(region="us-east-1", timeout=5) as client:
         client.invoke("f", b"", client_context={"a": 1}, retry=lambda_invoke.Retry.NONE)
     except lambda_invoke.TimeoutError as error:
         known: lambda_invoke.Execution = error.result.execution
+        number: int = error.result.status.number
+        name: str = error.result.status
+    client.invoke("f", retry="none", invocation_type=lambda_invoke.InvocationType.EVENT)
+    lambda_invoke.Result(lambda_invoke.Status("OK"), lambda_invoke.Execution(2))
+    lambda_invoke.FunctionError(result, "f")
 """
 BAD = """
 import lambda_invoke
@@ -39,6 +44,10 @@ client.invoke("f", timeout="1")
 client.invoke("f", stop=1)
 length: int = client.invoke("f").log
 lambda_invoke.Client(credentials=("a", "b"))
+client.invoke("f", invocation_type="event")
+client.invoke("f", retry="often")
+client.invoke("f", log="Tail")
+lambda_invoke.Client(retry="often")
 """
 
 
@@ -53,7 +62,7 @@ def test_the_package() -> None:
 
 
 def test_its_users(tmp_path: Path) -> None:
-    for source, errors in ((GOOD, 0), (BAD, 6)):
+    for source, errors in ((GOOD, 0), (BAD, 10)):
         program = tmp_path / "program.py"
         program.write_text(source)
         checked = mypy(str(program))

@@ -1,0 +1,110 @@
+"""README.md: its programs run, and its table leaves nothing out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import threading
+import time
+from typing import Any
+
+import lambda_invoke
+import pytest
+from conftest import BINDING
+from lambda_invoke import Client, Execution, Result
+
+README = (BINDING / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+def run(title: str) -> dict[str, Any]:
+    """What the only program of a section leaves behind."""
+    (program,) = re.findall(r"^```python\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    return names
+
+
+class TestAsyncio:
+    def test_a_call(self, client: Client) -> None:
+        result = asyncio.run(run("asyncio")["invoke"](client, "echo", {"a": 1}, timeout=30))
+        assert result.json() == {"a": 1}
+
+    def test_a_failure(self, client: Client) -> None:
+        with pytest.raises(lambda_invoke.TimeoutError) as caught:
+            asyncio.run(run("asyncio")["invoke"](client, "hanging", timeout=0.1))
+        assert caught.value.result.execution is Execution.UNKNOWN
+
+    def test_a_cancellation_ends_the_call(self, client: Client) -> None:
+        invoke = run("asyncio")["invoke"]
+
+        async def cancel() -> None:
+            task = asyncio.create_task(invoke(client, "hanging"))
+            # Until it is in its thread.
+            while threading.active_count() == before:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        before = threading.active_count()
+        begin = time.monotonic()
+        # Waits for the threads of the loop's executor.
+        asyncio.run(cancel())
+        assert time.monotonic() - begin < 5
+        assert threading.active_count() == before
+
+
+def test_fakes() -> None:
+    client = run("In your tests")["client"]
+    with pytest.raises(lambda_invoke.TimeoutError) as caught:
+        client.invoke("orders")
+    assert str(caught.value) == "orders: TIMEOUT (execution UNKNOWN)"
+    with pytest.raises(TypeError):
+        client.invoke("orders", qualify="live")
+
+
+class TestFromBoto3:
+    ROWS = re.findall(r"^\| (`.*?) \| (.*) \|$", section("From boto3"), re.MULTILINE)
+
+    def test_every_member_of_the_api_is_there(self) -> None:
+        botocore = pytest.importorskip("botocore.session")
+        operation = botocore.Session().get_service_model("lambda").operation_model("Invoke")
+        theirs = " ".join(left for left, _ in self.ROWS)
+        for member in (*operation.input_shape.members, *operation.output_shape.members):
+            assert re.search(rf"\b{member}\b", theirs), member
+
+    def test_their_names_exist(self) -> None:
+        import botocore.exceptions
+        from botocore.config import Config
+
+        members = {"FunctionError"}
+        for name in re.findall(r"\b[A-Z]\w+Error\b|\bProfileNotFound\b", " ".join(left for left, _ in self.ROWS)):
+            assert name in members or hasattr(botocore.exceptions, name), name
+        options = set(Config.OPTION_DEFAULTS)
+        for arguments in re.findall(r"`Config\((.*?)[)=]", " ".join(left for left, _ in self.ROWS)):
+            assert set(re.findall(r"\w+", arguments)) <= options
+
+    def test_ours_exist(self) -> None:
+        known = {*inspect.signature(Client).parameters, *inspect.signature(Client.invoke).parameters}
+        attributes = {name for name in dir(Result) if not name.startswith("_")}
+        for _, ours in self.ROWS:
+            for text in re.findall(r"`(.*?)`", ours):
+                for name in re.findall(r"\b[A-Z]\w+\b", text):
+                    assert name == "True" or hasattr(lambda_invoke, name) or name == "TypeError", name
+                for name in re.findall(r"(?:result)?\.(\w+)", text.replace("error.result", "result")):
+                    assert name in attributes, name
+                if re.fullmatch(r"[a-z_]+", text) or "=" in text:
+                    assert text.split("=")[0] in known, text
+
+
+def test_every_parameter_is_mentioned() -> None:
+    parameters = {*inspect.signature(Client).parameters, *inspect.signature(Client.invoke).parameters} - {"self"}
+    for name in parameters - {"function_name", "payload"}:
+        assert re.search(rf"\b{name}\b", section("Calls")), name
