@@ -315,7 +315,7 @@ def _request(function_name: str, payload: object, given: dict[str, object]) -> R
     if not request:
         raise failed(Status.NO_MEMORY, "no memory for a request", function_name)
     # What the setters refuse, lambda_invoke tells.
-    library.lambda_request_set_function_name(request, text("function_name", function_name))
+    library.lambda_request_set_function_name(request, text("function_name", function_name, may_be_empty=True))
     data = payload_bytes(payload)
     if data is not None:
         # By bytes' own method, since a subclass may have another and C reads as many.
@@ -344,7 +344,7 @@ def _set_client_context(request: RequestPointer, client_context: Mapping[str, ob
         return
     if not isinstance(client_context, str):
         raise wrong_type("client_context", "a mapping or a str (base64 of JSON)", client_context)
-    encoded = text("client_context", client_context)
+    encoded = text("client_context", client_context, may_be_empty=True)
     if library.lambda_request_set_client_context(request, encoded) != Status.OK.number:
         # C's message speaks of setters.
         raise refused(

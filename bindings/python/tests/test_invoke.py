@@ -168,7 +168,7 @@ def test_retry(make_client: ClientMaker, mode: str, attempts: int) -> None:
         ),
         ({"invocation_type": InvocationType.DRY_RUN, "log": True}, "log: .* not with 'DryRun'"),
         ({"client_context": "no base64"}, "client_context: a str must be base64 of JSON.*; pass a mapping"),
-        ({"client_context": ""}, "client_context: is empty"),
+        ({"client_context": ""}, "client_context: a str must be base64 of JSON"),
         ({"client_context": base64.b64encode(b'"' + b"x" * 3000 + b'"').decode()}, "client_context: .*3,583"),
         ({"tenant_id": ""}, "tenant_id"),
         ({"durable_execution_name": "x" * 65}, "durable_execution_name"),
