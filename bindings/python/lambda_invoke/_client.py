@@ -175,6 +175,7 @@ class Client:
     ) -> None:
         given = {name: value for name, value in locals().items() if value is not None}
         self._pointer = None
+        _interrupt.reserve_stack()
         config: ConfigPointer = library.lambda_config_new()
         if not config:
             raise failed(Status.NO_MEMORY, "no memory for a client's settings")
@@ -233,6 +234,7 @@ class Client:
         stop: a callable, or a flag such as threading.Event, that is asked at least every 100 ms and ends the call if it
             is true. On the main thread a signal's handler that raises, as that of Ctrl-C does, needs none of it.
         """
+        _interrupt.reserve_stack()
         if trace_header is None:
             trace_header = os.environ.get("_X_AMZN_TRACE_ID") or None
         try:

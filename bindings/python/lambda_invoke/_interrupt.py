@@ -64,6 +64,15 @@ def invoke(
         _asking.discard(call)
 
 
+def reserve_stack(frames: int = 40) -> None:
+    """Raises RecursionError where the rest of the stack might not do for the callbacks of a call.
+
+    Here nothing was sent yet. In a callback C could not pass it on, and it would end the generator for good.
+    """
+    if frames:
+        reserve_stack(frames - 1)
+
+
 def _invoke(client: ClientPointer, request: RequestPointer) -> ResultPointer:
     result: ResultPointer = library.lambda_invoke(client, request)
     return result

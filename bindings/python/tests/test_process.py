@@ -74,6 +74,10 @@ def test_fork(installed: Installed, how: str) -> None:
     assert installed.run("forking.py", *how.split()) == "done\n"
 
 
+def test_the_end_of_the_stack(installed: Installed) -> None:
+    assert installed.run("recursion.py") == "done\n"
+
+
 def test_subinterpreters(installed: Installed) -> None:
     assert installed.run("subinterpreters.py") == "done\n"
 

@@ -354,6 +354,14 @@ def test_what_was_raised_once_is_not_raised_again(make: Make, endpoint: Endpoint
     assert client.invoke("echo", 1).json() == 1
 
 
+def test_what_was_left_behind_is_not_raised_by_the_next_call(make: Make, endpoint: Endpoint) -> None:
+    """By a call that Ctrl-C cut off while it ended, or by a thread of the parent whose number a child's thread has."""
+    client = make(credentials=lambda: own(endpoint))
+    assert client._pointer is not None
+    client._pointer.callbacks._raised[threading.get_ident()] = KeyboardInterrupt()
+    assert client.invoke("echo", 1).json() == 1
+
+
 def test_credentials_that_cannot_be_renewed_are_no_cause_of_other_failures(make: Make, endpoint: Endpoint) -> None:
     asked = []
     expires = int(time.time()) + 3
