@@ -32,9 +32,9 @@ _LEVELS = {
 
 
 class Credentials:
-    """Keys that sign calls, read-only.
+    """Credentials that sign calls, read-only.
 
-    expires: an aware datetime, or seconds since 1970; None: they do not run out.
+    expires: an aware datetime, or seconds since 1970; None if they do not expire.
     """
 
     # No dataclass, for the same reason as Result.
@@ -124,12 +124,12 @@ class Callbacks:
             _ = generator.send
 
     def interrupted(self) -> bool:
-        """Whether the call of this thread is to end, for what a callback raised, such as Ctrl-C."""
+        """Tells whether to end this thread's call because a callback raised Ctrl-C or its like."""
         error = self._raised.get(threading.get_ident())
         return error is not None and not isinstance(error, Exception)
 
     def raised(self) -> Exception | None:
-        """What a callback raised during the call that this thread has just made; raises what is no Exception."""
+        """Returns what a callback raised during this thread's last call; raises it if it is not an Exception."""
         error = self._raised.pop(threading.get_ident(), None)
         if error is None or isinstance(error, Exception):
             return error
@@ -169,7 +169,7 @@ def level_of(logger: logging.Logger) -> int:
 
 
 def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[int, int, None]:
-    """Is sent a 0, then the place for the credentials; answers 0 to both."""
+    """Takes a 0, then the address for the credentials; answers 0 to both."""
     # Ctrl-C that came with the 0.
     early: BaseException | None = None
     out = 0
@@ -199,7 +199,7 @@ def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[i
 
 
 def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Generator[int, int, None]:
-    """Is sent a 0, a level, and the places of two strings; answers 0 to each."""
+    """Takes a 0, a level, and the addresses of two strings; answers 0 to each."""
     event: list[int] = []
     while True:
         try:
@@ -252,7 +252,7 @@ def _fill_in(out: int, credentials: Credentials) -> None:
     for name, key in zip(Credentials.__slots__[:2], keys):
         if key is None:
             raise wrong_type(name, "a str", key)
-    # What it refuses it remembers, and says.
+    # The call that is under way fails with what this refuses.
     library.lambda_credentials_set(out, *keys, _expires(credentials.expires))
 
 

@@ -1,4 +1,4 @@
-"""The exceptions, a class for each way in which a call can fail."""
+"""The exceptions: a class for each status that is not a success."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class TlsError(ConnectionError):
 
 
 class ConnectionLostError(ConnectionError):
-    """The connection broke after the request had begun; `result.execution` says what is known."""
+    """The connection broke after the request had begun; `result.execution` tells what is known."""
 
 
 class TimeoutError(LambdaError, builtins.TimeoutError):
-    """The call's deadline passed; `result.execution` says whether anything had been sent."""
+    """The call's deadline passed; `result.execution` tells whether the function may have run."""
 
 
 class CancelledError(LambdaError):
@@ -76,7 +76,7 @@ class FunctionError(LambdaError):
 
 
 class ServiceError(LambdaError):
-    """Lambda answered with an error: `result.error_type` is its code."""
+    """Lambda responded with an error: `result.error_type` is its code."""
 
 
 class ThrottledError(ServiceError):
@@ -84,11 +84,11 @@ class ThrottledError(ServiceError):
 
 
 class ProtocolError(LambdaError):
-    """The answer makes no sense for this API."""
+    """The response is not one of this API."""
 
 
 class TooLargeError(LambdaError):
-    """The answer is longer than `max_response_bytes`."""
+    """The response is longer than `max_response_bytes`."""
 
 
 class InternalError(LambdaError):
@@ -96,7 +96,7 @@ class InternalError(LambdaError):
 
 
 class NoMemoryError(LambdaError, MemoryError):
-    """No memory for a payload or an answer."""
+    """No memory for a payload or a response; `result.execution` tells whether the function ran."""
 
 
 _BY_STATUS: dict[Status, type[LambdaError]] = {

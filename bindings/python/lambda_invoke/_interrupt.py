@@ -1,4 +1,4 @@
-"""How a call that waits in C is ended from Python."""
+"""Ends a call that waits in C, from Python."""
 
 from __future__ import annotations
 
