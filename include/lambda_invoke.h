@@ -3,34 +3,41 @@
  * liblambda_invoke: invoke AWS Lambda functions from any language that can call C.
  * Made from src/ffi by cbindgen; make header renews it.
  *
- * CONVENTIONS, stated once; a function's comment says only what differs.
+ * CONVENTIONS. They are stated once; a function's comment states only what differs.
  *
- * Success    LAMBDA_OK is 0. Compare with LAMBDA_OK, never with '< 0': LAMBDA_FUNCTION_ERROR is > 0 and no success.
- * Arguments  Receiver, inputs, outputs. Outputs are written only on LAMBDA_OK, or as the function says. NULL where an
- *            object or an output belongs is LAMBDA_E_INVALID_ARGUMENT; *_free(NULL) does nothing; NULL as the value of
- *            an optional setting unsets it. Unknown numbers are LAMBDA_E_INVALID_ARGUMENT.
- * Setters    A setter that refuses a value returns why, and the object remembers it: lambda_client_new and
- *            lambda_invoke then fail with that message and send nothing, until the field is set well. So nobody needs
- *            to look at the return of every setter.
- * Strings    In: UTF-8, NUL-terminated, copied before the function returns. Out: UTF-8 without inner NULs (U+0000
- *            becomes U+FFFD), alive as long as the object that they came from. Payload and log are bytes with a length.
- * Threads    lambda_client: every function from any thread at any time, but lambda_client_free, which must be the last
- *            use. All other objects: one thread at a time; several may read one through const pointers while none
- *            changes it, so many threads may invoke one lambda_request at once.
- * Lifetime   Objects do not depend on each other: free them in any order. A client's inside lives until its last call
- *            is done. What the library made, only the library's own _free releases.
- * Time       Durations are uint64_t milliseconds; 0 is the default.
- * Callbacks  Run with the signal mask of the thread that called lambda_*. They must not throw, longjmp, or end the
- *            thread. release(user_data), if given, is called once, when the last object that could call back is gone;
- *            never in a forked child on behalf of its parent.
- * Signals    No SIGPIPE reaches the host; dispositions are never changed; no function is async-signal-safe.
- *            pthread_cancel takes effect only after the function has returned.
- * fork       A child may use and free what its parent made. Do not fork inside a callback.
- * Panics     Come back as LAMBDA_E_INTERNAL. No memory for a payload or an answer is LAMBDA_E_NO_MEMORY.
- * ABI        Functions and numbers are only added. struct lambda_result is frozen: what comes later comes as a function
- *            that takes a const lambda_result *. The number in the soname changes only if this is broken.
+ * Success    LAMBDA_OK is 0. Compare with LAMBDA_OK, never with '< 0': LAMBDA_FUNCTION_ERROR is above 0 and not a success.
+ * Arguments  The receiver comes first, then inputs, then outputs. Outputs are written only on LAMBDA_OK, unless the
+ *            function states otherwise. Passing NULL for a required object or output returns LAMBDA_E_INVALID_ARGUMENT,
+ *            as does a number that does not exist. Passing NULL as the value of an optional setting unsets it.
+ *            lambda_*_free(NULL) does nothing.
+ * Setters    You need not check every setter. A setter that rejects a value returns why, and the object remembers it:
+ *            lambda_client_new and lambda_invoke then fail with that message and send nothing, until the field is set to
+ *            a valid value.
+ * Strings    Inputs are UTF-8 and NUL-terminated; they are copied before the function returns. Outputs are UTF-8 without
+ *            inner NULs (U+0000 becomes U+FFFD) and live as long as the object that they came from. Payload and log are
+ *            bytes with a length.
+ * Threads    Every function of lambda_client may be called from any thread at any time, except lambda_client_free, after
+ *            which the client must not be used. All other objects belong to one thread at a time. Several threads may read
+ *            one object through const pointers while none changes it, so many threads may invoke one lambda_request.
+ * Stack      A call needs 96 KiB of stack over plain HTTP, 128 KiB over HTTPS, and 176 KiB where it loads credentials of a
+ *            role over HTTPS.
+ * Lifetime   Objects do not depend on each other: free them in any order. What a client shares lives until its last call
+ *            is done. Only the library's own lambda_*_free functions release what the library made.
+ * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1.
+ * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. Small allocations are not promised: when
+ *            the process has no memory left at all, they abort it.
+ * Callbacks  Run on a thread that is inside the library, or on one of the library's own, with the signal mask of the
+ *            thread that called lambda_*; on one of the library's own, with all signals blocked. They must not throw, call
+ *            longjmp, or end the thread. release(user_data), if given, is called once, when the last object that could
+ *            call back is gone, but never in a forked child on behalf of its parent.
+ * Signals    No SIGPIPE reaches the application, and signal dispositions are never changed. No function is
+ *            async-signal-safe. pthread_cancel takes effect only after the function has returned.
+ * Fork       A child may use and free what its parent made. Do not fork inside a credentials callback or an interrupt.
+ * Panics     A panic inside the library is caught and becomes LAMBDA_E_INTERNAL.
+ * ABI        Functions and numbers are only added. struct lambda_result is frozen: later members come as functions that
+ *            take a const lambda_result *. The number in the soname changes only if this is broken.
  *
- * A whole call; lambda_invoke is never NULL, every failure is a result:
+ * A whole call; lambda_invoke never returns NULL, every failure is a result:
  *
  * ```c
  * #include "lambda_invoke.h"
@@ -76,73 +83,79 @@
 /** The call succeeded: the function returned, the event was queued, or the dry run was allowed. */
 #define LAMBDA_OK 0
 
-/** The function ran and failed: error_type and error_message are its own. */
+/** The function ran and failed: error_type and error_message are the function's own. */
 #define LAMBDA_FUNCTION_ERROR 1
 
-/** The stream is over. */
+/** The stream has ended. */
 #define LAMBDA_END 2
 
-/** Nothing came in time; call again. */
+/** Nothing arrived in time; call again. */
 #define LAMBDA_PENDING 3
 
-/** A value that cannot be sent, NULL where an object belongs, a number that does not exist. */
+/** A value cannot be sent, a required object is NULL, or a number does not exist. */
 #define LAMBDA_E_INVALID_ARGUMENT -1
 
 /**
- * No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a custom
- * endpoint ...
+ * There is no region or no such profile, a setting in code, in the environment or in a file is invalid, a CA file
+ * cannot be read, or settings contradict each other, such as FIPS with a custom endpoint.
  */
 #define LAMBDA_E_CONFIG -2
 
-/** No usable credentials: error_message lists every source that was asked. */
+/** There are no usable credentials; error_message lists every source that was searched. */
 #define LAMBDA_E_CREDENTIALS -3
 
-/** The endpoint's name could not be looked up. */
+/** The endpoint's name could not be resolved. */
 #define LAMBDA_E_RESOLVE -4
 
-/** No connection: refused, unreachable, connect timeout, or the proxy said no. */
+/** There was no connection: refused, unreachable, connect timeout, or rejected by the proxy. */
 #define LAMBDA_E_CONNECT -5
 
 /** The TLS handshake failed. */
 #define LAMBDA_E_TLS -6
 
-/** The connection broke after the request had begun; execution says what is known. */
+/** The connection broke after the request had begun to leave; execution tells what is known. */
 #define LAMBDA_E_IO -7
 
-/** The call's deadline passed; execution says whether anything had been sent. */
+/** The deadline of the call passed; execution tells whether anything had been sent. */
 #define LAMBDA_E_TIMEOUT -8
 
-/** The caller ended the call. */
+/** The caller cancelled the call. */
 #define LAMBDA_E_CANCELLED -9
 
-/** The service turned the request away for its rate: throttle_reason and retry_after_ms say more. */
+/** The request was throttled; throttle_reason and retry_after_ms tell more. */
 #define LAMBDA_E_THROTTLED -10
 
-/** An HTTP error answer: error_type is its code, if it had one. */
+/** The service responded with an HTTP error; error_type is its code, if it sent one. */
 #define LAMBDA_E_SERVICE -11
 
-/** The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx. */
+/**
+ * The response is not one of this API: not HTTP, a redirect, an unexpected status, or from somebody else than
+ * Lambda.
+ */
 #define LAMBDA_E_PROTOCOL -12
 
-/** The answer is longer than max_response_bytes. */
+/** The response is longer than max_response_bytes. */
 #define LAMBDA_E_TOO_LARGE -13
 
-/** A caught panic; please report it. */
+/** A panic was caught inside the library; please report it. */
 #define LAMBDA_E_INTERNAL -14
 
-/** No memory for a payload or an answer. */
+/** There was no memory for a payload or a response. */
 #define LAMBDA_E_NO_MEMORY -15
 
-/** "Did it run?" Nobody knows: it may have run, may be running, may run yet. */
+/** It cannot be known whether the function ran: it may have run, may be running, or may run yet. */
 #define LAMBDA_EXECUTION_UNKNOWN 0
 
-/** Certainly not, and it will not. */
+/** The function certainly did not run, and will not. */
 #define LAMBDA_EXECUTION_NONE 1
 
-/** It was started; whether it finished, and how, says the status. */
+/** The function was started; the status tells how it went. */
 #define LAMBDA_EXECUTION_RAN 2
 
-/** Lambda took the event (202) and will run it, by its own rules at least once and again after errors. */
+/**
+ * Lambda accepted the event (HTTP 202) and will run the function by its own rules: at least once, and again after
+ * errors.
+ */
 #define LAMBDA_EXECUTION_QUEUED 3
 
 /** Waits for the function's response. */
@@ -157,132 +170,145 @@
 /** The response carries no log. */
 #define LAMBDA_LOG_TYPE_NONE 0
 
-/** The response carries the end of the function's log. */
+/** The response carries the last 4 KB of the function's log. */
 #define LAMBDA_LOG_TYPE_TAIL 1
 
-/** Retry only what certainly did not run. */
+/** Retries only attempts after which the function certainly did not run. */
 #define LAMBDA_RETRY_SAFE 0
 
-/** Never retry. */
+/** Never retries. */
 #define LAMBDA_RETRY_NONE 1
 
-/** Retry also when it may have run: for functions that may run twice. */
+/** Also retries attempts that may have run the function: for functions that may run twice. */
 #define LAMBDA_RETRY_ALWAYS 2
 
-/** Log nothing. */
+/** No events. */
 #define LAMBDA_LOG_LEVEL_OFF 0
 
-/** A call failed, or will. */
+/** A call failed. */
 #define LAMBDA_LOG_LEVEL_ERROR 1
 
-/** Something is not as it should be, and was dealt with. */
+/** Something was wrong, and the library coped with it. */
 #define LAMBDA_LOG_LEVEL_WARN 2
 
-/** What is rare and good to know. */
+/** Rare and useful: where credentials came from. */
 #define LAMBDA_LOG_LEVEL_INFO 3
 
 /** Every attempt and its outcome. */
 #define LAMBDA_LOG_LEVEL_DEBUG 4
 
-/** What else can be told. */
+/** Everything else. */
 #define LAMBDA_LOG_LEVEL_TRACE 5
 
 /**
- * Settings, credentials, connections and retry quota, shared by all who call with it. Threads: any.
- * Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
+ * Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
+ * caller: lambda_client_free. Costs no thread, and no descriptor until the first call. Idle, it keeps up to 16
+ * connections of 4 descriptors each for up to 50 s after the last call; they are closed by the next call after that,
+ * or with the client.
  */
 typedef struct lambda_client lambda_client;
 
 /**
- * How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
- * Owns: the caller, lambda_config_free; a client copies it.
+ * How to reach Lambda. Settings that are not set in code come from the environment and the shared AWS files when a
+ * client is made. Owned by the caller: lambda_config_free. A client copies it.
  */
 typedef struct lambda_config lambda_config;
 
-/** Filled in by a credentials callback; lives only during the callback. */
+/** Credentials that a credentials callback fills in. Lives only during the callback. */
 typedef struct lambda_credentials lambda_credentials;
 
-/** Why an object could not be made. Owns: the caller, lambda_error_free. */
+/** Why an object could not be made. Owned by the caller: lambda_error_free. */
 typedef struct lambda_error lambda_error;
 
 /**
- * What to invoke. Reusable; a call takes its own snapshot (without copying the payload) before it returns, so the
- * request may be changed or freed at once. Owns: the caller, lambda_request_free.
+ * What to invoke. Reusable: a call takes its own snapshot, without copying the payload, before it returns, so the
+ * request may be changed or freed at once. Owned by the caller: lambda_request_free.
  */
 typedef struct lambda_request lambda_request;
 
-/** What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed. */
+/**
+ * The status of a call or of a function of this library: LAMBDA_OK, or why not. Numbers above 0 are answers that are
+ * not errors of the library, numbers below 0 are errors.
+ */
 typedef int32_t lambda_status;
 
 /**
- * Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
- * returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once
- * for one client, on the thread inside the call. May block: the deadline of the call that it serves is then late,
- * other calls' are not. May use other clients, but not the one that it serves.
+ * Provides credentials: fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with
+ * lambda_credentials_set_error and returns anything else. Called when there are no credentials yet and shortly
+ * before they expire, never twice at once for one client, on a thread that is inside the library or on one of its
+ * own. It may block: the deadline of the call that waits for it is then late, other calls are not. It may use other
+ * clients, but not the one that it serves.
  */
 typedef lambda_status (*lambda_credentials_fn)(void *user_data, struct lambda_credentials *out);
 
-/** Called once with the user_data that came with it. */
+/** Releases user_data; called once, with the user_data that was set together with it. */
 typedef void (*lambda_release_fn)(void *user_data);
 
-/** Called where it happens, from several threads at once. The strings die on return. Must not call lambda_*. */
+/**
+ * Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
+ * once. The strings live until it returns; message begins with the function and a number that tells calls apart. It
+ * must not call lambda_* functions.
+ */
 typedef void (*lambda_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
 /**
- * Called on the thread inside a blocking call, before it begins and then at least every 100 ms while it waits; anything
- * but 0 ends the call with LAMBDA_E_CANCELLED.
+ * Decides whether a call goes on: anything but 0 ends it with LAMBDA_E_CANCELLED. Called on the thread inside a
+ * blocking call, before the call begins and then at least every 100 ms while it waits.
  */
 typedef int32_t (*lambda_interrupt_fn)(void *user_data);
 
-/** What became of one call. Made by the library, read-only, freed by lambda_result_free. Frozen layout. */
+/** What became of one call. Made by the library, read-only, freed by lambda_result_free. Its layout is frozen. */
 typedef struct lambda_result {
-  /** LAMBDA_* */
+  /** LAMBDA_OK, LAMBDA_FUNCTION_ERROR or LAMBDA_E_*. */
   lambda_status status;
-  /** LAMBDA_EXECUTION_* */
+  /** Whether the function ran: LAMBDA_EXECUTION_*. */
   int32_t execution;
-  /** of the last answer; 0 if there was none */
+  /** The HTTP status of the last response; 0 if there was none. */
   int32_t http_status;
-  /** tries begun, those that found no connection included; 0 if refused before the first */
+  /** How many attempts began, including those that found no connection; 0 if the call was refused before the first. */
   uint32_t attempts;
   /**
-   * what the function returned or threw; empty unless status is LAMBDA_OK or LAMBDA_FUNCTION_ERROR. Never NULL, and a
-   * NUL stands past the end
+   * What the function returned, or its error document. Empty unless the status is LAMBDA_OK or
+   * LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end.
    */
   const uint8_t *payload;
-  /** the number of bytes in payload */
+  /** The length of payload in bytes, without that NUL. */
   size_t payload_len;
   /**
-   * decoded tail, bytes: may start mid-line, hold NULs, be no UTF-8; a NUL past the end; NULL if none was sent, or
-   * what was sent is no base64
+   * The decoded end of the function's log, as bytes: it may start inside a line, hold NULs, and not be UTF-8; a
+   * NUL follows its end. NULL if none was sent or it was not base64.
    */
   const char *log;
-  /** the number of bytes in log */
+  /** The length of log in bytes, without that NUL. */
   size_t log_len;
-  /** as sent ("Unhandled", "Handled", ...); NULL if the function did not fail */
+  /** X-Amz-Function-Error as sent ("Unhandled", "Handled", ...); NULL if the function did not fail. */
   const char *function_error;
-  /** the function's errorType, or the service's error code without namespace and suffix, else NULL */
+  /** The function's errorType, or the service's error code without namespace and suffix, else NULL. */
   const char *error_type;
-  /** never NULL unless status is LAMBDA_OK; never a secret */
+  /**
+   * What went wrong; NULL only if the status is LAMBDA_OK. Begins with the function's name as it was given, except
+   * that the errorMessage of a failed function stands as it is. One line. Never holds a secret.
+   */
   const char *error_message;
-  /** why the service throttled, in its words; else NULL */
+  /** Why the service throttled the request, in its words; else NULL. */
   const char *throttle_reason;
-  /** of the last answer; 0 if it did not say */
+  /** How long the last response asked to wait; 0 if it did not. */
   uint64_t retry_after_ms;
-  /** x-amzn-RequestId of the last answer; NULL if it had none */
+  /** x-amzn-RequestId of the last response; NULL if it had none. */
   const char *request_id;
-  /** the version that ran; NULL if the answer did not say */
+  /** The version that ran; NULL if the response did not tell. */
   const char *executed_version;
-  /** NULL if the answer had none */
+  /** X-Amz-Durable-Execution-Arn; NULL if the response had none. */
   const char *durable_execution_arn;
-  /** from the call to the end, waits and retries included */
+  /** Microseconds from the call to its end, waits and retries included. */
   uint64_t duration_us;
-  /** 0; for calls made otherwise than by lambda_invoke */
+  /** 0 for a result of lambda_invoke. */
   uint64_t tag;
-  /** of the answer; NULL if it had none */
+  /** The Content-Type of the response; NULL if it had none. */
   const char *content_type;
-  /** attempts of this call after which nobody knows whether they ran the function; each is a possible extra run */
+  /** How many attempts left it unknown whether they ran the function; each is a possible extra run. */
   uint32_t unknown_attempts;
-  /** 0 */
+  /** 0. */
   uint32_t reserved;
 } lambda_result;
 
@@ -290,58 +316,93 @@ typedef struct lambda_result {
 extern "C" {
 #endif // __cplusplus
 
-/** The number of the library: major * 1000000 + minor * 1000 + patch. */
+/**
+ * Returns the version of the library as a number.
+ *
+ * @return major * 1000000 + minor * 1000 + patch.
+ */
 uint32_t lambda_version_number(void);
 
-/** "0.1.0"; static. */
+/**
+ * Returns the version of the library as text.
+ *
+ * @return Such as "0.1.0"; static, never NULL.
+ */
 const char *lambda_version(void);
 
-/** "LAMBDA_E_TIMEOUT"; static; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know. */
+/**
+ * Names a status.
+ *
+ * @return Such as "LAMBDA_E_TIMEOUT"; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know. Static,
+ * never NULL.
+ */
 const char *lambda_status_name(lambda_status status);
 
-/** session_token may be NULL. expires_unix_s: seconds since 1970, 0: they do not run out. */
+/**
+ * Sets the credentials inside a credentials callback.
+ *
+ * @param session_token NULL if there is none.
+ * @param expires_unix_s When the credentials expire, in seconds since 1970; 0 if they do not expire.
+ */
 lambda_status lambda_credentials_set(struct lambda_credentials *out,
                                      const char *access_key_id,
                                      const char *secret_access_key,
                                      const char *session_token,
                                      int64_t expires_unix_s);
 
-/** Why there are none: it becomes part of the call's error_message. */
+/** Explains why there are no credentials. The message becomes part of the call's error_message. */
 lambda_status lambda_credentials_set_error(struct lambda_credentials *out, const char *message);
 
-/** Frees what lambda_client_describe gave; NULL is nothing to free. */
+/** Frees a string that lambda_client_describe returned. NULL does nothing. */
 void lambda_string_free(char *string);
 
-/** LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL. */
+/**
+ * Returns the status of an error.
+ *
+ * @return One of LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL.
+ */
 lambda_status lambda_error_status(const struct lambda_error *error);
 
-/** What is wrong and what to do about it. Never NULL, never a secret. */
+/**
+ * Returns what is wrong and what to do about it.
+ *
+ * @return Lives as long as the error. Never NULL, never a secret.
+ */
 const char *lambda_error_message(const struct lambda_error *error);
 
-/** Frees an error; NULL is nothing to free. */
+/** Frees an error. NULL does nothing. */
 void lambda_error_free(struct lambda_error *error);
 
-/** Reads nothing. NULL only when there is no memory. */
+/**
+ * Makes an empty config. Reads nothing.
+ *
+ * @return Owned by the caller: lambda_config_free. NULL only when there is no memory.
+ */
 struct lambda_config *lambda_config_new(void);
 
-/** Frees a config; NULL is nothing to free. Clients made with it go on. */
+/** Frees a config. NULL does nothing. Clients made with it keep working. */
 void lambda_config_free(struct lambda_config *config);
 
 /**
- * Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
- * region.
+ * Sets the AWS region, such as "us-east-1". The region of a full ARN goes before it for that call.
+ *
+ * @param region NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
  */
 lambda_status lambda_config_set_region(struct lambda_config *config, const char *region);
 
 /**
- * http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
- * endpoint_url, else AWS's own for the region.
+ * Sets a custom endpoint: `http(s)://host[:port][/path]`.
+ *
+ * @param url NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url, else the
+ * region's own endpoint of AWS.
  */
 lambda_status lambda_config_set_endpoint_url(struct lambda_config *config, const char *url);
 
 /**
- * They go before a callback. session_token may be NULL; all three NULL unsets: the callback, else as the AWS tools find
- * them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
+ * Sets the credentials that sign, which then go before a credentials callback.
+ *
+ * @param session_token NULL if there is none. All three NULL: the callback, else what the AWS tools find, loaded by
+ * the first call that needs it: environment, profile, web identity, container, instance metadata.
  */
 lambda_status lambda_config_set_credentials(struct lambda_config *config,
                                             const char *access_key_id,
@@ -349,14 +410,18 @@ lambda_status lambda_config_set_credentials(struct lambda_config *config,
                                             const char *session_token);
 
 /**
- * A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. NULL:
- * AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+ * Sets the profile of the shared AWS files, which must exist. Its credentials then go before those of the
+ * environment.
+ *
+ * @param profile NULL: AWS_PROFILE, then AWS_DEFAULT_PROFILE, then "default".
  */
 lambda_status lambda_config_set_profile(struct lambda_config *config, const char *profile);
 
 /**
- * callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object
- * that could call back is gone, or at once; never in a forked child on behalf of its parent.
+ * Sets a callback that provides credentials. It takes user_data even when it fails: release, if given, is called
+ * once, when the last object that could call back is gone, or at once.
+ *
+ * @param callback NULL unsets it.
  */
 lambda_status lambda_config_set_credentials_callback(struct lambda_config *config,
                                                      lambda_credentials_fn callback,
@@ -364,60 +429,97 @@ lambda_status lambda_config_set_credentials_callback(struct lambda_config *confi
                                                      lambda_release_fn release);
 
 /**
- * Endpoints with FIPS 140 cryptography: 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's
- * use_fips_endpoint, off. Not together with a custom endpoint.
+ * Chooses endpoints with FIPS 140 cryptography. Cannot be combined with a custom endpoint.
+ *
+ * @param on 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's use_fips_endpoint, off.
  */
 lambda_status lambda_config_set_use_fips(struct lambda_config *config, int32_t on);
 
 /**
- * Endpoints with IPv6 addresses too: 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's
- * use_dualstack_endpoint, off. Not together with a custom endpoint.
+ * Chooses endpoints that have IPv6 addresses too. Cannot be combined with a custom endpoint.
+ *
+ * @param on 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's use_dualstack_endpoint, off.
  */
 lambda_status lambda_config_set_use_dual_stack(struct lambda_config *config, int32_t on);
 
 /**
- * A PEM file that replaces the system's trust store; lambda_client_new reads it. NULL: AWS_CA_BUNDLE, the profile's
- * ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+ * Sets a PEM file of the CA certificates to trust instead of the system's trust store. lambda_client_new reads it.
+ *
+ * @param path NULL: AWS_CA_BUNDLE, the profile's ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's trust
+ * store; where that is empty, Mozilla's roots.
  */
 lambda_status lambda_config_set_ca_bundle(struct lambda_config *config, const char *path);
 
 /**
- * http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or
- * HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+ * Sets the proxy: an http, https or socks5 URL, with user:password@ if the proxy requires it.
+ * @param url "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY, then ALL_PROXY, with the exceptions of NO_PROXY; of each
+ * name the lower-case variable first.
  */
 lambda_status lambda_config_set_proxy(struct lambda_config *config, const char *url);
 
 /**
- * Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. NULL: AWS_SDK_UA_APP_ID, the
- * profile's sdk_ua_app_id.
+ * Names the application in the User-Agent header: 1 to 50 characters of A-Z, a-z, 0-9 and `!#$%&'*+-.^_|~` and the
+ * backtick.
+ *
+ * @param app_id NULL: AWS_SDK_UA_APP_ID, the profile's sdk_ua_app_id.
  */
 lambda_status lambda_config_set_app_id(struct lambda_config *config, const char *app_id);
 
-/** Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call. */
+/**
+ * Limits the time for one connection: name lookup, TCP, proxy and TLS together. Ends an attempt, not the call.
+ *
+ * @param ms Milliseconds; 0 is the default, 5 s. If you compute the value, pass at least 1: a computed 0 would mean
+ * 5 s.
+ */
 lambda_status lambda_config_set_connect_timeout_ms(struct lambda_config *config, uint64_t ms);
 
-/** A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s. */
+/**
+ * Sets the deadline of a whole call, waiting for a permit and for credentials and all retries included.
+ *
+ * @param ms Milliseconds; 0 is the default, 910 s, for an Event and a DryRun 60 s. If you compute the time that is
+ * left, pass at least 1: a computed 0 would mean the default.
+ */
 lambda_status lambda_config_set_timeout_ms(struct lambda_config *config, uint64_t ms);
 
-/** The first try included; 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3. */
+/**
+ * Limits the attempts of a call, the first one included.
+ *
+ * @param attempts 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
+ */
 lambda_status lambda_config_set_max_attempts(struct lambda_config *config, uint32_t attempts);
 
-/** LAMBDA_RETRY_*. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS. */
+/**
+ * Chooses which attempts are retried. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS.
+ *
+ * @param mode One of LAMBDA_RETRY_*; -1 as if never set: LAMBDA_RETRY_SAFE.
+ */
 lambda_status lambda_config_set_retry(struct lambda_config *config, int32_t mode);
 
 /**
- * Calls of this client under way at once in this process; what exceeds it waits its turn inside its own deadline.
- * 0 is the default: what half of RLIMIT_NOFILE allows (a blocking call takes up to 4 descriptors).
+ * Limits the calls of this client under way at once in this process. Further calls wait for a permit, within their
+ * deadlines.
+ *
+ * @param connections 0 is the default: what half of RLIMIT_NOFILE allows, where a blocking call takes up to 4
+ * descriptors; with 1,024 descriptors, 128 calls.
  */
 lambda_status lambda_config_set_max_connections(struct lambda_config *config, uint32_t connections);
 
-/** Of one answer's payload. 0 is the default, 64 MiB. */
+/**
+ * Limits the payload of one response.
+ *
+ * @param bytes 0 is the default, 64 MiB.
+ */
 lambda_status lambda_config_set_max_response_bytes(struct lambda_config *config, uint64_t bytes);
 
 /**
- * LAMBDA_LOG_LEVEL_* and quieter are passed to callback; callback NULL or LAMBDA_LOG_LEVEL_OFF unsets. Never a secret.
- * user_data as in lambda_config_set_credentials_callback. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to
- * stderr.
+ * Sets a callback for the library's log events, which never hold a secret. LAMBDA_INVOKE_LOG=debug (or another
+ * level) prints the same events to stderr. It takes user_data even when it fails, as
+ * lambda_config_set_credentials_callback does.
+ *
+ * @param max_level One of LAMBDA_LOG_LEVEL_*: the most detailed level that is passed on. LAMBDA_LOG_LEVEL_OFF unsets
+ * the callback.
+ *
+ * @param callback NULL unsets it.
  */
 lambda_status lambda_config_set_log(struct lambda_config *config,
                                     int32_t max_level,
@@ -426,94 +528,163 @@ lambda_status lambda_config_set_log(struct lambda_config *config,
                                     lambda_release_fn release);
 
 /**
- * config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on
- * the network. error may be NULL; *error is written only on failure, *client only on success. A client copies its
- * config. A missing region and missing credentials are no failure here: each call says so, since a full ARN brings
- * its own region.
+ * Makes a client. Reads the environment and the shared AWS files here, and blocks on files, but never uses the
+ * network. A missing region or missing credentials are not an error here: each call reports them, since a full ARN
+ * has its own region.
+ *
+ * @param config NULL: all settings from the environment and the shared AWS files.
+ * @param client Set only on success; owned by the caller: lambda_client_free.
+ * @param error NULL, or set only on failure; owned by the caller: lambda_error_free.
  */
 lambda_status lambda_client_new(const struct lambda_config *config,
                                 struct lambda_client **client,
                                 struct lambda_error **error);
 
 /**
- * The settings in force and where each came from: a JSON object with one member a setting, each an object with "value"
- * and "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no
- * memory. Blocks: no.
+ * Describes the settings in force and where each came from: a JSON object with one member per setting, each an
+ * object with "value" and "source". Never a secret. Does not block.
+ *
+ * @return Owned by the caller: lambda_string_free. NULL only for a NULL client or when there is no memory.
  */
 char *lambda_client_describe(const struct lambda_client *client);
 
-/** Must be the client's last use. Does not wait: calls that are under way go on to their end. */
+/**
+ * Frees a client, which must not be used afterwards. NULL does nothing. Does not wait: calls under way continue to
+ * their end.
+ */
 void lambda_client_free(struct lambda_client *client);
 
-/** NULL only when there is no memory. */
+/**
+ * Makes an empty request.
+ *
+ * @return Owned by the caller: lambda_request_free. NULL only when there is no memory.
+ */
 struct lambda_request *lambda_request_new(void);
 
-/** A copy that shares the payload. NULL when there is no memory, and for NULL. */
+/**
+ * Copies a request; both share the payload.
+ *
+ * @return Owned by the caller: lambda_request_free. NULL when there is no memory, and for NULL.
+ */
 struct lambda_request *lambda_request_clone(const struct lambda_request *request);
 
-/** Frees a request; NULL is nothing to free. */
+/** Frees a request. NULL does nothing. */
 void lambda_request_free(struct lambda_request *request);
 
 /**
- * Name, partial ARN or ARN, each with optional :qualifier. A full ARN's region signs this call and, unless an endpoint
- * is set, chooses its endpoint. Must be set.
+ * Sets the function to invoke, which is required: a name, a partial ARN or an ARN, each with an optional
+ * ":qualifier", 1 to 256 characters. The region of a full ARN signs the call and, unless an endpoint is set, chooses
+ * the endpoint.
  */
 lambda_status lambda_request_set_function_name(struct lambda_request *request, const char *name);
 
-/** 1 to 128 characters. The function's name may hold the same qualifier, but no other. */
+/**
+ * Sets the version or alias, 1 to 128 characters. The function name may have the same qualifier, but no other.
+ *
+ * @param version_or_alias NULL unsets it.
+ */
 lambda_status lambda_request_set_qualifier(struct lambda_request *request, const char *version_or_alias);
 
-/** LAMBDA_INVOCATION_*; REQUEST_RESPONSE unless set. */
+/**
+ * Sets the invocation type.
+ *
+ * @param invocation_type One of LAMBDA_INVOCATION_*; LAMBDA_INVOCATION_REQUEST_RESPONSE unless set.
+ */
 lambda_status lambda_request_set_invocation_type(struct lambda_request *request, int32_t invocation_type);
 
-/** LAMBDA_LOG_TYPE_*; NONE unless set; TAIL only with REQUEST_RESPONSE. */
+/**
+ * Asks for the end of the function's log.
+ *
+ * @param log_type One of LAMBDA_LOG_TYPE_*; LAMBDA_LOG_TYPE_NONE unless set. LAMBDA_LOG_TYPE_TAIL only together with
+ * LAMBDA_INVOCATION_REQUEST_RESPONSE.
+ */
 lambda_status lambda_request_set_log_type(struct lambda_request *request, int32_t log_type);
 
-/** Base64 of JSON, at most 3,583 bytes; the same field as _json: the last one set counts. */
+/**
+ * Sets the client context as base64 of JSON, at most 3,583 bytes. It is the same field as that of
+ * lambda_request_set_client_context_json: the last one set counts.
+ *
+ * @param base64 NULL unsets it.
+ */
 lambda_status lambda_request_set_client_context(struct lambda_request *request, const char *base64);
 
-/** JSON, which is checked to be such and sent as base64. */
+/**
+ * Sets the client context as JSON, which is checked and sent as base64.
+ *
+ * @param json NULL unsets it.
+ */
 lambda_status lambda_request_set_client_context_json(struct lambda_request *request, const char *json);
 
-/** Copies. NULL, 0 is no payload; NULL with a length is refused. Lambda takes 6 MB, 1 MB for an Event. */
+/**
+ * Sets the event that the function receives, and copies it. Lambda accepts 6 MB, and 1 MB for an Event.
+ *
+ * @param data NULL with length 0: no payload. NULL with another length is refused.
+ */
 lambda_status lambda_request_set_payload(struct lambda_request *request, const void *data, size_t len);
 
-/** 1 to 256 characters of printable ASCII; inner spaces are kept. */
+/**
+ * Sets the tenant, 1 to 256 characters of printable ASCII; inner spaces are kept.
+ *
+ * @param tenant_id NULL unsets it.
+ */
 lambda_status lambda_request_set_tenant_id(struct lambda_request *request, const char *tenant_id);
 
 /**
- * 1 to 64 characters of printable ASCII. Sent as it is; does not change what is retried (see lambda_request_set_retry).
+ * Sets the name of a durable execution, 1 to 64 characters of printable ASCII. It is sent as it is, and does not
+ * change what is retried: see lambda_request_set_retry.
+ *
+ * @param name NULL unsets it.
  */
 lambda_status lambda_request_set_durable_execution_name(struct lambda_request *request, const char *name);
 
-/** X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops. */
+/**
+ * Sets the X-Amzn-Trace-Id header. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop
+ * endless loops.
+ *
+ * @param trace_header NULL unsets it.
+ */
 lambda_status lambda_request_set_trace_header(struct lambda_request *request, const char *trace_header);
 
-/** The whole call; 0 = the client's. */
+/**
+ * Sets the deadline of the whole call.
+ *
+ * @param ms Milliseconds; 0 means that of the client. If you compute the time that is left, pass at least 1: a
+ * computed 0 would mean the client's, which may be 910 s.
+ */
 lambda_status lambda_request_set_timeout_ms(struct lambda_request *request, uint64_t ms);
 
-/** LAMBDA_RETRY_* for this request; -1 = the client's. */
+/**
+ * Chooses which attempts of this request are retried.
+ *
+ * @param mode One of LAMBDA_RETRY_*; -1 means that of the client.
+ */
 lambda_status lambda_request_set_retry(struct lambda_request *request, int32_t mode);
 
 /**
- * Whom lambda_invoke asks while it waits. callback and user_data must outlive the calls made with this request.
- * callback NULL unsets.
+ * Sets a callback that lambda_invoke polls while it waits. callback and user_data must outlive the calls made with
+ * this request.
+ *
+ * @param callback NULL unsets it.
  */
 lambda_status lambda_request_set_interrupt(struct lambda_request *request,
                                            lambda_interrupt_fn callback,
                                            void *user_data);
 
 /**
- * A deep copy; also the way to make a result for tests: fill a zeroed struct lambda_result and clone it. Never NULL.
+ * Copies a result deeply. This is also the way to make a result for tests: fill a zeroed struct lambda_result and
+ * clone it.
+ *
+ * @return Never NULL. Owned by the caller: lambda_result_free.
  */
 struct lambda_result *lambda_result_clone(const struct lambda_result *result);
 
-/** Frees a result that the library made; NULL is nothing to free. */
+/** Frees a result that the library made. NULL does nothing. */
 void lambda_result_free(struct lambda_result *result);
 
 /**
- * Invokes and waits. Never NULL: every failure is a result, a NULL client too. Blocks: until the answer, the deadline
- * or an interrupt. Owns: the caller, lambda_result_free.
+ * Invokes a function and blocks until there is a response, the deadline passes, or an interrupt ends the call.
+ *
+ * @return Never NULL: every failure is a result, also a NULL client. Owned by the caller: lambda_result_free.
  */
 struct lambda_result *lambda_invoke(const struct lambda_client *client, const struct lambda_request *request);
 

@@ -15,49 +15,51 @@ import "C"
 const (
 	// The call succeeded: the function returned, the event was queued, or the dry run was allowed.
 	StatusOK Status = C.LAMBDA_OK
-	// The function ran and failed: ErrorType and ErrorMessage are its own.
+	// The function ran and failed: ErrorType and ErrorMessage are the function's own.
 	StatusFunctionError Status = C.LAMBDA_FUNCTION_ERROR
-	// A value that cannot be sent, NULL where an object belongs, a number that does not exist.
+	// A value cannot be sent, a required object is NULL, or a number does not exist.
 	StatusInvalidArgument Status = C.LAMBDA_E_INVALID_ARGUMENT
-	// No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a custom
-	// endpoint ...
+	// There is no region or no such profile, a setting in code, in the environment or in a file is invalid, a CA file
+	// cannot be read, or settings contradict each other, such as FIPS with a custom endpoint.
 	StatusConfig Status = C.LAMBDA_E_CONFIG
-	// No usable credentials: ErrorMessage lists every source that was asked.
+	// There are no usable credentials; ErrorMessage lists every source that was searched.
 	StatusCredentials Status = C.LAMBDA_E_CREDENTIALS
-	// The endpoint's name could not be looked up.
+	// The endpoint's name could not be resolved.
 	StatusResolve Status = C.LAMBDA_E_RESOLVE
-	// No connection: refused, unreachable, connect timeout, or the proxy said no.
+	// There was no connection: refused, unreachable, connect timeout, or rejected by the proxy.
 	StatusConnect Status = C.LAMBDA_E_CONNECT
 	// The TLS handshake failed.
 	StatusTLS Status = C.LAMBDA_E_TLS
-	// The connection broke after the request had begun; execution says what is known.
+	// The connection broke after the request had begun to leave; execution tells what is known.
 	StatusIO Status = C.LAMBDA_E_IO
-	// The call's deadline passed; execution says whether anything had been sent.
+	// The deadline of the call passed; execution tells whether anything had been sent.
 	StatusTimeout Status = C.LAMBDA_E_TIMEOUT
-	// The caller ended the call.
+	// The caller cancelled the call.
 	StatusCancelled Status = C.LAMBDA_E_CANCELLED
-	// The service turned the request away for its rate: ThrottleReason and RetryAfter say more.
+	// The request was throttled; ThrottleReason and RetryAfter tell more.
 	StatusThrottled Status = C.LAMBDA_E_THROTTLED
-	// An HTTP error answer: ErrorType is its code, if it had one.
+	// The service responded with an HTTP error; ErrorType is its code, if it sent one.
 	StatusService Status = C.LAMBDA_E_SERVICE
-	// The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx.
+	// The response is not one of this API: not HTTP, a redirect, an unexpected status, or from somebody else than
+	// Lambda.
 	StatusProtocol Status = C.LAMBDA_E_PROTOCOL
-	// The answer is longer than MaxResponseBytes.
+	// The response is longer than MaxResponseBytes.
 	StatusTooLarge Status = C.LAMBDA_E_TOO_LARGE
-	// A caught panic; please report it.
+	// A panic was caught inside the library; please report it.
 	StatusInternal Status = C.LAMBDA_E_INTERNAL
-	// No memory for a payload or an answer.
+	// There was no memory for a payload or a response.
 	StatusNoMemory Status = C.LAMBDA_E_NO_MEMORY
 )
 
 const (
-	// "Did it run?" Nobody knows: it may have run, may be running, may run yet.
+	// It cannot be known whether the function ran: it may have run, may be running, or may run yet.
 	ExecutionUnknown Execution = C.LAMBDA_EXECUTION_UNKNOWN
-	// Certainly not, and it will not.
+	// The function certainly did not run, and will not.
 	ExecutionNone Execution = C.LAMBDA_EXECUTION_NONE
-	// It was started; whether it finished, and how, says the status.
+	// The function was started; the status tells how it went.
 	ExecutionRan Execution = C.LAMBDA_EXECUTION_RAN
-	// Lambda took the event (202) and will run it, by its own rules at least once and again after errors.
+	// Lambda accepted the event (HTTP 202) and will run the function by its own rules: at least once, and again after
+	// errors.
 	ExecutionQueued Execution = C.LAMBDA_EXECUTION_QUEUED
 )
 
@@ -73,17 +75,17 @@ const (
 const (
 	// The response carries no log.
 	LogTypeNone LogType = C.LAMBDA_LOG_TYPE_NONE
-	// The response carries the end of the function's log.
+	// The response carries the last 4 KB of the function's log.
 	LogTypeTail LogType = C.LAMBDA_LOG_TYPE_TAIL
 )
 
 // Greater by one than the library's numbers: the zero value means that none is set.
 const (
-	// Retry only what certainly did not run.
+	// Retries only attempts after which the function certainly did not run.
 	RetrySafe RetryMode = C.LAMBDA_RETRY_SAFE + 1
-	// Never retry.
+	// Never retries.
 	RetryNone RetryMode = C.LAMBDA_RETRY_NONE + 1
-	// Retry also when it may have run: for functions that may run twice.
+	// Also retries attempts that may have run the function: for functions that may run twice.
 	RetryAlways RetryMode = C.LAMBDA_RETRY_ALWAYS + 1
 )
 

@@ -14,17 +14,22 @@ use crate::config::config::Config;
 use crate::error::Error;
 use crate::status::Status;
 
-/// Settings, credentials, connections and retry quota, shared by all who call with it. Threads: any.
-/// Owns: the caller, lambda_client_free. Costs no thread, and no descriptor until the first call.
+/// Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
+/// caller: lambda_client_free. Costs no thread, and no descriptor until the first call. Idle, it keeps up to 16
+/// connections of 4 descriptors each for up to 50 s after the last call; they are closed by the next call after that,
+/// or with the client.
 pub struct lambda_client {
     /// Shared with the calls under way.
     pub(super) client: Arc<Client>,
 }
 
-/// config NULL: all from the environment and the shared AWS files, which are read here. Blocks: on files, never on
-/// the network. error may be NULL; *error is written only on failure, *client only on success. A client copies its
-/// config. A missing region and missing credentials are no failure here: each call says so, since a full ARN brings
-/// its own region.
+/// Makes a client. Reads the environment and the shared AWS files here, and blocks on files, but never uses the
+/// network. A missing region or missing credentials are not an error here: each call reports them, since a full ARN
+/// has its own region.
+///
+/// @param config NULL: all settings from the environment and the shared AWS files.
+/// @param client Set only on success; owned by the caller: lambda_client_free.
+/// @param error NULL, or set only on failure; owned by the caller: lambda_error_free.
 ///
 /// # Safety
 /// See [`handle::as_ref`]; `client` and `error` are NULL or valid for writes.
@@ -63,9 +68,10 @@ pub unsafe extern "C" fn lambda_client_new(
     }
 }
 
-/// The settings in force and where each came from: a JSON object with one member a setting, each an object with "value"
-/// and "source". Secrets are never shown. Free with lambda_string_free. NULL only for a NULL client or when there is no
-/// memory. Blocks: no.
+/// Describes the settings in force and where each came from: a JSON object with one member per setting, each an
+/// object with "value" and "source". Never a secret. Does not block.
+///
+/// @return Owned by the caller: lambda_string_free. NULL only for a NULL client or when there is no memory.
 ///
 /// # Safety
 /// See [`handle::as_ref`].
@@ -83,7 +89,8 @@ pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) ->
     )
 }
 
-/// Must be the client's last use. Does not wait: calls that are under way go on to their end.
+/// Frees a client, which must not be used afterwards. NULL does nothing. Does not wait: calls under way continue to
+/// their end.
 ///
 /// # Safety
 /// See [`handle::free`].

@@ -17,8 +17,8 @@ use crate::config::endpoint::Endpoint;
 use crate::error::Error;
 use crate::{config::profile, config::proxy, config::region, config::user_agent};
 
-/// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
-/// Owns: the caller, lambda_config_free; a client copies it.
+/// How to reach Lambda. Settings that are not set in code come from the environment and the shared AWS files when a
+/// client is made. Owned by the caller: lambda_config_free. A client copies it.
 #[derive(Default)]
 pub struct lambda_config {
     config: Config,
@@ -31,13 +31,15 @@ impl lambda_config {
     }
 }
 
-/// Reads nothing. NULL only when there is no memory.
+/// Makes an empty config. Reads nothing.
+///
+/// @return Owned by the caller: lambda_config_free. NULL only when there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_config_new() -> *mut lambda_config {
     entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_config::default()))
 }
 
-/// Frees a config; NULL is nothing to free. Clients made with it go on.
+/// Frees a config. NULL does nothing. Clients made with it keep working.
 ///
 /// # Safety
 /// See [`handle::free`].
@@ -47,8 +49,9 @@ pub unsafe extern "C" fn lambda_config_free(config: *mut lambda_config) {
     entry(drop, || unsafe { handle::free(config) });
 }
 
-/// Such as "us-east-1". A full ARN's own region goes before it. NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's
-/// region.
+/// Sets the AWS region, such as "us-east-1". The region of a full ARN goes before it for that call.
+///
+/// @param region NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's region.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -63,8 +66,10 @@ pub unsafe extern "C" fn lambda_config_set_region(config: *mut lambda_config, re
     })
 }
 
-/// http(s)://host[:port][/path]. NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
-/// endpoint_url, else AWS's own for the region.
+/// Sets a custom endpoint: `http(s)://host[:port][/path]`.
+///
+/// @param url NULL: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and endpoint_url, else the
+/// region's own endpoint of AWS.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -82,8 +87,10 @@ pub unsafe extern "C" fn lambda_config_set_endpoint_url(
     })
 }
 
-/// They go before a callback. session_token may be NULL; all three NULL unsets: the callback, else as the AWS tools find
-/// them, loaded by the first call that needs them: environment, profile, web identity, container, instance metadata.
+/// Sets the credentials that sign, which then go before a credentials callback.
+///
+/// @param session_token NULL if there is none. All three NULL: the callback, else what the AWS tools find, loaded by
+/// the first call that needs it: environment, profile, web identity, container, instance metadata.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -115,8 +122,10 @@ pub unsafe extern "C" fn lambda_config_set_credentials(
     })
 }
 
-/// A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. NULL:
-/// AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+/// Sets the profile of the shared AWS files, which must exist. Its credentials then go before those of the
+/// environment.
+///
+/// @param profile NULL: AWS_PROFILE, then AWS_DEFAULT_PROFILE, then "default".
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -134,8 +143,10 @@ pub unsafe extern "C" fn lambda_config_set_profile(
     })
 }
 
-/// callback NULL unsets. Takes user_data also when it fails: release, if given, is called once, when the last object
-/// that could call back is gone, or at once; never in a forked child on behalf of its parent.
+/// Sets a callback that provides credentials. It takes user_data even when it fails: release, if given, is called
+/// once, when the last object that could call back is gone, or at once.
+///
+/// @param callback NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`]; `callback` may be called with `user_data` until `release` is.
@@ -159,8 +170,9 @@ pub unsafe extern "C" fn lambda_config_set_credentials_callback(
     })
 }
 
-/// Endpoints with FIPS 140 cryptography: 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's
-/// use_fips_endpoint, off. Not together with a custom endpoint.
+/// Chooses endpoints with FIPS 140 cryptography. Cannot be combined with a custom endpoint.
+///
+/// @param on 1 on, 0 off, -1 as if never set: AWS_USE_FIPS_ENDPOINT, the profile's use_fips_endpoint, off.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -172,8 +184,9 @@ pub unsafe extern "C" fn lambda_config_set_use_fips(config: *mut lambda_config, 
     })
 }
 
-/// Endpoints with IPv6 addresses too: 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's
-/// use_dualstack_endpoint, off. Not together with a custom endpoint.
+/// Chooses endpoints that have IPv6 addresses too. Cannot be combined with a custom endpoint.
+///
+/// @param on 1 on, 0 off, -1 as if never set: AWS_USE_DUALSTACK_ENDPOINT, the profile's use_dualstack_endpoint, off.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -185,8 +198,10 @@ pub unsafe extern "C" fn lambda_config_set_use_dual_stack(config: *mut lambda_co
     })
 }
 
-/// A PEM file that replaces the system's trust store; lambda_client_new reads it. NULL: AWS_CA_BUNDLE, the profile's
-/// ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+/// Sets a PEM file of the CA certificates to trust instead of the system's trust store. lambda_client_new reads it.
+///
+/// @param path NULL: AWS_CA_BUNDLE, the profile's ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's trust
+/// store; where that is empty, Mozilla's roots.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -203,8 +218,9 @@ pub unsafe extern "C" fn lambda_config_set_ca_bundle(config: *mut lambda_config,
     })
 }
 
-/// http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. NULL: HTTPS_PROXY or
-/// HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
+/// Sets the proxy: an http, https or socks5 URL, with user:password@ if the proxy requires it.
+/// @param url "": no proxy. NULL: HTTPS_PROXY or HTTP_PROXY, then ALL_PROXY, with the exceptions of NO_PROXY; of each
+/// name the lower-case variable first.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -219,8 +235,10 @@ pub unsafe extern "C" fn lambda_config_set_proxy(config: *mut lambda_config, url
     })
 }
 
-/// Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. NULL: AWS_SDK_UA_APP_ID, the
-/// profile's sdk_ua_app_id.
+/// Names the application in the User-Agent header: 1 to 50 characters of A-Z, a-z, 0-9 and `!#$%&'*+-.^_|~` and the
+/// backtick.
+///
+/// @param app_id NULL: AWS_SDK_UA_APP_ID, the profile's sdk_ua_app_id.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -235,7 +253,10 @@ pub unsafe extern "C" fn lambda_config_set_app_id(config: *mut lambda_config, ap
     })
 }
 
-/// Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call.
+/// Limits the time for one connection: name lookup, TCP, proxy and TLS together. Ends an attempt, not the call.
+///
+/// @param ms Milliseconds; 0 is the default, 5 s. If you compute the value, pass at least 1: a computed 0 would mean
+/// 5 s.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -247,7 +268,10 @@ pub unsafe extern "C" fn lambda_config_set_connect_timeout_ms(config: *mut lambd
     })
 }
 
-/// A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s.
+/// Sets the deadline of a whole call, waiting for a permit and for credentials and all retries included.
+///
+/// @param ms Milliseconds; 0 is the default, 910 s, for an Event and a DryRun 60 s. If you compute the time that is
+/// left, pass at least 1: a computed 0 would mean the default.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -259,7 +283,9 @@ pub unsafe extern "C" fn lambda_config_set_timeout_ms(config: *mut lambda_config
     })
 }
 
-/// The first try included; 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
+/// Limits the attempts of a call, the first one included.
+///
+/// @param attempts 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -271,7 +297,9 @@ pub unsafe extern "C" fn lambda_config_set_max_attempts(config: *mut lambda_conf
     })
 }
 
-/// LAMBDA_RETRY_*. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS.
+/// Chooses which attempts are retried. No environment variable and no file ever chooses LAMBDA_RETRY_ALWAYS.
+///
+/// @param mode One of LAMBDA_RETRY_*; -1 as if never set: LAMBDA_RETRY_SAFE.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -283,8 +311,11 @@ pub unsafe extern "C" fn lambda_config_set_retry(config: *mut lambda_config, mod
     })
 }
 
-/// Calls of this client under way at once in this process; what exceeds it waits its turn inside its own deadline.
-/// 0 is the default: what half of RLIMIT_NOFILE allows (a blocking call takes up to 4 descriptors).
+/// Limits the calls of this client under way at once in this process. Further calls wait for a permit, within their
+/// deadlines.
+///
+/// @param connections 0 is the default: what half of RLIMIT_NOFILE allows, where a blocking call takes up to 4
+/// descriptors; with 1,024 descriptors, 128 calls.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -299,7 +330,9 @@ pub unsafe extern "C" fn lambda_config_set_max_connections(
     })
 }
 
-/// Of one answer's payload. 0 is the default, 64 MiB.
+/// Limits the payload of one response.
+///
+/// @param bytes 0 is the default, 64 MiB.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -311,9 +344,14 @@ pub unsafe extern "C" fn lambda_config_set_max_response_bytes(config: *mut lambd
     })
 }
 
-/// LAMBDA_LOG_LEVEL_* and quieter are passed to callback; callback NULL or LAMBDA_LOG_LEVEL_OFF unsets. Never a secret.
-/// user_data as in lambda_config_set_credentials_callback. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to
-/// stderr.
+/// Sets a callback for the library's log events, which never hold a secret. LAMBDA_INVOKE_LOG=debug (or another
+/// level) prints the same events to stderr. It takes user_data even when it fails, as
+/// lambda_config_set_credentials_callback does.
+///
+/// @param max_level One of LAMBDA_LOG_LEVEL_*: the most detailed level that is passed on. LAMBDA_LOG_LEVEL_OFF unsets
+/// the callback.
+///
+/// @param callback NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`]; `callback` may be called with `user_data`, by several threads at once, until `release` is.

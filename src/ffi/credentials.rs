@@ -11,7 +11,7 @@ use super::user_data::UserData;
 use crate::config::credentials::Credentials;
 use crate::error::Error;
 
-/// Filled in by a credentials callback; lives only during the callback.
+/// Credentials that a credentials callback fills in. Lives only during the callback.
 #[derive(Default)]
 pub struct lambda_credentials {
     given: Option<Credentials>,
@@ -21,14 +21,18 @@ pub struct lambda_credentials {
     refused: Option<Error>,
 }
 
-/// Fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with lambda_credentials_set_error and
-/// returns anything else. Called when there are no credentials yet and shortly before they expire, never twice at once
-/// for one client, on the thread inside the call. May block: the deadline of the call that it serves is then late,
-/// other calls' are not. May use other clients, but not the one that it serves.
+/// Provides credentials: fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with
+/// lambda_credentials_set_error and returns anything else. Called when there are no credentials yet and shortly
+/// before they expire, never twice at once for one client, on a thread that is inside the library or on one of its
+/// own. It may block: the deadline of the call that waits for it is then late, other calls are not. It may use other
+/// clients, but not the one that it serves.
 pub type lambda_credentials_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut lambda_credentials) -> lambda_status>;
 
-/// session_token may be NULL. expires_unix_s: seconds since 1970, 0: they do not run out.
+/// Sets the credentials inside a credentials callback.
+///
+/// @param session_token NULL if there is none.
+/// @param expires_unix_s When the credentials expire, in seconds since 1970; 0 if they do not expire.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::required`].
@@ -63,7 +67,7 @@ fn no_time(seconds: i64) -> Error {
     Error::argument(format!("expires_unix_s: {seconds} is no time"))
 }
 
-/// Why there are none: it becomes part of the call's error_message.
+/// Explains why there are no credentials. The message becomes part of the call's error_message.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::required`].

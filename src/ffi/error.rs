@@ -8,7 +8,7 @@ use super::status::{LAMBDA_E_INVALID_ARGUMENT, lambda_status, number};
 use super::text::NulTerminated;
 use crate::error::Error;
 
-/// Why an object could not be made. Owns: the caller, lambda_error_free.
+/// Why an object could not be made. Owned by the caller: lambda_error_free.
 pub struct lambda_error {
     status: lambda_status,
     message: Option<NulTerminated>,
@@ -20,7 +20,9 @@ impl lambda_error {
     }
 }
 
-/// LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL.
+/// Returns the status of an error.
+///
+/// @return One of LAMBDA_E_*; LAMBDA_E_INVALID_ARGUMENT for NULL.
 ///
 /// # Safety
 /// See [`handle::as_ref`].
@@ -30,7 +32,9 @@ pub unsafe extern "C" fn lambda_error_status(error: *const lambda_error) -> lamb
     unsafe { handle::as_ref(error) }.map_or(LAMBDA_E_INVALID_ARGUMENT, |error| error.status)
 }
 
-/// What is wrong and what to do about it. Never NULL, never a secret.
+/// Returns what is wrong and what to do about it.
+///
+/// @return Lives as long as the error. Never NULL, never a secret.
 ///
 /// # Safety
 /// See [`handle::as_ref`].
@@ -44,7 +48,7 @@ pub unsafe extern "C" fn lambda_error_message(error: *const lambda_error) -> *co
     }
 }
 
-/// Frees an error; NULL is nothing to free.
+/// Frees an error. NULL does nothing.
 ///
 /// # Safety
 /// See [`handle::free`].

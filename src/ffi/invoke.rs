@@ -9,8 +9,9 @@ use super::request::lambda_request;
 use super::result::{give, give_panic, lambda_result, refuse};
 use crate::error::Error;
 
-/// Invokes and waits. Never NULL: every failure is a result, a NULL client too. Blocks: until the answer, the deadline
-/// or an interrupt. Owns: the caller, lambda_result_free.
+/// Invokes a function and blocks until there is a response, the deadline passes, or an interrupt ends the call.
+///
+/// @return Never NULL: every failure is a result, also a NULL client. Owned by the caller: lambda_result_free.
 ///
 /// # Safety
 /// See [`handle::as_ref`].

@@ -7,20 +7,22 @@ use super::user_data::UserData;
 use crate::error::Error;
 use crate::log::LogLevel;
 
-/// Log nothing.
+/// No events.
 pub const LAMBDA_LOG_LEVEL_OFF: i32 = 0;
-/// A call failed, or will.
+/// A call failed.
 pub const LAMBDA_LOG_LEVEL_ERROR: i32 = 1;
-/// Something is not as it should be, and was dealt with.
+/// Something was wrong, and the library coped with it.
 pub const LAMBDA_LOG_LEVEL_WARN: i32 = 2;
-/// What is rare and good to know.
+/// Rare and useful: where credentials came from.
 pub const LAMBDA_LOG_LEVEL_INFO: i32 = 3;
 /// Every attempt and its outcome.
 pub const LAMBDA_LOG_LEVEL_DEBUG: i32 = 4;
-/// What else can be told.
+/// Everything else.
 pub const LAMBDA_LOG_LEVEL_TRACE: i32 = 5;
 
-/// Called where it happens, from several threads at once. The strings die on return. Must not call lambda_*.
+/// Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
+/// once. The strings live until it returns; message begins with the function and a number that tells calls apart. It
+/// must not call lambda_* functions.
 pub type lambda_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 

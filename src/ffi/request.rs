@@ -23,12 +23,12 @@ use crate::request::fields::{
 use crate::request::function_name::FunctionName;
 use crate::request::invocation::Invocation;
 
-/// Called on the thread inside a blocking call, before it begins and then at least every 100 ms while it waits; anything
-/// but 0 ends the call with LAMBDA_E_CANCELLED.
+/// Decides whether a call goes on: anything but 0 ends it with LAMBDA_E_CANCELLED. Called on the thread inside a
+/// blocking call, before the call begins and then at least every 100 ms while it waits.
 pub type lambda_interrupt_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> i32>;
 
-/// What to invoke. Reusable; a call takes its own snapshot (without copying the payload) before it returns, so the
-/// request may be changed or freed at once. Owns: the caller, lambda_request_free.
+/// What to invoke. Reusable: a call takes its own snapshot, without copying the payload, before it returns, so the
+/// request may be changed or freed at once. Owned by the caller: lambda_request_free.
 #[derive(Clone, Default)]
 pub struct lambda_request {
     invocation: Invocation,
@@ -66,13 +66,17 @@ impl lambda_request {
     }
 }
 
-/// NULL only when there is no memory.
+/// Makes an empty request.
+///
+/// @return Owned by the caller: lambda_request_free. NULL only when there is no memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_request_new() -> *mut lambda_request {
     entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_request::default()))
 }
 
-/// A copy that shares the payload. NULL when there is no memory, and for NULL.
+/// Copies a request; both share the payload.
+///
+/// @return Owned by the caller: lambda_request_free. NULL when there is no memory, and for NULL.
 ///
 /// # Safety
 /// See [`handle::as_ref`].
@@ -90,7 +94,7 @@ pub unsafe extern "C" fn lambda_request_clone(request: *const lambda_request) ->
     )
 }
 
-/// Frees a request; NULL is nothing to free.
+/// Frees a request. NULL does nothing.
 ///
 /// # Safety
 /// See [`handle::free`].
@@ -100,8 +104,9 @@ pub unsafe extern "C" fn lambda_request_free(request: *mut lambda_request) {
     entry(drop, || unsafe { handle::free(request) });
 }
 
-/// Name, partial ARN or ARN, each with optional :qualifier. A full ARN's region signs this call and, unless an endpoint
-/// is set, chooses its endpoint. Must be set.
+/// Sets the function to invoke, which is required: a name, a partial ARN or an ARN, each with an optional
+/// ":qualifier", 1 to 256 characters. The region of a full ARN signs the call and, unless an endpoint is set, chooses
+/// the endpoint.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::required`].
@@ -119,7 +124,9 @@ pub unsafe extern "C" fn lambda_request_set_function_name(
     })
 }
 
-/// 1 to 128 characters. The function's name may hold the same qualifier, but no other.
+/// Sets the version or alias, 1 to 128 characters. The function name may have the same qualifier, but no other.
+///
+/// @param version_or_alias NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -132,7 +139,9 @@ pub unsafe extern "C" fn lambda_request_set_qualifier(
     unsafe { set_text(request, "qualifier", version_or_alias, check_qualifier, |fields| &mut fields.qualifier) }
 }
 
-/// LAMBDA_INVOCATION_*; REQUEST_RESPONSE unless set.
+/// Sets the invocation type.
+///
+/// @param invocation_type One of LAMBDA_INVOCATION_*; LAMBDA_INVOCATION_REQUEST_RESPONSE unless set.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -153,7 +162,10 @@ pub unsafe extern "C" fn lambda_request_set_invocation_type(
     })
 }
 
-/// LAMBDA_LOG_TYPE_*; NONE unless set; TAIL only with REQUEST_RESPONSE.
+/// Asks for the end of the function's log.
+///
+/// @param log_type One of LAMBDA_LOG_TYPE_*; LAMBDA_LOG_TYPE_NONE unless set. LAMBDA_LOG_TYPE_TAIL only together with
+/// LAMBDA_INVOCATION_REQUEST_RESPONSE.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -169,7 +181,10 @@ pub unsafe extern "C" fn lambda_request_set_log_type(request: *mut lambda_reques
     })
 }
 
-/// Base64 of JSON, at most 3,583 bytes; the same field as _json: the last one set counts.
+/// Sets the client context as base64 of JSON, at most 3,583 bytes. It is the same field as that of
+/// lambda_request_set_client_context_json: the last one set counts.
+///
+/// @param base64 NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -182,7 +197,9 @@ pub unsafe extern "C" fn lambda_request_set_client_context(
     unsafe { set_text(request, "client_context", base64, check_client_context, |fields| &mut fields.client_context) }
 }
 
-/// JSON, which is checked to be such and sent as base64.
+/// Sets the client context as JSON, which is checked and sent as base64.
+///
+/// @param json NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -203,7 +220,9 @@ pub unsafe extern "C" fn lambda_request_set_client_context_json(
     })
 }
 
-/// Copies. NULL, 0 is no payload; NULL with a length is refused. Lambda takes 6 MB, 1 MB for an Event.
+/// Sets the event that the function receives, and copies it. Lambda accepts 6 MB, and 1 MB for an Event.
+///
+/// @param data NULL with length 0: no payload. NULL with another length is refused.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::bytes`].
@@ -224,7 +243,9 @@ pub unsafe extern "C" fn lambda_request_set_payload(
     })
 }
 
-/// 1 to 256 characters of printable ASCII; inner spaces are kept.
+/// Sets the tenant, 1 to 256 characters of printable ASCII; inner spaces are kept.
+///
+/// @param tenant_id NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -237,7 +258,10 @@ pub unsafe extern "C" fn lambda_request_set_tenant_id(
     unsafe { set_text(request, "tenant_id", tenant_id, check_tenant_id, |fields| &mut fields.tenant_id) }
 }
 
-/// 1 to 64 characters of printable ASCII. Sent as it is; does not change what is retried (see lambda_request_set_retry).
+/// Sets the name of a durable execution, 1 to 64 characters of printable ASCII. It is sent as it is, and does not
+/// change what is retried: see lambda_request_set_retry.
+///
+/// @param name NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -254,7 +278,10 @@ pub unsafe extern "C" fn lambda_request_set_durable_execution_name(
     }
 }
 
-/// X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops.
+/// Sets the X-Amzn-Trace-Id header. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop
+/// endless loops.
+///
+/// @param trace_header NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`] and [`text::optional`].
@@ -267,7 +294,10 @@ pub unsafe extern "C" fn lambda_request_set_trace_header(
     unsafe { set_text(request, "trace_header", trace_header, check_trace_header, |fields| &mut fields.trace_header) }
 }
 
-/// The whole call; 0 = the client's.
+/// Sets the deadline of the whole call.
+///
+/// @param ms Milliseconds; 0 means that of the client. If you compute the time that is left, pass at least 1: a
+/// computed 0 would mean the client's, which may be 910 s.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -279,7 +309,9 @@ pub unsafe extern "C" fn lambda_request_set_timeout_ms(request: *mut lambda_requ
     })
 }
 
-/// LAMBDA_RETRY_* for this request; -1 = the client's.
+/// Chooses which attempts of this request are retried.
+///
+/// @param mode One of LAMBDA_RETRY_*; -1 means that of the client.
 ///
 /// # Safety
 /// See [`handle::as_mut`].
@@ -291,8 +323,10 @@ pub unsafe extern "C" fn lambda_request_set_retry(request: *mut lambda_request, 
     })
 }
 
-/// Whom lambda_invoke asks while it waits. callback and user_data must outlive the calls made with this request.
-/// callback NULL unsets.
+/// Sets a callback that lambda_invoke polls while it waits. callback and user_data must outlive the calls made with
+/// this request.
+///
+/// @param callback NULL unsets it.
 ///
 /// # Safety
 /// See [`handle::as_mut`]; `callback` may be called with `user_data` until the last call with this request is over.

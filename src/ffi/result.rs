@@ -13,52 +13,53 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::status::{Execution, Status};
 
-/// What became of one call. Made by the library, read-only, freed by lambda_result_free. Frozen layout.
+/// What became of one call. Made by the library, read-only, freed by lambda_result_free. Its layout is frozen.
 #[repr(C)]
 pub struct lambda_result {
-    /// LAMBDA_*
+    /// LAMBDA_OK, LAMBDA_FUNCTION_ERROR or LAMBDA_E_*.
     pub status: lambda_status,
-    /// LAMBDA_EXECUTION_*
+    /// Whether the function ran: LAMBDA_EXECUTION_*.
     pub execution: i32,
-    /// of the last answer; 0 if there was none
+    /// The HTTP status of the last response; 0 if there was none.
     pub http_status: i32,
-    /// tries begun, those that found no connection included; 0 if refused before the first
+    /// How many attempts began, including those that found no connection; 0 if the call was refused before the first.
     pub attempts: u32,
-    /// what the function returned or threw; empty unless status is LAMBDA_OK or LAMBDA_FUNCTION_ERROR. Never NULL, and a
-    /// NUL stands past the end
+    /// What the function returned, or its error document. Empty unless the status is LAMBDA_OK or
+    /// LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end.
     pub payload: *const u8,
-    /// the number of bytes in payload
+    /// The length of payload in bytes, without that NUL.
     pub payload_len: usize,
-    /// decoded tail, bytes: may start mid-line, hold NULs, be no UTF-8; a NUL past the end; NULL if none was sent, or
-    /// what was sent is no base64
+    /// The decoded end of the function's log, as bytes: it may start inside a line, hold NULs, and not be UTF-8; a
+    /// NUL follows its end. NULL if none was sent or it was not base64.
     pub log: *const c_char,
-    /// the number of bytes in log
+    /// The length of log in bytes, without that NUL.
     pub log_len: usize,
-    /// as sent ("Unhandled", "Handled", ...); NULL if the function did not fail
+    /// X-Amz-Function-Error as sent ("Unhandled", "Handled", ...); NULL if the function did not fail.
     pub function_error: *const c_char,
-    /// the function's errorType, or the service's error code without namespace and suffix, else NULL
+    /// The function's errorType, or the service's error code without namespace and suffix, else NULL.
     pub error_type: *const c_char,
-    /// never NULL unless status is LAMBDA_OK; never a secret
+    /// What went wrong; NULL only if the status is LAMBDA_OK. Begins with the function's name as it was given, except
+    /// that the errorMessage of a failed function stands as it is. One line. Never holds a secret.
     pub error_message: *const c_char,
-    /// why the service throttled, in its words; else NULL
+    /// Why the service throttled the request, in its words; else NULL.
     pub throttle_reason: *const c_char,
-    /// of the last answer; 0 if it did not say
+    /// How long the last response asked to wait; 0 if it did not.
     pub retry_after_ms: u64,
-    /// x-amzn-RequestId of the last answer; NULL if it had none
+    /// x-amzn-RequestId of the last response; NULL if it had none.
     pub request_id: *const c_char,
-    /// the version that ran; NULL if the answer did not say
+    /// The version that ran; NULL if the response did not tell.
     pub executed_version: *const c_char,
-    /// NULL if the answer had none
+    /// X-Amz-Durable-Execution-Arn; NULL if the response had none.
     pub durable_execution_arn: *const c_char,
-    /// from the call to the end, waits and retries included
+    /// Microseconds from the call to its end, waits and retries included.
     pub duration_us: u64,
-    /// 0; for calls made otherwise than by lambda_invoke
+    /// 0 for a result of lambda_invoke.
     pub tag: u64,
-    /// of the answer; NULL if it had none
+    /// The Content-Type of the response; NULL if it had none.
     pub content_type: *const c_char,
-    /// attempts of this call after which nobody knows whether they ran the function; each is a possible extra run
+    /// How many attempts left it unknown whether they ran the function; each is a possible extra run.
     pub unknown_attempts: u32,
-    /// 0
+    /// 0.
     pub reserved: u32,
 }
 
@@ -197,7 +198,10 @@ fn without_memory(execution: i32) -> *mut lambda_result {
     std::ptr::from_ref(&known.0).cast_mut()
 }
 
-/// A deep copy; also the way to make a result for tests: fill a zeroed struct lambda_result and clone it. Never NULL.
+/// Copies a result deeply. This is also the way to make a result for tests: fill a zeroed struct lambda_result and
+/// clone it.
+///
+/// @return Never NULL. Owned by the caller: lambda_result_free.
 ///
 /// # Safety
 /// NULL, or a result whose pointers are NULL or valid for their lengths, strings NUL-terminated.
@@ -249,7 +253,7 @@ unsafe fn copy_parts(from: &lambda_result) -> Result<Parts, ()> {
     })
 }
 
-/// Frees a result that the library made; NULL is nothing to free.
+/// Frees a result that the library made. NULL does nothing.
 ///
 /// # Safety
 /// NULL, or a result of this library that is not used from now on.

@@ -5,56 +5,59 @@ use std::ffi::{CStr, c_char};
 use super::guard::entry;
 use crate::status::{Execution, Status};
 
-/// What became of a call: 0 is success, > 0 says something else than failure of the call, < 0 the call failed.
+/// The status of a call or of a function of this library: LAMBDA_OK, or why not. Numbers above 0 are answers that are
+/// not errors of the library, numbers below 0 are errors.
 pub type lambda_status = i32;
 
 /// The call succeeded: the function returned, the event was queued, or the dry run was allowed.
 pub const LAMBDA_OK: i32 = 0;
-/// The function ran and failed: error_type and error_message are its own.
+/// The function ran and failed: error_type and error_message are the function's own.
 pub const LAMBDA_FUNCTION_ERROR: i32 = 1;
-/// The stream is over.
+/// The stream has ended.
 pub const LAMBDA_END: i32 = 2;
-/// Nothing came in time; call again.
+/// Nothing arrived in time; call again.
 pub const LAMBDA_PENDING: i32 = 3;
-/// A value that cannot be sent, NULL where an object belongs, a number that does not exist.
+/// A value cannot be sent, a required object is NULL, or a number does not exist.
 pub const LAMBDA_E_INVALID_ARGUMENT: i32 = -1;
-/// No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a custom
-/// endpoint ...
+/// There is no region or no such profile, a setting in code, in the environment or in a file is invalid, a CA file
+/// cannot be read, or settings contradict each other, such as FIPS with a custom endpoint.
 pub const LAMBDA_E_CONFIG: i32 = -2;
-/// No usable credentials: error_message lists every source that was asked.
+/// There are no usable credentials; error_message lists every source that was searched.
 pub const LAMBDA_E_CREDENTIALS: i32 = -3;
-/// The endpoint's name could not be looked up.
+/// The endpoint's name could not be resolved.
 pub const LAMBDA_E_RESOLVE: i32 = -4;
-/// No connection: refused, unreachable, connect timeout, or the proxy said no.
+/// There was no connection: refused, unreachable, connect timeout, or rejected by the proxy.
 pub const LAMBDA_E_CONNECT: i32 = -5;
 /// The TLS handshake failed.
 pub const LAMBDA_E_TLS: i32 = -6;
-/// The connection broke after the request had begun; execution says what is known.
+/// The connection broke after the request had begun to leave; execution tells what is known.
 pub const LAMBDA_E_IO: i32 = -7;
-/// The call's deadline passed; execution says whether anything had been sent.
+/// The deadline of the call passed; execution tells whether anything had been sent.
 pub const LAMBDA_E_TIMEOUT: i32 = -8;
-/// The caller ended the call.
+/// The caller cancelled the call.
 pub const LAMBDA_E_CANCELLED: i32 = -9;
-/// The service turned the request away for its rate: throttle_reason and retry_after_ms say more.
+/// The request was throttled; throttle_reason and retry_after_ms tell more.
 pub const LAMBDA_E_THROTTLED: i32 = -10;
-/// An HTTP error answer: error_type is its code, if it had one.
+/// The service responded with an HTTP error; error_type is its code, if it sent one.
 pub const LAMBDA_E_SERVICE: i32 = -11;
-/// The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx.
+/// The response is not one of this API: not HTTP, a redirect, an unexpected status, or from somebody else than
+/// Lambda.
 pub const LAMBDA_E_PROTOCOL: i32 = -12;
-/// The answer is longer than max_response_bytes.
+/// The response is longer than max_response_bytes.
 pub const LAMBDA_E_TOO_LARGE: i32 = -13;
-/// A caught panic; please report it.
+/// A panic was caught inside the library; please report it.
 pub const LAMBDA_E_INTERNAL: i32 = -14;
-/// No memory for a payload or an answer.
+/// There was no memory for a payload or a response.
 pub const LAMBDA_E_NO_MEMORY: i32 = -15;
 
-/// "Did it run?" Nobody knows: it may have run, may be running, may run yet.
+/// It cannot be known whether the function ran: it may have run, may be running, or may run yet.
 pub const LAMBDA_EXECUTION_UNKNOWN: i32 = 0;
-/// Certainly not, and it will not.
+/// The function certainly did not run, and will not.
 pub const LAMBDA_EXECUTION_NONE: i32 = 1;
-/// It was started; whether it finished, and how, says the status.
+/// The function was started; the status tells how it went.
 pub const LAMBDA_EXECUTION_RAN: i32 = 2;
-/// Lambda took the event (202) and will run it, by its own rules at least once and again after errors.
+/// Lambda accepted the event (HTTP 202) and will run the function by its own rules: at least once, and again after
+/// errors.
 pub const LAMBDA_EXECUTION_QUEUED: i32 = 3;
 
 /// Waits for the function's response.
@@ -66,29 +69,36 @@ pub const LAMBDA_INVOCATION_DRY_RUN: i32 = 2;
 
 /// The response carries no log.
 pub const LAMBDA_LOG_TYPE_NONE: i32 = 0;
-/// The response carries the end of the function's log.
+/// The response carries the last 4 KB of the function's log.
 pub const LAMBDA_LOG_TYPE_TAIL: i32 = 1;
 
-/// Retry only what certainly did not run.
+/// Retries only attempts after which the function certainly did not run.
 pub const LAMBDA_RETRY_SAFE: i32 = 0;
-/// Never retry.
+/// Never retries.
 pub const LAMBDA_RETRY_NONE: i32 = 1;
-/// Retry also when it may have run: for functions that may run twice.
+/// Also retries attempts that may have run the function: for functions that may run twice.
 pub const LAMBDA_RETRY_ALWAYS: i32 = 2;
 
-/// The number of the library: major * 1000000 + minor * 1000 + patch.
+/// Returns the version of the library as a number.
+///
+/// @return major * 1000000 + minor * 1000 + patch.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_version_number() -> u32 {
     VERSION_NUMBER
 }
 
-/// "0.1.0"; static.
+/// Returns the version of the library as text.
+///
+/// @return Such as "0.1.0"; static, never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// "LAMBDA_E_TIMEOUT"; static; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know.
+/// Names a status.
+///
+/// @return Such as "LAMBDA_E_TIMEOUT"; "LAMBDA_STATUS_UNKNOWN" for a number that this version does not know. Static,
+/// never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_status_name(status: lambda_status) -> *const c_char {
     entry(|_| c"LAMBDA_STATUS_UNKNOWN".as_ptr(), || status_name(status).as_ptr())

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::guard::entry;
 use super::text;
 
-/// Frees what lambda_client_describe gave; NULL is nothing to free.
+/// Frees a string that lambda_client_describe returned. NULL does nothing.
 ///
 /// # Safety
 /// NULL, or from lambda_client_describe and not freed.

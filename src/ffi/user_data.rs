@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use crate::{driver::caller::run_callers_code, platform::per_process::ThisProcess};
 
-/// Called once with the user_data that came with it.
+/// Releases user_data; called once, with the user_data that was set together with it.
 pub type lambda_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// A pointer of the host's, released when this is dropped.

@@ -33,27 +33,27 @@ INVOCATION_DRY_RUN = 2
 
 # The response carries no log.
 LOG_TYPE_NONE = 0
-# The response carries the end of the function's log.
+# The response carries the last 4 KB of the function's log.
 LOG_TYPE_TAIL = 1
 
-# Retry only what certainly did not run.
+# Retries only attempts after which the function certainly did not run.
 RETRY_SAFE = 0
-# Never retry.
+# Never retries.
 RETRY_NONE = 1
-# Retry also when it may have run: for functions that may run twice.
+# Also retries attempts that may have run the function: for functions that may run twice.
 RETRY_ALWAYS = 2
 
-# Log nothing.
+# No events.
 LOG_LEVEL_OFF = 0
-# A call failed, or will.
+# A call failed.
 LOG_LEVEL_ERROR = 1
-# Something is not as it should be, and was dealt with.
+# Something was wrong, and the library coped with it.
 LOG_LEVEL_WARN = 2
-# What is rare and good to know.
+# Rare and useful: where credentials came from.
 LOG_LEVEL_INFO = 3
 # Every attempt and its outcome.
 LOG_LEVEL_DEBUG = 4
-# What else can be told.
+# Everything else.
 LOG_LEVEL_TRACE = 5
 
 
@@ -63,52 +63,56 @@ class Status(OpenStatus):
     OK = "OK", 0
     """The call succeeded: the function returned, the event was queued, or the dry run was allowed."""
     FUNCTION_ERROR = "FUNCTION_ERROR", 1
-    """The function ran and failed: error_type and error_message are its own."""
+    """The function ran and failed: error_type and error_message are the function's own."""
     INVALID_ARGUMENT = "INVALID_ARGUMENT", -1
-    """A value that cannot be sent, NULL where an object belongs, a number that does not exist."""
+    """A value cannot be sent, a required object is NULL, or a number does not exist."""
     CONFIG = "CONFIG", -2
-    """No region, no such profile, a bad setting in the environment or a file, an unreadable CA file, FIPS with a
-    custom endpoint ...
+    """There is no region or no such profile, a setting in code, in the environment or in a file is invalid, a CA
+    file cannot be read, or settings contradict each other, such as FIPS with a custom endpoint.
     """
     CREDENTIALS = "CREDENTIALS", -3
-    """No usable credentials: error_message lists every source that was asked."""
+    """There are no usable credentials; error_message lists every source that was searched."""
     RESOLVE = "RESOLVE", -4
-    """The endpoint's name could not be looked up."""
+    """The endpoint's name could not be resolved."""
     CONNECT = "CONNECT", -5
-    """No connection: refused, unreachable, connect timeout, or the proxy said no."""
+    """There was no connection: refused, unreachable, connect timeout, or rejected by the proxy."""
     TLS = "TLS", -6
     """The TLS handshake failed."""
     IO = "IO", -7
-    """The connection broke after the request had begun; execution says what is known."""
+    """The connection broke after the request had begun to leave; execution tells what is known."""
     TIMEOUT = "TIMEOUT", -8
-    """The call's deadline passed; execution says whether anything had been sent."""
+    """The deadline of the call passed; execution tells whether anything had been sent."""
     CANCELLED = "CANCELLED", -9
-    """The caller ended the call."""
+    """The caller cancelled the call."""
     THROTTLED = "THROTTLED", -10
-    """The service turned the request away for its rate: throttle_reason and retry_after say more."""
+    """The request was throttled; throttle_reason and retry_after tell more."""
     SERVICE = "SERVICE", -11
-    """An HTTP error answer: error_type is its code, if it had one."""
+    """The service responded with an HTTP error; error_type is its code, if it sent one."""
     PROTOCOL = "PROTOCOL", -12
-    """The answer makes no sense for this API: no HTTP, 3xx, an odd 2xx."""
+    """The response is not one of this API: not HTTP, a redirect, an unexpected status, or from somebody else than
+    Lambda.
+    """
     TOO_LARGE = "TOO_LARGE", -13
-    """The answer is longer than max_response_bytes."""
+    """The response is longer than max_response_bytes."""
     INTERNAL = "INTERNAL", -14
-    """A caught panic; please report it."""
+    """A panic was caught inside the library; please report it."""
     NO_MEMORY = "NO_MEMORY", -15
-    """No memory for a payload or an answer."""
+    """There was no memory for a payload or a response."""
 
 
 class Execution(OpenExecution):
     """Did the function run?"""
 
     UNKNOWN = "UNKNOWN", 0
-    """\"Did it run?" Nobody knows: it may have run, may be running, may run yet."""
+    """It cannot be known whether the function ran: it may have run, may be running, or may run yet."""
     NONE = "NONE", 1
-    """Certainly not, and it will not."""
+    """The function certainly did not run, and will not."""
     RAN = "RAN", 2
-    """It was started; whether it finished, and how, says the status."""
+    """The function was started; the status tells how it went."""
     QUEUED = "QUEUED", 3
-    """Lambda took the event (202) and will run it, by its own rules at least once and again after errors."""
+    """Lambda accepted the event (HTTP 202) and will run the function by its own rules: at least once, and again
+    after errors.
+    """
 
 
 class ClientPointer(Pointer):
