@@ -23,6 +23,13 @@ pub struct lambda_client {
     pub(super) client: Arc<Client>,
 }
 
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for lambda_client {
+    type Inside = Self;
+}
+
+impl handle::OwnedByCaller for lambda_client {}
+
 /// Makes a client. Reads the environment and the shared AWS files here, and blocks on files, but never uses the
 /// network. A missing region or missing credentials are not an error here: each call reports them, since a full ARN
 /// has its own region.
@@ -48,7 +55,7 @@ pub unsafe extern "C" fn lambda_client_new(
             Some(config) => Client::new(config.usable()?)?,
             None => Client::new(&Config::default())?,
         };
-        let made = handle::into_raw(lambda_client { client: Arc::new(made) });
+        let made = handle::into_raw::<lambda_client>(lambda_client { client: Arc::new(made) });
         if made.is_null() {
             return Err(text::no_memory("client"));
         }

@@ -25,6 +25,13 @@ pub struct lambda_config {
     setter_errors: SetterErrors,
 }
 
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for lambda_config {
+    type Inside = Self;
+}
+
+impl handle::OwnedByCaller for lambda_config {}
+
 impl lambda_config {
     pub(super) fn usable(&self) -> Result<&Config, Error> {
         self.setter_errors.first().map(|()| &self.config)

@@ -21,6 +21,11 @@ pub struct lambda_credentials {
     refused: Option<Error>,
 }
 
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for lambda_credentials {
+    type Inside = Self;
+}
+
 /// Provides credentials: fills `out` with lambda_credentials_set and returns LAMBDA_OK, or explains with
 /// lambda_credentials_set_error and returns anything else. Called when there are no credentials yet and shortly
 /// before they expire, never twice at once for one client, on a thread that is inside the library or on one of its

@@ -14,6 +14,13 @@ pub struct lambda_error {
     message: Option<NulTerminated>,
 }
 
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for lambda_error {
+    type Inside = Self;
+}
+
+impl handle::OwnedByCaller for lambda_error {}
+
 impl lambda_error {
     pub(super) fn new(error: &Error) -> Self {
         Self { status: number(error.status()), message: NulTerminated::text(error.message().to_owned()).ok() }

@@ -1,44 +1,57 @@
-//! All pointer work of opaque objects: who owns what, said once.
+//! All pointer work of the objects that C sees: which types they are, and who owns them.
 
 use std::alloc::{Layout, alloc};
 
-/// An object of its own on the heap, owned by the caller until [`free`]. NULL when there is no memory.
-pub(super) fn into_raw<T>(object: T) -> *mut T {
-    const { assert!(size_of::<T>() > 0, "an opaque object has a size") };
-    // SAFETY: the layout is T's own, and its size is not zero.
-    let place = unsafe { alloc(Layout::new::<T>()) }.cast::<T>();
+/// A type that C has pointers to. Pointers to anything else cannot be read, changed or freed here, so freeing one thing as
+/// another does not compile (tests/compile_fail).
+///
+/// # Safety
+/// `Inside` begins with what C sees of the object, if C sees anything.
+pub(super) unsafe trait Object: Sized {
+    /// What really stands behind the pointer.
+    type Inside;
+}
+
+/// An object that belongs to the caller until the caller frees it.
+pub(super) trait OwnedByCaller: Object {}
+
+/// Moves an object to the heap, where the caller owns it until [`free`]. NULL when there is no memory.
+pub(super) fn into_raw<T: OwnedByCaller>(object: T::Inside) -> *mut T {
+    const { assert!(size_of::<T::Inside>() > 0, "an object has a size") };
+    // SAFETY: the layout is that of the object, and its size is not zero.
+    let place = unsafe { alloc(Layout::new::<T::Inside>()) }.cast::<T::Inside>();
     if !place.is_null() {
-        // SAFETY: fresh memory with T's layout.
+        // SAFETY: fresh memory with the object's layout.
         unsafe { place.write(object) };
     }
-    place
+    place.cast()
 }
 
-/// What a pointer from [`into_raw`] points to; `None` for NULL.
+/// Borrows what a pointer points to; `None` for NULL.
 ///
 /// # Safety
-/// NULL, or from `give` and not freed, and nobody changes the object meanwhile.
-pub(super) unsafe fn as_ref<'a, T>(object: *const T) -> Option<&'a T> {
+/// NULL, or a live object of this type that nobody changes meanwhile.
+pub(super) unsafe fn as_ref<'a, T: Object>(object: *const T) -> Option<&'a T::Inside> {
     // SAFETY: what the caller promises.
-    unsafe { object.as_ref() }
+    unsafe { object.cast::<T::Inside>().as_ref() }
 }
 
-/// The same, to change it.
+/// Borrows what a pointer points to, to change it; `None` for NULL.
 ///
 /// # Safety
-/// NULL, or from `give` and not freed, and nobody else uses the object meanwhile.
-pub(super) unsafe fn as_mut<'a, T>(object: *mut T) -> Option<&'a mut T> {
+/// NULL, or a live object of this type that nobody else uses meanwhile.
+pub(super) unsafe fn as_mut<'a, T: Object>(object: *mut T) -> Option<&'a mut T::Inside> {
     // SAFETY: what the caller promises.
-    unsafe { object.as_mut() }
+    unsafe { object.cast::<T::Inside>().as_mut() }
 }
 
-/// Ends an object; NULL is nothing to end.
+/// Frees an object; NULL does nothing.
 ///
 /// # Safety
-/// NULL, or from `give`, and nobody uses the object from now on.
-pub(super) unsafe fn free<T>(object: *mut T) {
+/// NULL, or from [`into_raw`] and not used from now on.
+pub(super) unsafe fn free<T: OwnedByCaller>(object: *mut T) {
     if !object.is_null() {
-        // SAFETY: `give` allocated it with T's layout from the global allocator, as Box does.
-        drop(unsafe { Box::from_raw(object) });
+        // SAFETY: into_raw allocated it with this layout from the global allocator, as Box does.
+        drop(unsafe { Box::from_raw(object.cast::<T::Inside>()) });
     }
 }

@@ -36,6 +36,13 @@ pub struct lambda_request {
     setter_errors: SetterErrors,
 }
 
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for lambda_request {
+    type Inside = Self;
+}
+
+impl handle::OwnedByCaller for lambda_request {}
+
 /// The host's function and what it is called with.
 #[derive(Clone, Copy)]
 pub(super) struct Interrupt {

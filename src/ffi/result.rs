@@ -65,10 +65,17 @@ pub struct lambda_result {
 
 /// What the caller sees, and behind it what its pointers point to.
 #[repr(C)]
-struct Owned {
+pub(super) struct Owned {
     public: lambda_result,
     parts: Parts,
 }
+
+// SAFETY: its first member is the result that C sees.
+unsafe impl handle::Object for lambda_result {
+    type Inside = Owned;
+}
+
+impl handle::OwnedByCaller for lambda_result {}
 
 #[derive(Default)]
 struct Parts {
@@ -186,11 +193,11 @@ fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
         content_type: pointer(content_type).cast(),
         ..public
     };
-    let owned = handle::into_raw(Owned { public, parts });
-    if owned.is_null() {
+    let result = handle::into_raw::<lambda_result>(Owned { public, parts });
+    if result.is_null() {
         return without_memory(execution);
     }
-    owned.cast()
+    result
 }
 
 fn without_memory(execution: i32) -> *mut lambda_result {
@@ -262,7 +269,7 @@ pub unsafe extern "C" fn lambda_result_free(result: *mut lambda_result) {
     entry(drop, || {
         if !NO_MEMORY.iter().any(|known| std::ptr::eq(result, &known.0)) {
             // SAFETY: every other result of this library is the first member of an Owned from handle::into_raw.
-            unsafe { handle::free(result.cast::<Owned>()) };
+            unsafe { handle::free(result) };
         }
     });
 }

@@ -1,0 +1,25 @@
+// What the programs beside this one share: a type that C has pointers to, one that is only lent to C, and one that C has
+// no pointers to.
+
+#![allow(dead_code)]
+
+#[path = "../../src/ffi/handle.rs"]
+mod handle;
+
+struct Owned(u8);
+
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for Owned {
+    type Inside = Self;
+}
+
+impl handle::OwnedByCaller for Owned {}
+
+struct Lent(u8);
+
+// SAFETY: C sees nothing of it.
+unsafe impl handle::Object for Lent {
+    type Inside = Self;
+}
+
+struct Unknown(u8);
