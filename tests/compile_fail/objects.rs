@@ -1,8 +1,6 @@
 // What the programs beside this one share: a type that C has pointers to, one that is only lent to C, and one that C has
 // no pointers to.
 
-#![allow(dead_code)]
-
 #[path = "../../src/ffi/handle.rs"]
 mod handle;
 
