@@ -36,10 +36,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/cgo"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // LevelTrace is the level at which a Config's Logger gets the most detailed events.
@@ -61,6 +63,7 @@ var levels = []struct {
 type provider struct {
 	provide  func() (Credentials, error)
 	refusals *refusals
+	asked    *goroutine
 	// The library calls from one thread at a time; this tells it to Go's memory model too.
 	turn sync.Mutex
 }
@@ -76,6 +79,8 @@ func (p *provider) call() (credentials Credentials, refusal string) {
 	defer p.turn.Unlock()
 	var err error
 	broken := apart(func() {
+		p.asked.begin()
+		defer p.asked.end()
 		if credentials, err = p.provide(); err != nil {
 			refusal = err.Error()
 		}
@@ -86,12 +91,40 @@ func (p *provider) call() (credentials Credentials, refusal string) {
 	if err == nil {
 		return credentials, ""
 	}
-	refusal = strings.ToValidUTF8(strings.ReplaceAll(refusal, "\x00", "\uFFFD"), "\uFFFD")
-	if refusal == "" {
+	refusal = oneLine(refusal)
+	if strings.TrimSpace(refusal) == "" {
 		refusal = "no reason was given"
 	}
 	p.refusals.add(err, refusal)
 	return Credentials{}, refusal
+}
+
+// goroutine is the one that runs a client's CredentialsProvider, if any does. It serves only to tell a provider that calls
+// with its own client, and would wait for itself.
+type goroutine struct {
+	id atomic.Pointer[string]
+}
+
+func (g *goroutine) begin() {
+	id := goroutineID()
+	g.id.Store(&id)
+}
+
+func (g *goroutine) end() {
+	g.id.Store(nil)
+}
+
+// isCurrent tells whether the caller runs on it.
+func (g *goroutine) isCurrent() bool {
+	id := g.id.Load()
+	return id != nil && *id == goroutineID()
+}
+
+// goroutineID returns the first words of the current goroutine's stack trace, "goroutine 7". Go tells it nowhere else.
+func goroutineID() string {
+	var head [64]byte
+	id, _, _ := strings.Cut(string(head[:runtime.Stack(head[:], false)]), " [")
+	return id
 }
 
 // refusals are the last errors of a provider, from which the calls that failed by them take their causes. A client has
@@ -166,6 +199,8 @@ func apart(code func()) error {
 	ended := make(chan error, 1)
 	go func() {
 		err := errors.New("it ended its goroutine (runtime.Goexit)")
+		// Apart from the next, which an error's own text may end.
+		defer func() { ended <- err }()
 		defer func() {
 			switch what := recover().(type) {
 			case nil:
@@ -174,7 +209,6 @@ func apart(code func()) error {
 			default:
 				err = fmt.Errorf("panic: %v", what)
 			}
-			ended <- err
 		}()
 		code()
 		err = nil

@@ -115,6 +115,14 @@ type mute struct{}
 
 func (mute) Error() string { panic("no words") }
 
+// leaving ends the goroutine of who asks for its text.
+type leaving struct{}
+
+func (leaving) Error() string {
+	runtime.Goexit()
+	return ""
+}
+
 func TestProviderThatRefuses(t *testing.T) {
 	sentinel := errors.New("the sentinel")
 	nothing := lambdainvoke.Credentials{}
@@ -123,14 +131,16 @@ func TestProviderThatRefuses(t *testing.T) {
 		provide       func() (lambdainvoke.Credentials, error)
 		cause         bool
 	}{
-		{"error", "the credentials callback: the sentinel", func() (lambdainvoke.Credentials, error) { return nothing, sentinel }, true},
+		{"error", "the CredentialsProvider: the sentinel", func() (lambdainvoke.Credentials, error) { return nothing, sentinel }, true},
 		{"error with credentials", "the sentinel", func() (lambdainvoke.Credentials, error) { return keys, sentinel }, true},
 		{"wrapped error", "who: the sentinel", func() (lambdainvoke.Credentials, error) { return nothing, fmt.Errorf("who: %w", sentinel) }, true},
-		{"odd text", "a\uFFFDb\uFFFD: the sentinel", func() (lambdainvoke.Credentials, error) {
-			return nothing, fmt.Errorf("a\x00b\xff: %w", sentinel)
+		{"odd text", "a b\uFFFD c d: the sentinel", func() (lambdainvoke.Credentials, error) {
+			return nothing, fmt.Errorf("a\x00b\xff\nc\u2028d: %w", sentinel)
 		}, true},
 		{"no text", "no reason was given", func() (lambdainvoke.Credentials, error) { return nothing, errors.New("") }, false},
 		{"error that panics", "panic: no words", func() (lambdainvoke.Credentials, error) { return nothing, mute{} }, false},
+		{"error that ends the goroutine", "runtime.Goexit", func() (lambdainvoke.Credentials, error) { return nothing, leaving{} }, false},
+		{"panic with it", "runtime.Goexit", func() (lambdainvoke.Credentials, error) { panic(leaving{}) }, false},
 		{"panic", "panic: oh", func() (lambdainvoke.Credentials, error) { panic("oh") }, false},
 		{"panic with an error", "panic: the sentinel", func() (lambdainvoke.Credentials, error) { panic(sentinel) }, true},
 		{"panic with nil", "panic: ", func() (lambdainvoke.Credentials, error) { panic(nil) }, false},
@@ -142,14 +152,14 @@ func TestProviderThatRefuses(t *testing.T) {
 			runtime.Goexit()
 			return keys, nil
 		}, false},
-		{"nothing", "access_key_id is empty", func() (lambdainvoke.Credentials, error) { return nothing, nil }, false},
-		{"half", "secret_access_key is empty", func() (lambdainvoke.Credentials, error) {
+		{"nothing", "the CredentialsProvider: AccessKeyID is empty", func() (lambdainvoke.Credentials, error) { return nothing, nil }, false},
+		{"half", "SecretAccessKey is empty", func() (lambdainvoke.Credentials, error) {
 			return lambdainvoke.Credentials{AccessKeyID: "A"}, nil
 		}, false},
-		{"space", "secret_access_key holds a space", func() (lambdainvoke.Credentials, error) {
+		{"space", "SecretAccessKey holds a space", func() (lambdainvoke.Credentials, error) {
 			return lambdainvoke.Credentials{AccessKeyID: "A", SecretAccessKey: "hunter2 "}, nil
 		}, false},
-		{"NUL", "session_token: holds a NUL byte, at index 7", func() (lambdainvoke.Credentials, error) {
+		{"NUL", "SessionToken: holds a NUL byte, at index 7", func() (lambdainvoke.Credentials, error) {
 			return lambdainvoke.Credentials{AccessKeyID: "A", SecretAccessKey: "s", SessionToken: "hunter2\x00"}, nil
 		}, false},
 	} {
@@ -164,6 +174,7 @@ func TestProviderThatRefuses(t *testing.T) {
 				expectContains(t, "ErrorMessage", failed.ErrorMessage, row.message)
 				expect(t, "is the sentinel", errors.Is(failed, sentinel), row.cause)
 				expect(t, "shows a secret", strings.Contains(failed.Error(), "hunter2"), false)
+				expectGo(t, failed)
 			}
 		})
 	}
@@ -211,6 +222,25 @@ func TestProviderUsesClients(t *testing.T) {
 	result := invoke(t, client, hello)
 	expectContains(t, "Authorization", string(result.Payload), "Credential=AKIDOTHER/")
 	expect(t, "is ErrClosed", errors.Is(invokeFails(t, client, hello), lambdainvoke.ErrClosed), true)
+}
+
+// It would wait for itself. Goroutines that it does not run on wait for it as ever.
+func TestProviderCallsWithItsOwnClient(t *testing.T) {
+	var client *lambdainvoke.Client
+	var inner error
+	client = providedBy(t, func() (lambdainvoke.Credentials, error) {
+		_, inner = client.Invoke(context.Background(), hello)
+		return keys, nil
+	})
+	atOnce(func(int) {
+		if _, err := client.Invoke(context.Background(), hello); err != nil {
+			t.Error(err)
+		}
+	})
+	refused := failure(t, nil, inner)
+	expect(t, "Status", refused.Status, lambdainvoke.StatusCredentials)
+	expect(t, "Execution", refused.Execution, lambdainvoke.ExecutionNone)
+	expectContains(t, "ErrorMessage", refused.ErrorMessage, "hello: the CredentialsProvider calls with its own client")
 }
 
 func TestCredentialsGoBeforeProvider(t *testing.T) {

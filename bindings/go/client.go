@@ -16,10 +16,10 @@ import "C"
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -69,8 +69,9 @@ type Config struct {
 	MaxAttempts int
 	// Retry is else RetrySafe.
 	Retry RetryMode
-	// MaxConnections is how many calls may be under way at once; more wait their turn. Else what half of the process's
-	// file descriptors allow.
+	// MaxConnections is how many calls may be under way at once; more wait their turn. It is cut to 4,096, which is how
+	// many all clients of a process may have under way together, since each occupies a thread and Go ends a program with
+	// 10,000 of them. Else what half of the process's file descriptors allow, at most 1,024.
 	MaxConnections int
 	// MaxResponseBytes is the longest payload of an answer: else 64 MiB.
 	MaxResponseBytes int64
@@ -96,9 +97,17 @@ func (c Credentials) LogValue() slog.Value {
 }
 
 // Client has settings, connections and retry budget, for any number of goroutines. NewClient makes one; Close frees it.
+// Copies of a Client are the same client.
 type Client struct {
-	timeout  time.Duration
-	refusals *refusals
+	state *state
+}
+
+// state is what all copies of a Client share.
+type state struct {
+	timeout   time.Duration
+	refusals  *refusals
+	asked     *goroutine
+	admission admission
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
@@ -108,46 +117,46 @@ type Client struct {
 
 // NewClient makes a client. It reads the environment and files, but does not use the network. The error is an [*Error].
 func NewClient(config Config) (*Client, error) {
-	if err := checkVersion(headerVersion, uint32(C.lambda_version_number())); err != nil {
-		return nil, err
+	if failure := checkVersion(headerVersion, uint32(C.lambda_version_number())); failure != nil {
+		return nil, failure
 	}
 	settings := C.lambda_config_new()
 	if settings == nil {
-		return nil, refuse(StatusNoMemory, nil, "no memory for a client's settings")
+		return nil, refuse(StatusNoMemory, nil, "there is no memory for a client's settings")
 	}
 	defer C.lambda_config_free(settings)
-	if err := config.fill(settings); err != nil {
-		return nil, err
+	if failure := config.fill(settings); failure != nil {
+		return nil, failure
 	}
-	var refused refusals
+	made := &state{timeout: config.Timeout, refusals: new(refusals), asked: new(goroutine), admission: newAdmission(config.MaxConnections)}
 	if config.CredentialsProvider != nil {
-		asked := provider{provide: config.CredentialsProvider, refusals: &refused}
+		asked := provider{provide: config.CredentialsProvider, refusals: made.refusals, asked: made.asked}
 		asked.install(settings)
 	}
 	if config.Logger != nil {
 		told := sink{config.Logger}
 		told.install(settings)
 	}
-	var handle *C.lambda_client
 	var failure *C.lambda_error
-	if status := C.lambda_client_new(settings, &handle, &failure); status != C.LAMBDA_OK {
+	if status := Status(C.lambda_client_new(settings, &made.handle, &failure)); status != StatusOK {
 		// NULL, if there was no memory for it, has a message as well.
 		defer C.lambda_error_free(failure)
-		return nil, refuse(Status(status), nil, "%s", C.GoString(C.lambda_error_message(failure)))
+		return nil, refuse(status, nil, "%s", inGo(status, "", C.GoString(C.lambda_error_message(failure))))
 	}
-	return &Client{timeout: config.Timeout, refusals: &refused, handle: handle}, nil
+	runtime.SetFinalizer(made, (*state).close)
+	return &Client{made}, nil
 }
 
-func (c *Config) fill(settings *C.lambda_config) error {
+func (c *Config) fill(settings *C.lambda_config) *Error {
 	var text arena
 	defer text.free()
-	if s := text.optional("region", c.Region); s != nil {
+	if s := text.optional("Region", c.Region); s != nil {
 		C.lambda_config_set_region(settings, s)
 	}
-	if s := text.optional("endpoint_url", c.EndpointURL); s != nil {
+	if s := text.optional("EndpointURL", c.EndpointURL); s != nil {
 		C.lambda_config_set_endpoint_url(settings, s)
 	}
-	if s := text.optional("profile", c.Profile); s != nil {
+	if s := text.optional("Profile", c.Profile); s != nil {
 		C.lambda_config_set_profile(settings, s)
 	}
 	if c.UseFIPS != nil {
@@ -156,39 +165,54 @@ func (c *Config) fill(settings *C.lambda_config) error {
 	if c.UseDualStack != nil {
 		C.lambda_config_set_use_dual_stack(settings, flag(*c.UseDualStack))
 	}
-	if s := text.optional("ca_bundle", c.CABundle); s != nil {
+	if s := text.optional("CABundle", c.CABundle); s != nil {
 		C.lambda_config_set_ca_bundle(settings, s)
 	}
 	if c.Proxy != nil {
-		if s := text.copy("proxy", *c.Proxy); s != nil {
+		if s := text.copy("Proxy", *c.Proxy); s != nil {
 			C.lambda_config_set_proxy(settings, s)
 		}
 	}
-	if s := text.optional("app_id", c.AppID); s != nil {
+	if s := text.optional("AppID", c.AppID); s != nil {
 		C.lambda_config_set_app_id(settings, s)
 	}
 	if c.Credentials != (Credentials{}) {
+		for _, required := range []struct{ field, value string }{
+			{"AccessKeyID", c.Credentials.AccessKeyID}, {"SecretAccessKey", c.Credentials.SecretAccessKey},
+		} {
+			if required.value == "" {
+				return refuse(StatusInvalidArgument, nil, "Credentials: %s is not set", required.field)
+			}
+		}
 		C.lambda_config_set_credentials(
 			settings,
-			// Not NULL: with all of them NULL they would not be set.
-			text.copy("access_key_id", c.Credentials.AccessKeyID),
-			text.optional("secret_access_key", c.Credentials.SecretAccessKey),
-			text.optional("session_token", c.Credentials.SessionToken),
+			text.copy("AccessKeyID", c.Credentials.AccessKeyID),
+			text.copy("SecretAccessKey", c.Credentials.SecretAccessKey),
+			text.optional("SessionToken", c.Credentials.SessionToken),
 		)
 	}
 	if text.err != nil {
 		return text.err
+	}
+	for _, duration := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"Timeout", c.Timeout},
+		{"ConnectTimeout", c.ConnectTimeout},
+	} {
+		if duration.value < 0 {
+			return refuse(StatusInvalidArgument, nil, "%s: %v is negative", duration.field, duration.value)
+		}
 	}
 	for _, number := range []struct {
 		field string
 		value int64
 		limit int64
 	}{
-		{"timeout", int64(c.Timeout), math.MaxInt64},
-		{"connect_timeout", int64(c.ConnectTimeout), math.MaxInt64},
-		{"max_attempts", int64(c.MaxAttempts), math.MaxUint32},
-		{"max_connections", int64(c.MaxConnections), math.MaxUint32},
-		{"max_response_bytes", c.MaxResponseBytes, math.MaxInt64},
+		{"MaxAttempts", int64(c.MaxAttempts), math.MaxUint32},
+		{"MaxConnections", int64(c.MaxConnections), math.MaxUint32},
+		{"MaxResponseBytes", c.MaxResponseBytes, math.MaxInt64},
 	} {
 		if number.value < 0 || number.value > number.limit {
 			return refuse(StatusInvalidArgument, nil, "%s: %d is not between 0 and %d", number.field, number.value, number.limit)
@@ -210,9 +234,9 @@ func (c *Config) fill(settings *C.lambda_config) error {
 		C.lambda_config_set_max_response_bytes(settings, C.uint64_t(c.MaxResponseBytes))
 	}
 	if c.Retry != 0 {
-		mode, err := c.Retry.number()
-		if err != nil {
-			return err
+		mode, failure := c.Retry.number()
+		if failure != nil {
+			return failure
 		}
 		C.lambda_config_set_retry(settings, mode)
 	}
@@ -236,113 +260,170 @@ type Setting struct {
 // Describe returns the settings in force, by their names, with the values that encoding/json gives them. Secrets are never
 // shown. It does not use the network.
 func (c *Client) Describe() (map[string]Setting, error) {
-	if err := c.acquire(); err != nil {
-		return nil, err
+	client, failure := c.acquire()
+	if failure != nil {
+		return nil, failure
 	}
-	defer c.release()
-	if c.handle == nil {
-		return nil, refuse(StatusInvalidArgument, nil, "client: was not made by NewClient")
-	}
-	text := C.lambda_client_describe(c.handle)
+	defer client.release()
+	text := C.lambda_client_describe(client.handle)
 	if text == nil {
-		return nil, refuse(StatusNoMemory, nil, "no memory for a description")
+		return nil, refuse(StatusNoMemory, nil, "there is no memory for a description")
 	}
 	defer C.lambda_string_free(text)
 	var settings map[string]Setting
 	if err := json.Unmarshal([]byte(C.GoString(text)), &settings); err != nil {
-		return nil, refuse(StatusInternal, err, "the description is no JSON: %v", err)
+		return nil, refuse(StatusInternal, err, "the description is not valid JSON: %v", err)
 	}
 	return settings, nil
 }
 
-// Close frees the client. It does not wait: calls under way go on, and the last of them frees it. Later calls fail with
-// ErrClosed. Closing twice is allowed. A client that is not closed is never freed.
+// Close frees the client. It does not wait: calls under way go on, those that wait their turn included, and the last of
+// them frees it. Later calls fail with ErrClosed. Closing twice is allowed. The garbage collector closes a client that
+// nothing refers to, at a time of its own.
 func (c *Client) Close() {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.closed = true
-	c.freeIfUnused()
-}
-
-func (c *Client) acquire() error {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.closed {
-		return refuse(StatusInvalidArgument, ErrClosed, "client: is closed")
+	if c != nil && c.state != nil {
+		c.state.close()
 	}
-	c.calls++
-	return nil
 }
 
-func (c *Client) release() {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	c.calls--
-	c.freeIfUnused()
+func (s *state) close() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.closed = true
+	s.freeIfUnused()
+}
+
+// acquire returns the client's state, which the caller releases.
+func (c *Client) acquire() (*state, *Error) {
+	if c == nil || c.state == nil {
+		return nil, refuse(StatusInvalidArgument, nil, "client: was not made by NewClient")
+	}
+	s := c.state
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.closed {
+		return nil, refuse(StatusInvalidArgument, ErrClosed, "client: is closed")
+	}
+	s.calls++
+	return s, nil
+}
+
+func (s *state) release() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.calls--
+	s.freeIfUnused()
 }
 
 // freeIfUnused wants the mutex locked. A second time it frees NULL, which is nothing to free.
-func (c *Client) freeIfUnused() {
-	if c.closed && c.calls == 0 {
-		C.lambda_client_free(c.handle)
-		c.handle = nil
+func (s *state) freeIfUnused() {
+	if s.closed && s.calls == 0 {
+		C.lambda_client_free(s.handle)
+		s.handle = nil
 	}
 }
 
-// Invoke invokes a function and waits for the answer. Whatever is not a success, a failed function included, is an
+// Invoke invokes a function and waits for the response. Whatever is not a success, a failed function included, is an
 // [*Error] and no Result.
 //
 // The context's deadline ends the call as a timeout does, and cancelling it ends the call within a tenth of a second. If
 // it has ended already, nothing is sent. The function itself, once started, runs on: the error's Execution says so.
+//
+// A call occupies a thread, so a bounded number of calls is under way at once: see [Config].MaxConnections. Any number of
+// goroutines may call; the others wait their turn, first come, first served, inside their timeout and context.
 func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) {
+	begin := time.Now()
 	if request == nil {
 		return nil, refuse(StatusInvalidArgument, nil, "request: is nil")
 	}
-	if err := c.acquire(); err != nil {
-		return nil, err
+	// What the program changes in the meantime, against the rule, does not become two different requests.
+	fixed := *request
+	result, failure := c.invoke(ctx, &fixed, begin)
+	if failure != nil {
+		return nil, failure
 	}
-	defer c.release()
+	return result, nil
+}
+
+func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) (*Result, *Error) {
+	function := label(request.FunctionName)
+	client, failure := c.acquire()
+	if failure != nil {
+		return nil, failure.of(function)
+	}
+	defer client.release()
+	if ctx == nil {
+		return nil, refuse(StatusInvalidArgument, nil, "context: is nil; context.Background() never ends a call").of(function)
+	}
+	if client.asked.isCurrent() {
+		return nil, refuse(StatusCredentials, nil, "the CredentialsProvider calls with its own client, which waits for it").of(function)
+	}
 	if end := endOf(ctx); end != nil {
-		status := StatusCancelled
-		if errors.Is(end, context.DeadlineExceeded) {
-			status = StatusTimeout
-		}
-		return nil, refuse(status, end, "the context had ended before the call, so nothing was sent: %v", end)
+		return nil, end.refuse("had ended before the call, so that nothing was sent").of(function)
 	}
-	prepared, err := request.prepare(ctx, c.timeout)
-	if err != nil {
-		return nil, err
+	prepared, failure := request.prepare(ctx)
+	if failure != nil {
+		return nil, failure.of(function)
 	}
 	defer C.lambda_request_free(prepared)
 
-	answer := await(ctx, c.handle, prepared)
+	limit := request.limit(ctx, client.timeout, begin)
+	leave, failure := client.enter(ctx, begin, limit)
+	waited := time.Since(begin)
+	if failure != nil {
+		failure.Duration = waited
+		return nil, failure.of(function)
+	}
+	defer leave()
+	request.complete(prepared, limit-waited)
+	answer := await(ctx, client.handle, prepared)
 	defer C.lambda_result_free(answer)
 	result := newResult(answer)
+	result.Duration += waited
 	if result.Status == StatusOK {
 		return &result, nil
 	}
-	failure := &Error{Result: result}
-	end := endOf(ctx)
-	if result.Status == StatusCancelled || result.Status == StatusTimeout && errors.Is(end, context.DeadlineExceeded) {
-		failure.cause = end
-	}
-	if result.Status == StatusCredentials {
-		failure.cause = c.refusals.of(result.ErrorMessage)
-	}
-	return nil, failure
+	return nil, client.failure(ctx, function, result)
 }
 
-// endOf is why the context has ended, nil if it has not. Its own timer may be late, so its deadline counts too.
-func endOf(ctx context.Context) error {
-	end := ctx.Err()
-	if end == nil {
-		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			return context.DeadlineExceeded
+// enter waits until the library may be called, and returns what the caller calls after that.
+func (s *state) enter(ctx context.Context, begin time.Time, limit time.Duration) (leave func(), failure *Error) {
+	deadline := time.NewTimer(limit - time.Since(begin))
+	defer deadline.Stop()
+	leave = s.admission.enter(wait{ctx.Done(), deadline.C})
+	stage := "before its request was sent"
+	if leave == nil {
+		stage = fmt.Sprintf("while it waited its turn (one client may have %d under way, all together %d)",
+			cap(s.admission.calls), maxCalls)
+	}
+	if end := endOf(ctx); end != nil {
+		failure = end.refuse("ended the call " + stage)
+	} else if leave == nil || time.Since(begin) >= limit {
+		failure = refuse(StatusTimeout, context.DeadlineExceeded, "the call's deadline of %d ms passed %s", milliseconds(limit), stage)
+	}
+	if failure != nil && leave != nil {
+		leave()
+	}
+	return leave, failure
+}
+
+// failure makes the error of a call that the library made.
+func (s *state) failure(ctx context.Context, function string, result Result) *Error {
+	failure := &Error{Result: result, function: function}
+	end := endOf(ctx)
+	switch result.Status {
+	case StatusCancelled:
+		if end != nil {
+			failure.cause = end.cause
 		}
-		return nil
+	case StatusTimeout:
+		failure.cause = context.DeadlineExceeded
+		if end != nil && end.status == StatusTimeout {
+			failure.cause = end.cause
+		}
+	case StatusCredentials:
+		failure.cause = s.refusals.of(result.ErrorMessage)
 	}
-	if cause := context.Cause(ctx); cause != end {
-		return errors.Join(end, cause)
-	}
-	return end
+	failure.ErrorMessage = inGo(result.Status, function, result.ErrorMessage)
+	return failure
 }

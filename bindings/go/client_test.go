@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lambdainvoke "github.com/lambda-invoke/liblambda_invoke/bindings/go"
 )
@@ -164,12 +167,117 @@ func TestCloseRacesWithCalls(t *testing.T) {
 	}
 }
 
-func TestClientThatWasNotMade(t *testing.T) {
-	var client lambdainvoke.Client
-	refused := invokeFails(t, &client, &lambdainvoke.Request{FunctionName: "hello"})
-	expect(t, "Status", refused.Status, lambdainvoke.StatusInvalidArgument)
-	expectContains(t, "ErrorMessage", refused.ErrorMessage, "client: ")
+// Odd uses are errors, never a panic.
+func TestOddUses(t *testing.T) {
+	closed := newClient(t, lambdainvoke.Config{})
+	closed.Close()
+	good := newClient(t, lambdainvoke.Config{})
+	hello := &lambdainvoke.Request{FunctionName: "hello"}
+	for _, row := range []struct {
+		name    string
+		client  *lambdainvoke.Client
+		ctx     context.Context
+		request *lambdainvoke.Request
+		message string
+	}{
+		{"nil client", nil, context.Background(), hello, "hello: client: was not made by NewClient"},
+		{"zero client", new(lambdainvoke.Client), context.Background(), hello, "hello: client: was not made by NewClient"},
+		{"closed client", closed, context.Background(), hello, "hello: client: is closed"},
+		{"nil context", good, nil, hello, "hello: context: is nil"},
+		{"nil request", good, context.Background(), nil, "request: is nil"},
+		{"everything", nil, nil, nil, "request: is nil"},
+		{"name of many lines", good, nil, &lambdainvoke.Request{FunctionName: "a\r\nb\xff\x00"}, "a  b\uFFFD : context: is nil"},
+		{"endless name", good, nil, &lambdainvoke.Request{FunctionName: strings.Repeat("\u4e16", 1_000_000)}, strings.Repeat("\u4e16", 85) + "...: context"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			result, err := row.client.Invoke(row.ctx, row.request)
+			refused := failure(t, result, err)
+			expect(t, "Status", refused.Status, lambdainvoke.StatusInvalidArgument)
+			expect(t, "Execution", refused.Execution, lambdainvoke.ExecutionNone)
+			expect(t, "Attempts", refused.Attempts, 0)
+			expect(t, "ErrorMessage begins with", refused.ErrorMessage[:min(len(row.message), len(refused.ErrorMessage))], row.message)
+			expectGo(t, refused)
+		})
+	}
+	for _, client := range []*lambdainvoke.Client{nil, {}, closed} {
+		_, err := client.Describe()
+		expectContains(t, "Describe", failure(t, nil, err).ErrorMessage, "client: ")
+		client.Close()
+		client.Close()
+	}
+}
+
+// Copies are one client: none frees what another uses.
+func TestCopiesOfClient(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	other := *client
+	invoke(t, &other, &lambdainvoke.Request{FunctionName: "hello"})
 	client.Close()
+	expect(t, "is ErrClosed", errors.Is(invokeFails(t, &other, &lambdainvoke.Request{FunctionName: "hello"}), lambdainvoke.ErrClosed), true)
+	other.Close()
+}
+
+func TestForgottenClientIsFreed(t *testing.T) {
+	config, provider, logger := holding()
+	client, err := lambdainvoke.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = lambdainvoke.Config{}
+	invokeFails(t, client, &lambdainvoke.Request{FunctionName: "hello"})
+	untilCollected(t, "the provider", provider)
+	untilCollected(t, "the logger", logger)
+}
+
+// Each payload is one that the program wrote, although it writes the next as soon as Invoke returns.
+func TestPayloadChangesBetweenCalls(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	payload := make([]byte, 100_000)
+	for i := range [20]struct{}{} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%4)*time.Millisecond+time.Millisecond)
+		for at := range payload {
+			payload[at] = byte(i)
+		}
+		result, err := client.Invoke(ctx, &lambdainvoke.Request{FunctionName: "echo", Payload: payload})
+		cancel()
+		if err == nil && !bytes.Equal(result.Payload, payload) {
+			t.Errorf("call %d: the payload came back otherwise", i)
+		}
+	}
+}
+
+// Programs that are started during calls get none of the library's descriptors, and no call is disturbed.
+func TestExecDuringCalls(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	stop, group := make(chan struct{}), sync.WaitGroup{}
+	for range [4]struct{}{} {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := client.Invoke(context.Background(), &lambdainvoke.Request{FunctionName: "counter"}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	for range [30]struct{}{} {
+		listed, err := exec.Command("sh", "-c", "for at in /proc/$$/fd/*; do readlink $at || true; done").CombinedOutput()
+		if err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(string(listed), "socket:") || strings.Contains(string(listed), "eventpoll") {
+			t.Errorf("a program has %s", listed)
+		}
+	}
+	close(stop)
+	group.Wait()
 }
 
 func BenchmarkInvoke(b *testing.B) {

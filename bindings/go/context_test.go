@@ -51,6 +51,20 @@ func TestCause(t *testing.T) {
 	ended := await(t, "end of the call", calls)
 	expect(t, "is the cause", errors.Is(ended.err, cause), true)
 	expect(t, "is context.Canceled", errors.Is(ended.err, context.Canceled), true)
+
+	// The same before the call, whatever the cause is.
+	for _, cause := range []error{cause, context.DeadlineExceeded, errors.New("two\nlines")} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(cause)
+		ended := await(t, "end of the call", slow.begin(ctx))
+		failed := failure(t, ended.result, ended.err)
+		expect(t, "Status", failed.Status, lambdainvoke.StatusCancelled)
+		expect(t, "is the cause", errors.Is(failed, cause), true)
+		expect(t, "is context.Canceled", errors.Is(failed, context.Canceled), true)
+		expect(t, "is ErrTimeout", errors.Is(failed, lambdainvoke.ErrTimeout), false)
+		expectContains(t, "ErrorMessage", failed.ErrorMessage, "slow: the context had ended before the call, so that nothing was sent: context canceled: ")
+		expectGo(t, failed)
+	}
 }
 
 func TestDeadline(t *testing.T) {
@@ -71,11 +85,7 @@ func TestDeadline(t *testing.T) {
 
 				failed := failure(t, ended.result, ended.err)
 				expect(t, "Status", failed.Status, lambdainvoke.StatusTimeout)
-				expect(t, "is context.DeadlineExceeded", errors.Is(failed, context.DeadlineExceeded), true)
-				expect(t, "is context.Canceled", errors.Is(failed, context.Canceled), false)
-				expect(t, "Timeout()", failed.Timeout(), true)
-				var timeout interface{ Timeout() bool }
-				expect(t, "has Timeout()", errors.As(ended.err, &timeout), true)
+				expectTimeout(t, ended.err)
 			}
 			slices.Sort(late)
 			t.Logf("from the deadline to the end of the call: median %v, longest %v", late[len(late)/2], late[len(late)-1])
@@ -89,7 +99,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// A timeout that comes sooner than the context's deadline is not the context's.
+// Whatever set the deadline, a timeout is a timeout.
 func TestTimeoutBeforeDeadline(t *testing.T) {
 	for name, row := range map[string]struct {
 		config  lambdainvoke.Config
@@ -106,7 +116,7 @@ func TestTimeoutBeforeDeadline(t *testing.T) {
 			result, err := slow.client.Invoke(ctx, &row.request)
 			failed := failure(t, result, err)
 			expect(t, "Status", failed.Status, lambdainvoke.StatusTimeout)
-			expect(t, "is context.DeadlineExceeded", errors.Is(failed, context.DeadlineExceeded), false)
+			expectTimeout(t, failed)
 		})
 	}
 }
@@ -118,7 +128,7 @@ func TestDeadlineBeforeRequestsTimeout(t *testing.T) {
 	result, err := slow.client.Invoke(ctx, &lambdainvoke.Request{FunctionName: "slow", Timeout: patience})
 	failed := failure(t, result, err)
 	expect(t, "Status", failed.Status, lambdainvoke.StatusTimeout)
-	expect(t, "is context.DeadlineExceeded", errors.Is(failed, context.DeadlineExceeded), true)
+	expectTimeout(t, failed)
 }
 
 func TestContextThatHasEnded(t *testing.T) {

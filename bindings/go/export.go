@@ -18,9 +18,9 @@ func lambdainvokeAsk(handle C.uintptr_t, out *C.lambda_credentials) C.int32_t {
 		C.lambda_credentials_set_error(out, text.copy("error", refusal))
 		return C.LAMBDA_E_CREDENTIALS
 	}
-	id := text.copy("access_key_id", credentials.AccessKeyID)
-	secret := text.copy("secret_access_key", credentials.SecretAccessKey)
-	token := text.optional("session_token", credentials.SessionToken)
+	id := text.copy("AccessKeyID", credentials.AccessKeyID)
+	secret := text.copy("SecretAccessKey", credentials.SecretAccessKey)
+	token := text.optional("SessionToken", credentials.SessionToken)
 	if text.err != nil {
 		C.lambda_credentials_set_error(out, text.copy("error", text.err.ErrorMessage))
 		return C.LAMBDA_E_CREDENTIALS

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func TestFunctionError(t *testing.T) {
 	expectContains(t, "Log", string(failed.Log), "about to fail")
 	expect(t, "ErrFunction", errors.Is(failed, lambdainvoke.ErrFunction), true)
 	expect(t, "ErrThrottled", errors.Is(failed, lambdainvoke.ErrThrottled), false)
-	expect(t, "Error()", failed.Error(), "lambdainvoke: LAMBDA_FUNCTION_ERROR: OutOfStock: no bolts (execution RAN, request id "+
+	expect(t, "Error()", failed.Error(), "lambdainvoke: failing: LAMBDA_FUNCTION_ERROR: OutOfStock: no bolts (execution RAN, request id "+
 		failed.RequestID+")")
 }
 
@@ -46,6 +47,9 @@ func TestThrottled(t *testing.T) {
 	expect(t, "ThrottleReason is there", throttled.ThrottleReason != "", true)
 	expect(t, "ErrThrottled", errors.Is(throttled, lambdainvoke.ErrThrottled), true)
 	expect(t, "ErrFunction", errors.Is(throttled, lambdainvoke.ErrFunction), false)
+	expect(t, "Error()", throttled.Error(), fmt.Sprintf("lambdainvoke: full: LAMBDA_E_THROTTLED: TooManyRequestsException: %s "+
+		"(execution NONE, reason %s, attempts 2, request id %s)",
+		strings.TrimPrefix(throttled.ErrorMessage, "full: "), throttled.ThrottleReason, throttled.RequestID))
 }
 
 func TestService(t *testing.T) {
@@ -135,10 +139,21 @@ func TestTimeouts(t *testing.T) {
 			row.request.FunctionName = "slow"
 			failed := invokeFails(t, slow.client, &row.request)
 			expect(t, "Status", failed.Status, lambdainvoke.StatusTimeout)
-			expect(t, "Timeout()", failed.Timeout(), true)
-			expect(t, "is the context's", errors.Is(failed, context.DeadlineExceeded), false)
+			expectTimeout(t, failed)
 		})
 	}
+}
+
+// expectTimeout looks for each way in which programs recognise a timeout.
+func expectTimeout(t *testing.T, err error) {
+	t.Helper()
+	expect(t, "is ErrTimeout", errors.Is(err, lambdainvoke.ErrTimeout), true)
+	expect(t, "is context.DeadlineExceeded", errors.Is(err, context.DeadlineExceeded), true)
+	expect(t, "is context.Canceled", errors.Is(err, context.Canceled), false)
+	var timeout interface{ Timeout() bool }
+	expect(t, "has Timeout()", errors.As(err, &timeout) && timeout.Timeout(), true)
+	var network net.Error
+	expect(t, "is a net.Error", errors.As(err, &network) && network.Timeout(), true)
 }
 
 func TestConnectTimeout(t *testing.T) {
@@ -196,25 +211,25 @@ func TestRefusedRequests(t *testing.T) {
 		message string
 	}{
 		{"nil", nil, "request: is nil"},
-		{"nothing set", &lambdainvoke.Request{}, "function_name: "},
-		{"not UTF-8", &lambdainvoke.Request{FunctionName: "\xff"}, "function_name: "},
-		{"NUL in FunctionName", &lambdainvoke.Request{FunctionName: "f\x00g"}, "function_name: holds a NUL byte, at index 1"},
-		{"NUL in Qualifier", &lambdainvoke.Request{FunctionName: "f", Qualifier: "\x00"}, "qualifier: holds a NUL byte"},
-		{"NUL in ClientContext", &lambdainvoke.Request{FunctionName: "f", ClientContext: "e30=\x00"}, "client_context: holds a NUL byte"},
-		{"NUL in ClientContextJSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte("{}\x00")}, "client_context: holds a NUL byte"},
-		{"NUL in TenantID", &lambdainvoke.Request{FunctionName: "f", TenantID: "a\x00"}, "tenant_id: holds a NUL byte"},
-		{"NUL in DurableExecutionName", &lambdainvoke.Request{FunctionName: "f", DurableExecutionName: "a\x00"}, "durable_execution_name: holds a NUL byte"},
-		{"NUL in TraceHeader", &lambdainvoke.Request{FunctionName: "f", TraceHeader: "a\x00"}, "trace_header: holds a NUL byte"},
-		{"first of two", &lambdainvoke.Request{FunctionName: "f\x00", TenantID: "a\x00"}, "function_name: holds a NUL byte"},
-		{"both client contexts", &lambdainvoke.Request{FunctionName: "f", ClientContext: "e30=", ClientContextJSON: []byte("{}")}, "client_context: is set both"},
-		{"empty ClientContextJSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte{}}, "client_context: "},
-		{"ClientContextJSON is not JSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte("{")}, "client_context: "},
-		{"ClientContext is not base64", &lambdainvoke.Request{FunctionName: "f", ClientContext: "{}"}, "client_context: "},
-		{"InvocationType", &lambdainvoke.Request{FunctionName: "f", InvocationType: 3}, "invocation_type: "},
-		{"LogType", &lambdainvoke.Request{FunctionName: "f", LogType: -1}, "log_type: "},
-		{"Timeout", &lambdainvoke.Request{FunctionName: "f", Timeout: -time.Second}, "timeout: -1s is negative"},
-		{"Retry too great", &lambdainvoke.Request{FunctionName: "f", Retry: 4}, "retry: 4 is none of"},
-		{"Retry negative", &lambdainvoke.Request{FunctionName: "f", Retry: -1}, "retry: -1 is none of"},
+		{"nothing set", &lambdainvoke.Request{}, "FunctionName: "},
+		{"not UTF-8", &lambdainvoke.Request{FunctionName: "\xff"}, "FunctionName: "},
+		{"NUL in FunctionName", &lambdainvoke.Request{FunctionName: "f\x00g"}, "FunctionName: holds a NUL byte, at index 1"},
+		{"NUL in Qualifier", &lambdainvoke.Request{FunctionName: "f", Qualifier: "\x00"}, "Qualifier: holds a NUL byte"},
+		{"NUL in ClientContext", &lambdainvoke.Request{FunctionName: "f", ClientContext: "e30=\x00"}, "ClientContext: holds a NUL byte"},
+		{"NUL in ClientContextJSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte("{}\x00")}, "ClientContextJSON: holds a NUL byte"},
+		{"NUL in TenantID", &lambdainvoke.Request{FunctionName: "f", TenantID: "a\x00"}, "TenantID: holds a NUL byte"},
+		{"NUL in DurableExecutionName", &lambdainvoke.Request{FunctionName: "f", DurableExecutionName: "a\x00"}, "DurableExecutionName: holds a NUL byte"},
+		{"NUL in TraceHeader", &lambdainvoke.Request{FunctionName: "f", TraceHeader: "a\x00"}, "TraceHeader: holds a NUL byte"},
+		{"first of two", &lambdainvoke.Request{FunctionName: "f\x00", TenantID: "a\x00"}, "FunctionName: holds a NUL byte"},
+		{"both client contexts", &lambdainvoke.Request{FunctionName: "f", ClientContext: "e30=", ClientContextJSON: []byte("{}")}, "ClientContext: is set both"},
+		{"empty ClientContextJSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte{}}, "ClientContext: "},
+		{"ClientContextJSON is not JSON", &lambdainvoke.Request{FunctionName: "f", ClientContextJSON: []byte("{")}, "ClientContext: "},
+		{"ClientContext is not base64", &lambdainvoke.Request{FunctionName: "f", ClientContext: "{}"}, "ClientContext: "},
+		{"InvocationType", &lambdainvoke.Request{FunctionName: "f", InvocationType: 3}, "InvocationType: "},
+		{"LogType", &lambdainvoke.Request{FunctionName: "f", LogType: -1}, "LogType: "},
+		{"Timeout", &lambdainvoke.Request{FunctionName: "f", Timeout: -time.Second}, "f: Timeout: -1s is negative"},
+		{"Retry too great", &lambdainvoke.Request{FunctionName: "f", Retry: 4}, "Retry: 4 is not one of"},
+		{"Retry negative", &lambdainvoke.Request{FunctionName: "f", Retry: -1}, "Retry: -1 is not one of"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			refused := invokeFails(t, slow.client, row.request)
@@ -222,9 +237,18 @@ func TestRefusedRequests(t *testing.T) {
 			expect(t, "Execution", refused.Execution, lambdainvoke.ExecutionNone)
 			expect(t, "Attempts", refused.Attempts, 0)
 			expectContains(t, "ErrorMessage", refused.ErrorMessage, row.message)
+			expectGo(t, refused)
 		})
 	}
 	expect(t, "requests that were sent", slow.count.Load(), 0)
+}
+
+// expectGo looks for the library's own names, which say nothing to who writes Go, and for line breaks.
+func expectGo(t *testing.T, err error) {
+	t.Helper()
+	if found := regexp.MustCompile(`NULL|[a-z]_[a-z]|[\n\r]`).FindString(err.Error()); found != "" {
+		t.Errorf("%q is in %q", found, err)
+	}
 }
 
 func TestRefusedConfigs(t *testing.T) {
@@ -234,22 +258,22 @@ func TestRefusedConfigs(t *testing.T) {
 		config  lambdainvoke.Config
 		message string
 	}{
-		{"Region", lambdainvoke.Config{Region: "not a region"}, "region: "},
-		{"NUL in Region", lambdainvoke.Config{Region: "us-east-1\x00"}, "region: holds a NUL byte, at index 9"},
-		{"EndpointURL", lambdainvoke.Config{EndpointURL: "ftp://host"}, "endpoint_url: "},
-		{"NUL in EndpointURL", lambdainvoke.Config{EndpointURL: "http://host\x00"}, "endpoint_url: holds a NUL byte"},
-		{"NUL in AccessKeyID", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "\x00", SecretAccessKey: "s"}}, "access_key_id: holds a NUL byte"},
-		{"NUL in SecretAccessKey", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a", SecretAccessKey: "\x00"}}, "secret_access_key: holds a NUL byte"},
-		{"NUL in SessionToken", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: "\x00"}}, "session_token: holds a NUL byte"},
-		{"half of Credentials", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a"}}, "credentials: "},
-		{"SessionToken alone", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{SessionToken: "t"}}, "credentials: "},
-		{"Timeout", lambdainvoke.Config{Timeout: -1}, "timeout: -1 is not between"},
-		{"ConnectTimeout", lambdainvoke.Config{ConnectTimeout: -1}, "connect_timeout: -1 is not between"},
-		{"MaxAttempts", lambdainvoke.Config{MaxAttempts: -1}, "max_attempts: -1 is not between"},
-		{"MaxAttempts too great", lambdainvoke.Config{MaxAttempts: math.MaxUint32 + 1}, "max_attempts: 4294967296 is not between"},
-		{"Retry", lambdainvoke.Config{Retry: 4}, "retry: 4 is none of"},
-		{"MaxConnections", lambdainvoke.Config{MaxConnections: -1}, "max_connections: -1 is not between"},
-		{"MaxResponseBytes", lambdainvoke.Config{MaxResponseBytes: -1}, "max_response_bytes: -1 is not between"},
+		{"Region", lambdainvoke.Config{Region: "not a region"}, "Region: "},
+		{"NUL in Region", lambdainvoke.Config{Region: "us-east-1\x00"}, "Region: holds a NUL byte, at index 9"},
+		{"EndpointURL", lambdainvoke.Config{EndpointURL: "ftp://host"}, "EndpointURL: "},
+		{"NUL in EndpointURL", lambdainvoke.Config{EndpointURL: "http://host\x00"}, "EndpointURL: holds a NUL byte"},
+		{"NUL in AccessKeyID", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "\x00", SecretAccessKey: "s"}}, "AccessKeyID: holds a NUL byte"},
+		{"NUL in SecretAccessKey", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a", SecretAccessKey: "\x00"}}, "SecretAccessKey: holds a NUL byte"},
+		{"NUL in SessionToken", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a", SecretAccessKey: "s", SessionToken: "\x00"}}, "SessionToken: holds a NUL byte"},
+		{"half of Credentials", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{AccessKeyID: "a"}}, "Credentials: SecretAccessKey is not set"},
+		{"SessionToken alone", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{SessionToken: "t"}}, "Credentials: AccessKeyID is not set"},
+		{"Timeout", lambdainvoke.Config{Timeout: -1}, "Timeout: -1ns is negative"},
+		{"ConnectTimeout", lambdainvoke.Config{ConnectTimeout: -1}, "ConnectTimeout: -1ns is negative"},
+		{"MaxAttempts", lambdainvoke.Config{MaxAttempts: -1}, "MaxAttempts: -1 is not between"},
+		{"MaxAttempts too great", lambdainvoke.Config{MaxAttempts: math.MaxUint32 + 1}, "MaxAttempts: 4294967296 is not between"},
+		{"Retry", lambdainvoke.Config{Retry: 4}, "Retry: 4 is not one of"},
+		{"MaxConnections", lambdainvoke.Config{MaxConnections: -1}, "MaxConnections: -1 is not between"},
+		{"MaxResponseBytes", lambdainvoke.Config{MaxResponseBytes: -1}, "MaxResponseBytes: -1 is not between"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if row.config.Credentials == (lambdainvoke.Credentials{}) {
@@ -263,6 +287,7 @@ func TestRefusedConfigs(t *testing.T) {
 			expect(t, "Status", refused.Status, lambdainvoke.StatusInvalidArgument)
 			expect(t, "Execution", refused.Execution, lambdainvoke.ExecutionNone)
 			expectContains(t, "ErrorMessage", refused.ErrorMessage, row.message)
+			expectGo(t, refused)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,44 +39,63 @@ func TestCheckVersion(t *testing.T) {
 }
 
 // Which of all timeouts counts, without waiting for any.
-func TestTimeoutOfRequest(t *testing.T) {
-	const none = time.Duration(-1)
+func TestLimitOfRequest(t *testing.T) {
+	const none = time.Duration(math.MinInt64)
 	for _, row := range []struct {
 		name                      string
 		deadline, client, request time.Duration
 		kind                      InvocationType
-		shortened                 bool
+		want                      time.Duration
 	}{
-		{"nothing set", none, 0, 0, InvocationRequestResponse, false},
-		{"no deadline", none, time.Minute, time.Second, InvocationRequestResponse, false},
-		{"deadline alone", time.Minute, 0, 0, InvocationRequestResponse, true},
-		{"deadline before the default", 909 * time.Second, 0, 0, InvocationRequestResponse, true},
-		{"deadline after the default", 911 * time.Second, 0, 0, InvocationRequestResponse, false},
-		{"event, deadline before the default", 59 * time.Second, 0, 0, InvocationEvent, true},
-		{"event, deadline after the default", 61 * time.Second, 0, 0, InvocationEvent, false},
-		{"dry run, deadline after the default", 61 * time.Second, 0, 0, InvocationDryRun, false},
-		{"deadline before the client's", time.Minute, time.Hour, 0, InvocationRequestResponse, true},
-		{"deadline after the client's", time.Hour, time.Minute, 0, InvocationRequestResponse, false},
-		{"deadline after the client's, before the request's", time.Hour, time.Minute, 2 * time.Hour, InvocationRequestResponse, true},
-		{"deadline after the request's, before the client's", time.Hour, 2 * time.Hour, time.Minute, InvocationRequestResponse, false},
-		{"deadline in the past", -time.Hour, 0, 0, InvocationRequestResponse, true},
+		{"nothing set", none, 0, 0, InvocationRequestResponse, 910 * time.Second},
+		{"event", none, 0, 0, InvocationEvent, time.Minute},
+		{"dry run", none, 0, 0, InvocationDryRun, time.Minute},
+		{"client's", none, time.Hour, 0, InvocationEvent, time.Hour},
+		{"request's", none, time.Minute, time.Second, InvocationRequestResponse, time.Second},
+		{"longest", none, time.Minute, math.MaxInt64, InvocationRequestResponse, math.MaxInt64},
+		{"deadline alone", time.Minute, 0, 0, InvocationRequestResponse, time.Minute},
+		{"deadline before the default", 909 * time.Second, 0, 0, InvocationRequestResponse, 909 * time.Second},
+		{"deadline after the default", 911 * time.Second, 0, 0, InvocationRequestResponse, 910 * time.Second},
+		{"event, deadline before the default", 59 * time.Second, 0, 0, InvocationEvent, 59 * time.Second},
+		{"event, deadline after the default", 61 * time.Second, 0, 0, InvocationEvent, time.Minute},
+		{"deadline before the client's", time.Minute, time.Hour, 0, InvocationRequestResponse, time.Minute},
+		{"deadline after the client's", time.Hour, time.Minute, 0, InvocationRequestResponse, time.Minute},
+		{"deadline after the client's, before the request's", time.Hour, time.Minute, 2 * time.Hour, InvocationRequestResponse, time.Hour},
+		{"deadline after the request's, before the client's", time.Hour, 2 * time.Hour, time.Minute, InvocationRequestResponse, time.Minute},
+		{"deadline in ages", math.MaxInt64, 0, 0, InvocationRequestResponse, 910 * time.Second},
+		{"deadline in the past", -time.Hour, 0, 0, InvocationRequestResponse, -time.Hour},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			ctx := context.Background()
+			begin, ctx := time.Now(), context.Background()
 			if row.deadline != none {
-				limited, cancel := context.WithTimeout(ctx, row.deadline)
+				limited, cancel := context.WithDeadline(ctx, begin.Add(row.deadline))
 				defer cancel()
 				ctx = limited
 			}
 			request := Request{Timeout: row.request, InvocationType: row.kind}
-			got := request.timeout(ctx, row.client)
-			if !row.shortened && got != row.request {
-				t.Errorf("got %v, want what the request says: %v", got, row.request)
-			}
-			if row.shortened && (got <= 0 || got > max(row.deadline, 1) || got < row.deadline-time.Second) {
-				t.Errorf("got %v, want what is left of %v", got, row.deadline)
+			if got := request.limit(ctx, row.client, begin); got != row.want {
+				t.Errorf("got %v, want %v", got, row.want)
 			}
 		})
+	}
+}
+
+// The library's defaults stand in this package too, since the wait of a call counts.
+func TestDefaultTimeouts(t *testing.T) {
+	client, err := NewClient(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	settings, err := client.Describe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inForce := fmt.Sprint(settings["timeouts"].Value)
+	for _, want := range []time.Duration{defaultTimeout, defaultShortTimeout} {
+		if !strings.Contains(inForce, fmt.Sprintf(":%d ", want.Milliseconds())) && !strings.Contains(inForce, fmt.Sprintf(":%d]", want.Milliseconds())) {
+			t.Errorf("%v is not among the library's timeouts: %s", want, inForce)
+		}
 	}
 }
 
@@ -135,5 +155,83 @@ func TestRefusalsAreForgotten(t *testing.T) {
 	}
 	if got := len(kept.last); got != manyRefusals {
 		t.Errorf("%d are kept", got)
+	}
+}
+
+// While other clients have every permit, each client still has one: they may wait for what it does.
+func TestEachClientHasOneCall(t *testing.T) {
+	fill := func(all permits) (empty func()) {
+		for len(all) < cap(all) {
+			all <- struct{}{}
+		}
+		return func() {
+			for len(all) > 0 {
+				<-all
+			}
+		}
+	}
+	defer fill(callsOfAll)()
+	late := make(chan time.Time)
+	close(late)
+	at, other := newAdmission(0), newAdmission(0)
+	leave, leaveOther := at.enter(wait{}), other.enter(wait{})
+	if at.enter(wait{late: late}) != nil {
+		t.Error("a second call of the client was admitted")
+	}
+	leave()
+	leaveOther()
+	leave = at.enter(wait{})
+	<-callsOfAll
+	second := at.enter(wait{})
+	if second == nil {
+		t.Error("what is free again was not given to the client")
+	}
+	second()
+	callsOfAll <- struct{}{}
+	leave()
+
+	emptied := fill(firstCallsOfAll)
+	if at.enter(wait{late: late}) != nil {
+		// It would be taken for free.
+		t.Error("a call was admitted beyond every bound")
+	}
+	emptied()
+	at.enter(wait{})()
+	if left := len(at.calls) + len(at.first) + len(firstCallsOfAll); left != 0 {
+		t.Errorf("%d permits were not given back", left)
+	}
+}
+
+func TestAdmissionOfClient(t *testing.T) {
+	for maxConnections, want := range map[int]int{0: defaultCalls, 1: 1, 4096: 4096, 4097: 4096, math.MaxInt: 4096} {
+		at := newAdmission(maxConnections)
+		if got := cap(at.calls); got != want {
+			t.Errorf("MaxConnections %d: %d calls, want %d", maxConnections, got, want)
+		}
+	}
+}
+
+func TestInGo(t *testing.T) {
+	for _, row := range []struct {
+		status        Status
+		message, want string
+	}{
+		{StatusInvalidArgument, "function_name: is not set", "FunctionName: is not set"},
+		{StatusInvalidArgument, "orders: log_type: 7 is none of them", "orders: LogType: 7 is none of them"},
+		{StatusInvalidArgument, "credentials: access_key_id is empty", "Credentials: AccessKeyID is empty"},
+		{StatusInvalidArgument, "qualifier: tenant_id holds a space", "Qualifier: TenantID holds a space"},
+		{StatusInvalidArgument, "qualifier", "qualifier"},
+		{StatusInvalidArgument, "", ""},
+		{StatusInvalidArgument, "something_else: is odd", "something_else: is odd"},
+		{StatusConfig, "region: is odd in the profile", "region: is odd in the profile"},
+		{StatusTooLarge, "it is longer than max_response_bytes, 9", "it is longer than MaxResponseBytes, 9"},
+		{StatusCredentials, "orders: no credentials: the credentials callback: session_token is odd", "orders: no credentials: the CredentialsProvider: SessionToken is odd"},
+		{StatusCredentials, "no credentials: the credentials callback: timeout: log in first", "no credentials: the CredentialsProvider: timeout: log in first"},
+		{StatusCredentials, "no credentials: the credentials callback: log in first", "no credentials: the CredentialsProvider: log in first"},
+		{StatusService, "function_name: what a server says", "function_name: what a server says"},
+	} {
+		if got := inGo(row.status, "orders", row.message); got != row.want {
+			t.Errorf("%v %q: got %q, want %q", row.status, row.message, got, row.want)
+		}
 	}
 }

@@ -134,7 +134,7 @@ type slowFunction struct {
 
 func newSlowFunction(t testing.TB, config lambdainvoke.Config) *slowFunction {
 	t.Helper()
-	slow := &slowFunction{started: make(chan struct{}, 1000), answer: make(chan struct{}, 1000)}
+	slow := &slowFunction{started: make(chan struct{}, 20_000), answer: make(chan struct{}, 1000)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		slow.count.Add(1)
 		slow.head.Store(&r.Header)

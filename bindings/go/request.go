@@ -39,8 +39,8 @@ type Request struct {
 	// "x-amzn-trace-id", where AWS's Go runtime puts it), else the environment's _X_AMZN_TRACE_ID: so a function that
 	// invokes another passes its own on, and Lambda can stop endless loops.
 	TraceHeader string
-	// Timeout is that of the whole call, retries included; the client's unless set. The context's deadline ends the call
-	// too: the sooner of both counts.
+	// Timeout is that of the whole call, waits and retries included; the client's unless set. The context's deadline ends
+	// the call too: the sooner of both counts.
 	Timeout time.Duration
 	// Retry is the client's unless set.
 	Retry RetryMode
@@ -56,9 +56,9 @@ type LogType int32
 // the program ever chooses RetryAlways.
 type RetryMode int32
 
-func (m RetryMode) number() (C.int32_t, error) {
+func (m RetryMode) number() (C.int32_t, *Error) {
 	if m < RetrySafe || m > RetryAlways {
-		return 0, refuse(StatusInvalidArgument, nil, "retry: %d is none of RetrySafe, RetryNone, RetryAlways", int32(m))
+		return 0, refuse(StatusInvalidArgument, nil, "Retry: %d is not one of RetrySafe, RetryNone, RetryAlways", int32(m))
 	}
 	return C.int32_t(m - 1), nil
 }
@@ -69,13 +69,9 @@ const (
 	defaultShortTimeout = 60 * time.Second
 )
 
-// timeout is what to set as the call's timeout, 0 to leave it as it is. A context's deadline makes it shorter, never
-// longer.
-func (r *Request) timeout(ctx context.Context, clients time.Duration) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return r.Timeout
-	}
+// limit returns how long the call may take in all, counted from its begin: the request's timeout, else the client's, else
+// the library's. The context's deadline makes it shorter, never longer.
+func (r *Request) limit(ctx context.Context, clients time.Duration, begin time.Time) time.Duration {
 	limit := r.Timeout
 	if limit == 0 {
 		limit = clients
@@ -86,11 +82,10 @@ func (r *Request) timeout(ctx context.Context, clients time.Duration) time.Durat
 			limit = defaultShortTimeout
 		}
 	}
-	// 0 would mean no timeout at all, and the deadline may pass while this is read.
-	if left := max(time.Until(deadline), 1); left < limit {
-		return left
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, deadline.Sub(begin))
 	}
-	return r.Timeout
+	return limit
 }
 
 // traceHeader looks it up for each call, since Lambda's runtime sets it anew for each event.
@@ -104,45 +99,48 @@ func (r *Request) traceHeader(ctx context.Context) string {
 	return os.Getenv("_X_AMZN_TRACE_ID")
 }
 
-// prepare makes the library's request; the caller frees it. What a setter refuses, the library remembers and says when
-// the call is made: only what never reaches a setter is checked here.
-func (r *Request) prepare(ctx context.Context, clientsTimeout time.Duration) (*C.lambda_request, error) {
+// prepare makes the library's request, but for what complete sets; the caller frees it. The library remembers what a setter
+// rejects, and the call fails with it: only what never reaches a setter is checked here.
+func (r *Request) prepare(ctx context.Context) (*C.lambda_request, *Error) {
 	request := C.lambda_request_new()
 	if request == nil {
-		return nil, refuse(StatusNoMemory, nil, "no memory for a request")
+		return nil, refuse(StatusNoMemory, nil, "there is no memory for a request")
 	}
-	if err := r.fill(ctx, request, clientsTimeout); err != nil {
+	if failure := r.fill(ctx, request); failure != nil {
 		C.lambda_request_free(request)
-		return nil, err
+		return nil, failure
 	}
 	return request, nil
 }
 
-func (r *Request) fill(ctx context.Context, request *C.lambda_request, clientsTimeout time.Duration) error {
+func (r *Request) fill(ctx context.Context, request *C.lambda_request) *Error {
+	if r.Timeout < 0 {
+		return refuse(StatusInvalidArgument, nil, "Timeout: %v is negative", r.Timeout)
+	}
 	if r.ClientContext != "" && r.ClientContextJSON != nil {
-		return refuse(StatusInvalidArgument, nil, "client_context: is set both as base64 and as JSON; set one of them")
+		return refuse(StatusInvalidArgument, nil, "ClientContext: is set both as base64 and as JSON; set one of them")
 	}
 	var text arena
 	defer text.free()
-	if s := text.optional("function_name", r.FunctionName); s != nil {
+	if s := text.optional("FunctionName", r.FunctionName); s != nil {
 		C.lambda_request_set_function_name(request, s)
 	}
-	if s := text.optional("qualifier", r.Qualifier); s != nil {
+	if s := text.optional("Qualifier", r.Qualifier); s != nil {
 		C.lambda_request_set_qualifier(request, s)
 	}
-	if s := text.optional("client_context", r.ClientContext); s != nil {
+	if s := text.optional("ClientContext", r.ClientContext); s != nil {
 		C.lambda_request_set_client_context(request, s)
 	}
 	if r.ClientContextJSON != nil {
-		C.lambda_request_set_client_context_json(request, text.copy("client_context", string(r.ClientContextJSON)))
+		C.lambda_request_set_client_context_json(request, text.copy("ClientContextJSON", string(r.ClientContextJSON)))
 	}
-	if s := text.optional("tenant_id", r.TenantID); s != nil {
+	if s := text.optional("TenantID", r.TenantID); s != nil {
 		C.lambda_request_set_tenant_id(request, s)
 	}
-	if s := text.optional("durable_execution_name", r.DurableExecutionName); s != nil {
+	if s := text.optional("DurableExecutionName", r.DurableExecutionName); s != nil {
 		C.lambda_request_set_durable_execution_name(request, s)
 	}
-	if s := text.optional("trace_header", r.traceHeader(ctx)); s != nil {
+	if s := text.optional("TraceHeader", r.traceHeader(ctx)); s != nil {
 		C.lambda_request_set_trace_header(request, s)
 	}
 	if text.err != nil {
@@ -150,23 +148,25 @@ func (r *Request) fill(ctx context.Context, request *C.lambda_request, clientsTi
 	}
 	C.lambda_request_set_invocation_type(request, C.int32_t(r.InvocationType))
 	C.lambda_request_set_log_type(request, C.int32_t(r.LogType))
+	if r.Retry != 0 {
+		mode, failure := r.Retry.number()
+		if failure != nil {
+			return failure
+		}
+		C.lambda_request_set_retry(request, mode)
+	}
+	return nil
+}
+
+// complete sets what is only known, or only worth its memory, once the library may be called.
+func (r *Request) complete(request *C.lambda_request, left time.Duration) {
 	if len(r.Payload) > 0 {
 		// Taking the element's address inside the call lets the checks of cgo see that only bytes are passed, even if they
 		// lie in a struct with Go pointers.
 		C.lambda_request_set_payload(request, unsafe.Pointer(&r.Payload[0]), C.size_t(len(r.Payload)))
 	}
-	if r.Timeout < 0 {
-		return refuse(StatusInvalidArgument, nil, "timeout: %v is negative", r.Timeout)
-	}
-	C.lambda_request_set_timeout_ms(request, milliseconds(r.timeout(ctx, clientsTimeout)))
-	if r.Retry != 0 {
-		mode, err := r.Retry.number()
-		if err != nil {
-			return err
-		}
-		C.lambda_request_set_retry(request, mode)
-	}
-	return nil
+	// 0 would mean the client's, and the deadline may pass at any moment.
+	C.lambda_request_set_timeout_ms(request, milliseconds(max(left, 1)))
 }
 
 // milliseconds rounds up: 0 would mean the default, and a call must not end before its context.

@@ -165,18 +165,18 @@ func TestRefusedSettings(t *testing.T) {
 		message string
 	}{
 		{"Profile", lambdainvoke.Config{Profile: "nobody-has-this"}, lambdainvoke.StatusConfig, "nobody-has-this"},
-		{"NUL in Profile", lambdainvoke.Config{Profile: "a\x00"}, lambdainvoke.StatusInvalidArgument, "profile: holds a NUL byte"},
+		{"NUL in Profile", lambdainvoke.Config{Profile: "a\x00"}, lambdainvoke.StatusInvalidArgument, "Profile: holds a NUL byte"},
 		{"UseFIPS", lambdainvoke.Config{UseFIPS: pointer(true)}, lambdainvoke.StatusConfig, "FIPS endpoints"},
 		{"UseDualStack", lambdainvoke.Config{UseDualStack: pointer(true)}, lambdainvoke.StatusConfig, "dual-stack endpoints"},
 		{"CABundle", lambdainvoke.Config{CABundle: "/does/not/exist.pem"}, lambdainvoke.StatusConfig, "/does/not/exist.pem"},
-		{"NUL in CABundle", lambdainvoke.Config{CABundle: "\x00"}, lambdainvoke.StatusInvalidArgument, "ca_bundle: holds a NUL byte"},
-		{"Proxy", lambdainvoke.Config{Proxy: pointer("ftp://u:hunter2@proxy")}, lambdainvoke.StatusInvalidArgument, "proxy: "},
-		{"NUL in Proxy", lambdainvoke.Config{Proxy: pointer("\x00")}, lambdainvoke.StatusInvalidArgument, "proxy: holds a NUL byte"},
-		{"AppID", lambdainvoke.Config{AppID: "two words"}, lambdainvoke.StatusInvalidArgument, "app_id: "},
-		{"NUL in AppID", lambdainvoke.Config{AppID: "\x00"}, lambdainvoke.StatusInvalidArgument, "app_id: holds a NUL byte"},
+		{"NUL in CABundle", lambdainvoke.Config{CABundle: "\x00"}, lambdainvoke.StatusInvalidArgument, "CABundle: holds a NUL byte"},
+		{"Proxy", lambdainvoke.Config{Proxy: pointer("ftp://u:hunter2@proxy")}, lambdainvoke.StatusInvalidArgument, "Proxy: "},
+		{"NUL in Proxy", lambdainvoke.Config{Proxy: pointer("\x00")}, lambdainvoke.StatusInvalidArgument, "Proxy: holds a NUL byte"},
+		{"AppID", lambdainvoke.Config{AppID: "two words"}, lambdainvoke.StatusInvalidArgument, "AppID: "},
+		{"NUL in AppID", lambdainvoke.Config{AppID: "\x00"}, lambdainvoke.StatusInvalidArgument, "AppID: holds a NUL byte"},
 		{
 			"Credentials that only expire", lambdainvoke.Config{Credentials: lambdainvoke.Credentials{Expires: slowest}},
-			lambdainvoke.StatusInvalidArgument, "credentials: ",
+			lambdainvoke.StatusInvalidArgument, "Credentials: ",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

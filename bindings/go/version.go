@@ -16,7 +16,7 @@ func Version() string {
 
 // checkVersion says whether a program that was compiled with one version of the header may use a library of another: the
 // same major version, and all functions that the header promises.
-func checkVersion(header, library uint32) error {
+func checkVersion(header, library uint32) *Error {
 	if library/1_000_000 == header/1_000_000 && library >= header {
 		return nil
 	}
