@@ -151,6 +151,14 @@ var (
 	}
 )
 
+// protocolNames replaces the fields of this package, which its messages name, by those of the protocol.
+var protocolNames = strings.NewReplacer(
+	"Region: ", "region: ", "EndpointURL: ", "endpoint_url: ", "AccessKeyID", "access_key_id", "SecretAccessKey", "secret_access_key",
+	"MaxResponseBytes", "max_response_bytes", "FunctionName: ", "function_name: ", "Qualifier: ", "qualifier: ",
+	"LogType: ", "log_type: ", "ClientContextJSON: ", "client_context: ", "ClientContext: ", "client_context: ",
+	"TenantID: ", "tenant_id: ", "DurableExecutionName: ", "durable_execution_name: ", "TraceHeader: ", "trace_header: ",
+)
+
 func choose[T any](text string, of map[string]T) (T, error) {
 	value, known := of[text]
 	if !known {
@@ -174,7 +182,7 @@ func (c *call) answer() string {
 	if err != nil {
 		failure := resultOf(nil, err)
 		return fmt.Sprintf("status %v\nexecution %v\nerror_message %x\n.\n",
-			failure.Status, failure.Execution, failure.ErrorMessage)
+			failure.Status, failure.Execution, protocolNames.Replace(failure.ErrorMessage))
 	}
 	defer client.Close()
 	return write(resultOf(client.Invoke(context.Background(), &c.request)))
@@ -213,6 +221,9 @@ func write(r *lambdainvoke.Result) string {
 		{"durable_execution_arn", r.DurableExecutionARN},
 		{"content_type", r.ContentType},
 	} {
+		if field.name == "error_message" {
+			field.value = protocolNames.Replace(field.value)
+		}
 		if field.value == "" {
 			fmt.Fprintf(&text, "%s -\n", field.name)
 		} else {
