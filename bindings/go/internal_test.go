@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -198,6 +199,39 @@ func TestEachClientHasOneCall(t *testing.T) {
 	emptied()
 	at.enter(wait{})()
 	if left := len(at.calls) + len(at.first) + len(firstCallsOfAll); left != 0 {
+		t.Errorf("%d permits were not given back", left)
+	}
+}
+
+// Go's threads are the process's, so many clients together are bounded too.
+func TestAdmissionOfManyClients(t *testing.T) {
+	const clients, callsOfEach, bound = 2500, 3, maxCalls + maxFirstCalls
+	entered, leave := make(chan struct{}, clients*callsOfEach), make(chan struct{})
+	var group sync.WaitGroup
+	for range [clients]struct{}{} {
+		at := newAdmission(0)
+		for range [callsOfEach]struct{}{} {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				out := at.enter(wait{})
+				entered <- struct{}{}
+				<-leave
+				out()
+			}()
+		}
+	}
+	for range [bound]struct{}{} {
+		<-entered
+	}
+	select {
+	case <-entered:
+		t.Errorf("more than %d calls were admitted at once", bound)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(leave)
+	group.Wait()
+	if left := len(callsOfAll) + len(firstCallsOfAll); left != 0 {
 		t.Errorf("%d permits were not given back", left)
 	}
 }
