@@ -3,6 +3,7 @@
 //! A call owns all that it needs, so it can move to another thread and outlive the function that made it. It may end at any
 //! await, at its deadline or because it is cancelled: its progress stands in [`Call`], so its outcome still tells the truth.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -334,7 +335,14 @@ impl Call {
         let (now, deadline) = (clock.now(), self.deadline.at());
         match credentials_cache.current(settings, source, &self.log, transport, now, deadline).await? {
             CacheLookup::Found(identity) => Ok(identity),
-            CacheLookup::AskCaller(turn) => driver.ask_caller(turn).await,
+            CacheLookup::AskCaller(turn) => {
+                let identity = driver.ask_caller(turn).await;
+                if self.deadline.reached().is_some() {
+                    // The callback took too long: nothing is sent, and the call ends where it stands.
+                    pending::<()>().await;
+                }
+                identity
+            }
         }
     }
 

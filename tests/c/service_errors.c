@@ -25,7 +25,7 @@ static void throttled(void) {
     CHECK_INT(result->http_status, 429);
     CHECK_INT(result->attempts, 1);
     CHECK_STRING(result->error_type, "TooManyRequestsException");
-    CHECK_STRING(result->error_message, "Rate Exceeded.");
+    CHECK_STRING(result->error_message, "full: Rate Exceeded.");
     CHECK_STRING(result->throttle_reason, "ReservedFunctionConcurrentInvocationLimitExceeded");
     CHECK_INT(result->retry_after_ms, 1000);
     lambda_result_free(result);

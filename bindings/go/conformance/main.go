@@ -156,7 +156,8 @@ var protocolNames = strings.NewReplacer(
 	"Region: ", "region: ", "EndpointURL: ", "endpoint_url: ", "AccessKeyID", "access_key_id", "SecretAccessKey", "secret_access_key",
 	"MaxResponseBytes", "max_response_bytes", "FunctionName: ", "function_name: ", "Qualifier: ", "qualifier: ",
 	"LogType: ", "log_type: ", "ClientContextJSON: ", "client_context: ", "ClientContext: ", "client_context: ",
-	"TenantID: ", "tenant_id: ", "DurableExecutionName: ", "durable_execution_name: ", "TraceHeader: ", "trace_header: ",
+	"TenantID: ", "tenant_id: ", "AppID: ", "app_id: ", "CABundle: ", "ca_bundle: ", "Proxy: ", "proxy: ",
+	"DurableExecutionName: ", "durable_execution_name: ", "TraceHeader: ", "trace_header: ",
 )
 
 func choose[T any](text string, of map[string]T) (T, error) {
