@@ -19,6 +19,7 @@ class ErrorKind:
 
 # The keys differ by exception in the service's own model; clients must cope with both, so both must occur here.
 ERROR_KINDS = {
+    "AccessDeniedException": ErrorKind(403),
     "BadRequestException": ErrorKind(400),
     "ExpiredTokenException": ErrorKind(403),
     "IncompleteSignatureException": ErrorKind(403),
@@ -28,6 +29,7 @@ ERROR_KINDS = {
     "LengthRequiredException": ErrorKind(411),
     "MissingAuthenticationTokenException": ErrorKind(403),
     "RequestTooLargeException": ErrorKind(413),
+    "RequestTimeoutException": ErrorKind(408),
     "ResourceNotFoundException": ErrorKind(404, message_key="Message"),
     "ServiceException": ErrorKind(500, message_key="Message", fault="Service"),
     "TooManyRequestsException": ErrorKind(429),

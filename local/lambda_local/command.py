@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from .environment import client_environment, worker_environment
 from .function import load_registry
 from .notes import note
 from .requestlog import RequestLog
@@ -53,8 +55,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         prog="lambda-local",
         usage="lambda-local [OPTIONS] PATH... [-- COMMAND ARGS...]",
         description="Plays the Invoke API of AWS Lambda on this machine. Each PATH is a Python file that defines "
-        "handler(event, context) or respond(request, connection), or a folder of them. With COMMAND, runs it with the "
-        "environment of an AWS client of this endpoint, and ends with its exit status.",
+        "handler(event, context) or respond(request, connection), or a folder of them. With COMMAND, runs it in an "
+        "environment in which AWS clients reach this endpoint and nothing else, and ends with its exit status.",
         allow_abbrev=False,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -64,23 +66,41 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--secret-access-key", type=word, default="local-secret", metavar="SECRET")
     parser.add_argument("--session-token", type=word, metavar="TOKEN", help="default: requests have none")
     parser.add_argument("--account", type=account, default="123456789012", help="default: %(default)s")
+    parser.add_argument(
+        "--request-timeout",
+        type=seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="how long a client may take to send a request it has begun (default: %(default)g)",
+    )
     parser.add_argument("--log-requests", type=Path, metavar="FILE", help="append one JSON line a request to FILE")
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
-        parser.error(f"argument --port: {options.port} is no port: give one of 0 to 65535")
+        parser.error(f"argument --port: {options.port} is not a valid port: give one of 0 to 65535")
     return options
+
+
+def seconds(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    # Not a number compares as false.
+    if not 0 < number <= 3600:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a valid number of seconds: give one above 0, up to 3600")
+    return number
 
 
 def region(value: str) -> str:
     if not re.fullmatch("(?!-)[a-z0-9-]{1,63}(?<!-)", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no region: give one such as us-east-1")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a valid region: give one such as us-east-1")
     return value
 
 
 def account(value: str) -> str:
     if not re.fullmatch("[0-9]{12}", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no account: give its 12 digits")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a valid account: give its 12 digits")
     return value
 
 
@@ -95,7 +115,7 @@ def open_server(options: argparse.Namespace) -> Server:
     credentials = Credentials(options.access_key_id, options.secret_access_key, options.session_token)
     endpoint = Endpoint(options.region, options.account, credentials)
     try:
-        registry = load_registry(options.paths, worker_environment(options.region))
+        registry = load_registry(options.paths, worker_environment(os.environ, options.region))
     except SettingsError as problem:
         fail(str(problem), USAGE_ERROR)
     except OSError as problem:
@@ -105,7 +125,7 @@ def open_server(options: argparse.Namespace) -> Server:
     except OSError as problem:
         fail(f"--log-requests: cannot write {options.log_requests}: {problem.strerror}", 1)
     try:
-        return Server(options.host, options.port, endpoint, registry, request_log)
+        return Server(options.host, options.port, endpoint, registry, request_log, options.request_timeout)
     except OSError as problem:
         fail(f"cannot listen on {options.host} port {options.port}: {problem.strerror or problem}", 1)
 
@@ -113,12 +133,6 @@ def open_server(options: argparse.Namespace) -> Server:
 def fail(message: str, status: int) -> NoReturn:
     note(message)
     sys.exit(status)
-
-
-def worker_environment(region_name: str) -> dict[str, str]:
-    """No AWS variable of the caller: a function that is tried out here must not reach a real account by accident."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**environment, "AWS_REGION": region_name, "AWS_DEFAULT_REGION": region_name}
 
 
 def serve(server: Server, stdout: int) -> int:
@@ -156,8 +170,10 @@ def run_command(command: list[str], server: Server, stdout: int) -> int:
         note("there is no COMMAND after '--': give one, or leave '--' out to serve until interrupted")
         return USAGE_ERROR
     signals = catch_signals()
+    endpoint = server.endpoint
+    environment = client_environment(os.environ, server.url, endpoint.region, endpoint.credentials)
     try:
-        process = subprocess.Popen(command, stdout=stdout, env=client_environment(server, os.environ))
+        process = subprocess.Popen(command, stdout=stdout, env=environment)
     except FileNotFoundError:
         note(f"{command[0]}: command not found")
         return COMMAND_NOT_FOUND
@@ -175,26 +191,3 @@ def hand_on_signals(signals: int, process: subprocess.Popen[bytes]) -> None:
         # The terminal interrupts the command as well; what becomes of it is the command's decision.
         if number != signal.SIGINT:
             process.send_signal(number)
-
-
-def client_environment(server: Server, environment: Mapping[str, str]) -> dict[str, str]:
-    credentials = server.endpoint.credentials
-    unwanted = (
-        "AWS_ENDPOINT_URL",
-        # It would send the command to the real Lambda.
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-        "AWS_PROFILE",
-        "AWS_SESSION_TOKEN",
-    )
-    result = {name: value for name, value in environment.items() if name not in unwanted}
-    result.update(
-        AWS_ENDPOINT_URL_LAMBDA=server.url,
-        AWS_REGION=server.endpoint.region,
-        # The only one that boto3 and the AWS command line look at.
-        AWS_DEFAULT_REGION=server.endpoint.region,
-        AWS_ACCESS_KEY_ID=credentials.access_key_id,
-        AWS_SECRET_ACCESS_KEY=credentials.secret_access_key,
-    )
-    if credentials.session_token is not None:
-        result["AWS_SESSION_TOKEN"] = credentials.session_token
-    return result

@@ -111,7 +111,7 @@ class Function:
                 outcome = self._run_in(process, invocation)
                 reusable = True
             except InitFailed as failure:
-                outcome = Outcome(True, failure.frame[1], summary=f"{failure.frame[0]['type']}: {failure}")
+                outcome = Outcome(True, failure.reply[1], summary=f"{failure.reply[0]['type']}: {failure}")
             except TimedOut as error:
                 outcome = sandbox_failure("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {error}")
             except Exited as error:
@@ -157,7 +157,7 @@ class Function:
             idle = self._idle.get(version, [])
             while idle:
                 process = idle.pop()
-                if process.alive:
+                if process.usable:
                     return process
                 self._workers.discard(process)
                 process.close()

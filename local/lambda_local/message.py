@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from .answers import refusal
 
 HEAD_LIMIT = 64 * 1024
+FIELD_LIMIT = 100
 LINE_LIMIT = 4096
+# What a chunked body may hold beside its chunks: their sizes and extensions, and trailers.
+CHUNK_LINES_LIMIT = 1024 * 1024
+# What is read and dropped after a refusal, so that a client that sends first and reads then gets the refusal.
+LINGER_LIMIT = 32 * 1024 * 1024
+LINGER_SECONDS = 5.0
+# For a whole response, so that clients that do not read do not keep their connections for ever.
+SEND_SECONDS = 120.0
 CHUNK = 256 * 1024
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -29,6 +37,14 @@ class Disconnected(Exception):
 
 class TooLarge(Exception):
     """The body is larger than the limit that its reader gave."""
+
+
+class Stalled(Exception):
+    """The client has begun a request and did not send the rest of it in time."""
+
+    def __init__(self, received: bytes = b"") -> None:
+        super().__init__(f"after {len(received)} bytes")
+        self.received = received
 
 
 @dataclass(frozen=True)
@@ -57,12 +73,29 @@ class Framing:
 class Stream:
     """A connection, with what was received and not yet used."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, request_seconds: float) -> None:
         self.socket = connection
         self._buffer = bytearray()
+        self._request_seconds = request_seconds
+        # Of the request that is being read; None between requests, and while a response is made.
+        self._deadline: float | None = None
+
+    def _recv(self, count: int) -> bytes:
+        """Raises Stalled at the request's deadline."""
+        if self._deadline is None:
+            self.socket.settimeout(None)
+            return self.socket.recv(count)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise Stalled
+        self.socket.settimeout(left)
+        try:
+            return self.socket.recv(count)
+        except socket.timeout:
+            raise Stalled from None
 
     def _receive(self) -> bool:
-        data = self.socket.recv(CHUNK)
+        data = self._recv(CHUNK)
         self._buffer += data
         return bool(data)
 
@@ -71,24 +104,39 @@ class Stream:
         del self._buffer[:count]
         return data
 
-    def read_head(self) -> bytes | None:
-        """The lines of a head without the empty line that ends it; None when the client is done."""
+    def wait_for_request(self) -> bool:
+        """Waits for a request's first byte, which starts its deadline; False when the client is done."""
+        if not self._buffer and not self._receive():
+            return False
+        self._deadline = time.monotonic() + self._request_seconds
+        return True
+
+    def end_request(self) -> None:
+        """Lifts the deadline: from here on the function decides how long the request takes."""
+        self._deadline = None
+        self.socket.settimeout(None)
+
+    def send(self, data: bytes) -> None:
+        """Raises OSError, also when the client does not take the data in time."""
+        self.socket.settimeout(SEND_SECONDS)
+        self.socket.sendall(data)
+
+    def read_head(self) -> bytes:
+        """Returns the lines of a head without the empty line that ends it."""
         searched = 0
         while True:
             end = self._buffer.find(b"\r\n\r\n", max(0, searched - 3))
+            if (end if end >= 0 else len(self._buffer)) > HEAD_LIMIT:
+                raise refusal("BadRequestException", f"The request's head is longer than {HEAD_LIMIT} bytes.")
             if end >= 0:
                 head = self._take(end)
                 del self._buffer[:4]
                 return head
-            if len(self._buffer) > HEAD_LIMIT:
-                raise refusal("BadRequestException", f"The request's head is longer than {HEAD_LIMIT} bytes.")
             if BARE_NEWLINE.search(self._buffer, searched):
                 raise refusal("BadRequestException", "A line of the request's head ends without a carriage return.")
             searched = len(self._buffer)
             if not self._receive():
-                if self._buffer:
-                    raise Disconnected(b"")
-                return None
+                raise Disconnected(b"")
 
     def read_some(self, count: int) -> bytes:
         if not self._buffer and count > 0:
@@ -99,60 +147,78 @@ class Stream:
         parts = [self._take(count)]
         missing = count - len(parts[0])
         while missing:
-            data = self.socket.recv(min(missing, CHUNK))
+            try:
+                data = self._recv(min(missing, CHUNK))
+            except Stalled:
+                raise Stalled(b"".join(parts)) from None
             if not data:
                 raise Disconnected(b"".join(parts))
             parts.append(data)
             missing -= len(data)
         return b"".join(parts)
 
-    def _read_line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n")) < 0:
-            if len(self._buffer) > LINE_LIMIT:
-                raise refusal("BadRequestException", f"A line of the chunked body is longer than {LINE_LIMIT} bytes.")
+    def _read_line(self, spent: int) -> bytes:
+        """Reads a line of a chunked body, after lines of so many bytes."""
+        while (end := self._buffer.find(b"\r\n")) < 0 and len(self._buffer) <= LINE_LIMIT:
             if not self._receive():
                 raise Disconnected(b"")
+        if not 0 <= end <= LINE_LIMIT:
+            raise refusal("BadRequestException", f"A line of the chunked body is longer than {LINE_LIMIT} bytes.")
+        if spent + end > CHUNK_LINES_LIMIT:
+            message = (
+                f"The chunked body has more than {CHUNK_LINES_LIMIT} bytes of chunk sizes, extensions and trailers."
+            )
+            raise refusal("BadRequestException", message)
         line = self._take(end)
         del self._buffer[:2]
         return line
 
-    def read_body(self, framing: Framing, limit: int | None) -> bytes:
+    def read_body(self, framing: Framing, limit: int) -> bytes:
         if framing.length is not None:
-            if limit is not None and framing.length > limit:
+            if framing.length > limit:
                 raise TooLarge
             return self.read_exactly(framing.length)
-        body = bytearray()
-        while True:
-            line = self._read_line()
-            digits = line.split(b";", 1)[0].strip(b" \t")
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", digits):
-                raise refusal("BadRequestException", "The chunked body has a chunk without a valid size.")
-            size = int(digits, 16)
-            if limit is not None and len(body) + size > limit:
-                raise TooLarge
-            if size == 0:
-                break
-            try:
+        return self._read_chunks(limit)
+
+    def _read_chunks(self, limit: int) -> bytes:
+        body, spent = bytearray(), 0
+        try:
+            while size := parse_chunk_size(line := self._read_line(spent)):
+                spent += len(line) + 2
+                if len(body) + size > limit:
+                    raise TooLarge
                 body += self.read_exactly(size)
-            except Disconnected as cut:
-                raise Disconnected(bytes(body) + cut.received) from None
-            if self.read_exactly(2) != b"\r\n":
-                raise refusal("BadRequestException", "The chunked body has a chunk that is longer than its size says.")
-        while self._read_line():
-            pass
+                if self.read_exactly(2) != b"\r\n":
+                    raise refusal(
+                        "BadRequestException", "The chunked body has a chunk that is longer than its size says."
+                    )
+            while line := self._read_line(spent):
+                spent += len(line) + 2
+        except (Disconnected, Stalled) as cut:
+            raise type(cut)(bytes(body) + cut.received) from None
         return bytes(body)
 
-    def linger(self, seconds: float = 5.0) -> None:
-        """Ends the answer and waits for the client to take it: closing with unread data would reset the connection."""
-        deadline = time.monotonic() + seconds
+    def linger(self) -> None:
+        """Ends the response and waits until the client has it: a close with unread data would reset the connection."""
+        deadline = time.monotonic() + LINGER_SECONDS
+        left = LINGER_LIMIT
         try:
             self.socket.shutdown(socket.SHUT_WR)
-            while (left := deadline - time.monotonic()) > 0:
-                self.socket.settimeout(left)
-                if not self.socket.recv(CHUNK):
+            while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+                self.socket.settimeout(seconds)
+                data = self.socket.recv(CHUNK)
+                if not data:
                     return
+                left -= len(data)
         except OSError:
             return
+
+
+def parse_chunk_size(line: bytes) -> int:
+    digits = line.split(b";", 1)[0].strip(b" \t")
+    if not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", digits):
+        raise refusal("BadRequestException", "The chunked body has a chunk without a valid size.")
+    return int(digits, 16)
 
 
 def parse_head(data: bytes) -> Head:
@@ -161,6 +227,8 @@ def parse_head(data: bytes) -> Head:
     if not match:
         raise refusal("BadRequestException", f"The request line is malformed: {show(lines[0])}.")
     path, _, query = match[2].decode("ascii").partition("?")
+    if len(lines) - 1 > FIELD_LIMIT:
+        raise refusal("BadRequestException", f"The request has more than {FIELD_LIMIT} headers.")
     headers = []
     seen = set()
     for line in lines[1:]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from . import worker
-from .worker import Frame, read_frame, write_frame
+from .notes import note
+from .worker import NONCE_SIZE, Desynchronised, Reply, read_reply, write_frame
 
 INIT_SECONDS = 10.0
 LOG_LIMIT = 4096
@@ -40,9 +41,9 @@ class Exited(Exception):
 class InitFailed(Exception):
     """The function's module has no handler to run."""
 
-    def __init__(self, frame: Frame) -> None:
-        super().__init__(frame[0]["message"])
-        self.frame = frame
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply[0]["message"])
+        self.reply = reply
 
 
 class TimedOut(Exception):
@@ -50,6 +51,14 @@ class TimedOut(Exception):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"Task timed out after {seconds:.2f} seconds")
+
+
+def check_reply(reply: Reply) -> None:
+    """Raises Desynchronised unless it has the members that a worker writes."""
+    header = reply[0]
+    kinds = {"error": bool, "type": str, "message": str} if header.get("error") else {"error": bool, "bytes": bool}
+    if any(type(header.get(name)) is not kind for name, kind in kinds.items()):
+        raise Desynchronised
 
 
 class WorkerProcess:
@@ -75,6 +84,7 @@ class WorkerProcess:
         except BaseException:
             self._log.close()
             raise
+        self._path = path
         self._lock = threading.Lock()
         self._reaped = threading.Event()
         self._ready = False
@@ -84,30 +94,60 @@ class WorkerProcess:
     def alive(self) -> bool:
         return not self._reaped.is_set()
 
-    def invoke(self, header: dict[str, Any], payload: bytes, seconds: float) -> Frame:
+    @property
+    def usable(self) -> bool:
+        """Whether the process lives and has sent nothing that nobody asked for, such as a second response."""
+        if not self.alive:
+            return False
+        try:
+            self._socket.setblocking(False)
+            unasked = self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if unasked:
+            self._note_foreign_bytes()
+        return False
+
+    def invoke(self, header: dict[str, Any], payload: bytes, seconds: float) -> Reply:
         """Raises Exited, InitFailed, TimedOut; after each of them the worker is of no more use."""
+        limit = INIT_SECONDS
         try:
             if not self._ready:
                 self._initialise()
-            deadline = time.monotonic() + seconds
-            header = {**header, "deadline": time.time() + seconds}
-            self._socket.settimeout(seconds)
-            write_frame(self._socket, header, payload)
-            return read_frame(self._socket, deadline)
+            limit = seconds
+            return self._exchange({**header, "deadline": time.time() + seconds}, payload, seconds)
         except socket.timeout:
-            raise TimedOut(seconds if self._ready else INIT_SECONDS) from None
+            raise TimedOut(limit) from None
+        except Desynchronised:
+            self._note_foreign_bytes()
+            self.kill()
         except (EOFError, ConnectionError):
             # A process that only closed its socket does not end by itself.
             if not self._reaped.wait(timeout=1):
                 self.kill()
-                self._reaped.wait()
-            raise Exited(self._process.returncode) from None
+        self._reaped.wait()
+        raise Exited(self._process.returncode)
+
+    def _note_foreign_bytes(self) -> None:
+        """Says what Lambda's words for a runtime that crashed do not say."""
+        note(f"{self._path}: the function wrote to the channel that carries its responses: its worker is ended")
 
     def _initialise(self) -> None:
-        frame = read_frame(self._socket, time.monotonic() + INIT_SECONDS)
-        if frame[0]["error"]:
-            raise InitFailed(frame)
+        reply = self._exchange({}, b"", INIT_SECONDS)
+        if reply[0]["error"]:
+            raise InitFailed(reply)
         self._ready = True
+
+    def _exchange(self, header: dict[str, Any], payload: bytes, seconds: float) -> Reply:
+        nonce = os.urandom(NONCE_SIZE)
+        deadline = time.monotonic() + seconds
+        self._socket.settimeout(seconds)
+        write_frame(self._socket, nonce, header, payload)
+        reply = read_reply(self._socket, nonce, deadline)
+        check_reply(reply)
+        return reply
 
     def take_log(self) -> bytes:
         """The end of what was written since the last call."""

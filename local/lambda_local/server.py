@@ -12,10 +12,12 @@ import uuid
 from dataclasses import dataclass
 
 from .answers import Answer, Refusal, error, refusal, throttled
+from .connections import Connections, connection_limit
 from .function import Function, Outcome, Registry, Throttled
 from .invocation import parse_invocation, payload_limit
-from .message import Disconnected, Framing, Head, Stream, TooLarge, parse_framing, parse_head
+from .message import Disconnected, Framing, Head, Stalled, Stream, TooLarge, parse_framing, parse_head
 from .notes import note
+from .origin import bracketed, check_origin, host_names, local_names
 from .requestlog import RequestLog
 from .respond import Connection, Request, Responder
 from .signature import Credentials, Verifier
@@ -38,17 +40,27 @@ class Endpoint:
 
 
 class Server:
-    def __init__(self, host: str, port: int, endpoint: Endpoint, registry: Registry, request_log: RequestLog) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        endpoint: Endpoint,
+        registry: Registry,
+        request_log: RequestLog,
+        request_seconds: float,
+    ) -> None:
         """Listens when it is made. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port: int = self._listener.getsockname()[1]
-        name = f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self.port}"
+        self.url = f"http://{bracketed(host)}:{self.port}"
         self.endpoint = endpoint
         self.registry = registry
         self.request_log = request_log
-        self.verifier = Verifier(endpoint.credentials, host_names((name, "localhost"), self.port))
+        self.request_seconds = request_seconds
+        self.verifier = Verifier(endpoint.credentials)
+        self.hosts = host_names(host, self.port)
+        self.connections = Connections(connection_limit())
         self._numbers = itertools.count(1)
 
     def start(self) -> None:
@@ -60,6 +72,7 @@ class Server:
         self.registry.close()
 
     def _accept(self) -> None:
+        troubled = False
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -67,29 +80,37 @@ class Server:
                 if self._listener.fileno() < 0:
                     return
                 # Out of descriptors, most likely: connections that end give some back.
-                note(f"cannot accept a connection: {problem}")
+                if not troubled:
+                    note(f"cannot accept connections for now: {problem}")
+                troubled = True
                 time.sleep(0.05)
                 continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            conversation = Conversation(self, connection, next(self._numbers))
-            threading.Thread(target=conversation.run, daemon=True).start()
-
-
-def host_names(names: tuple[str, ...], port: int) -> frozenset[str]:
-    with_port = {f"{name}:{port}" for name in names}
-    # Clients leave out the port that is HTTP's own.
-    return frozenset(with_port | set(names) if port == 80 else with_port)
+            troubled = False
+            self.connections.admit(connection)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                conversation = Conversation(self, connection, next(self._numbers))
+                threading.Thread(target=conversation.run, daemon=True).start()
+            except (OSError, RuntimeError) as problem:
+                # The client has gone already, or there is no room for another thread.
+                if isinstance(problem, RuntimeError):
+                    note(f"cannot serve a connection: {problem}")
+                connection.close()
+                self.connections.leave(connection)
 
 
 class Conversation:
     """All requests of one connection."""
 
     def __init__(self, server: Server, connection: socket.socket, number: int) -> None:
+        """Raises OSError when the connection has ended already."""
         self._server = server
-        self._stream = Stream(connection)
+        self._stream = Stream(connection, server.request_seconds)
         self._number = number
+        self._hosts = server.hosts | local_names(connection)
 
     def run(self) -> None:
+        connection = self._stream.socket
         try:
             while self._serve():
                 pass
@@ -97,38 +118,48 @@ class Conversation:
             # The client is gone; nobody is left to be told.
             return
         finally:
-            self._stream.socket.close()
+            connection.close()
+            self._server.connections.leave(connection)
 
     def _serve(self) -> bool:
-        """One request; whether the connection lives on."""
+        """Serves one request; returns whether the connection lives on."""
         head = None
         try:
-            data = self._stream.read_head()
-            if data is None:
+            self._server.connections.wait(self._stream.socket)
+            if not self._stream.wait_for_request():
                 return False
-            head = parse_head(data)
+            head = parse_head(self._stream.read_head())
             framing = parse_framing(head)
         except Refusal as refused:
             # Where the next request would begin is unknown now.
             return self._end(refused.answer, head)
-        return Exchange(self._server, self._stream, self._number, head, framing).run()
+        except Stalled:
+            return self._end(timed_out(self._server.request_seconds), head)
+        return Exchange(self._server, self._stream, self._number, head, framing, self._hosts).run()
 
     def _end(self, answer: Answer, head: Head | None) -> bool:
         self._server.request_log.write(self._number, head, None, answer.status)
-        self._stream.socket.sendall(answer.encode(str(uuid.uuid4()), close=True))
+        self._stream.send(answer.encode(str(uuid.uuid4()), close=True))
         self._stream.linger()
         return False
+
+
+def timed_out(seconds: float) -> Answer:
+    return error("RequestTimeoutException", f"The request did not arrive completely within {seconds:g} seconds.")
 
 
 class Exchange:
     """One request with a valid head, and its answer."""
 
-    def __init__(self, server: Server, stream: Stream, number: int, head: Head, framing: Framing) -> None:
+    def __init__(
+        self, server: Server, stream: Stream, number: int, head: Head, framing: Framing, hosts: frozenset[str]
+    ) -> None:
         self._server = server
         self._stream = stream
         self._number = number
         self._head = head
         self._framing = framing
+        self._hosts = hosts
         self._request_id = str(uuid.uuid4())
         self._body: bytes | None = None
         self._logged = False
@@ -143,22 +174,21 @@ class Exchange:
             self._refused = refused
 
     def run(self) -> bool:
+        try:
+            if self._address is not None:
+                # Before the body is read: whether the function checks signatures makes no difference here.
+                check_origin(self._head, self._hosts)
+        except Refusal as refused:
+            return self._send(refused.answer, close=True, unread=True)
         function = self._find()
         responder = function if isinstance(function, Responder) else None
         early = responder is not None and responder.settings.before_body
-        if not early:
-            try:
-                self._read_body(None if responder else payload_limit(self._head))
-            except TooLarge:
-                limit = payload_limit(self._head)
-                message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
-                return self._send(error("RequestTooLargeException", message), close=True, unread=True)
-            except Refusal as refused:
-                return self._send(refused.answer, close=True, unread=True)
-            except Disconnected as cut:
-                self._body = cut.received
-                self._log(None)
-                return False
+        if not early and (unacceptable := self._receive()):
+            return self._send(unacceptable, close=True, unread=True)
+        # The function may run from here on, so the connection must be one that the response can take.
+        if not self._server.connections.work(self._stream.socket):
+            raise Disconnected(self._body or b"")
+        self._stream.end_request()
         unread = early and self._framing.length != 0
         try:
             self._authenticate(responder)
@@ -169,6 +199,25 @@ class Exchange:
             answer = refused.answer
         return self._send(answer, close=unread or self._head.wants_close, unread=unread)
 
+    def _receive(self) -> Answer | None:
+        """Reads the body. Returns the answer to a request whose body is not acceptable. Raises Disconnected."""
+        limit = payload_limit(self._head)
+        try:
+            self._read_body(limit)
+        except TooLarge:
+            message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            return error("RequestTooLargeException", message)
+        except Refusal as refused:
+            return refused.answer
+        except Stalled as stalled:
+            self._body = stalled.received
+            return timed_out(self._server.request_seconds)
+        except Disconnected as cut:
+            self._body = cut.received
+            self._log(None)
+            raise
+        return None
+
     def _find(self) -> Function | Responder | None:
         if self._target is None or (self._target.function.account or self._account) != self._account:
             return None
@@ -178,10 +227,9 @@ class Exchange:
     def _account(self) -> str:
         return self._server.endpoint.account
 
-    def _read_body(self, limit: int | None) -> None:
-        expects = (self._head.get("expect") or "").lower() == "100-continue"
-        if expects and (limit is None or (self._framing.length or 0) <= limit):
-            self._stream.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    def _read_body(self, limit: int) -> None:
+        if (self._head.get("expect") or "").lower() == "100-continue" and (self._framing.length or 0) <= limit:
+            self._stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._body = self._stream.read_body(self._framing, limit)
 
     def _authenticate(self, responder: Responder | None) -> None:
@@ -249,7 +297,7 @@ class Exchange:
 
     def _send(self, answer: Answer, close: bool, unread: bool = False) -> bool:
         self._log(answer.status)
-        self._stream.socket.sendall(answer.encode(self._request_id, close))
+        self._stream.send(answer.encode(self._request_id, close))
         if unread:
             self._stream.linger()
         return not close

@@ -6,10 +6,12 @@ of this package: a handler must find the modules beside it, not these. The serve
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import struct
@@ -20,23 +22,50 @@ import traceback
 from types import ModuleType
 from typing import Any, Callable
 
-LENGTHS = struct.Struct("!II")
-Frame = tuple[dict[str, Any], bytes]
+NONCE_SIZE = 16
+PREFIX = struct.Struct(f"!{NONCE_SIZE}sII")
+Request = tuple[bytes, dict[str, Any], bytes]
+Reply = tuple[dict[str, Any], bytes]
 
 
-def write_frame(connection: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
+class Desynchronised(Exception):
+    """What came over the channel is not the response to the request that was sent."""
+
+
+def write_frame(connection: socket.socket, nonce: bytes, header: dict[str, Any], body: bytes = b"") -> None:
+    """Writes a request under a nonce of its own, or the response to it under the same nonce.
+
+    Code of the function shares a process with the channel and may write to it, by mistake or not. Bytes that do not
+    begin with the nonce of the request under way are thereby told apart from its response.
+    """
     encoded = json.dumps(header).encode()
-    connection.sendall(LENGTHS.pack(len(encoded), len(body)) + encoded)
+    connection.sendall(PREFIX.pack(nonce, len(encoded), len(body)) + encoded)
     connection.sendall(body)
 
 
-def read_frame(connection: socket.socket, deadline: float | None = None) -> Frame:
-    header_length, body_length = LENGTHS.unpack(read_exactly(connection, LENGTHS.size, deadline))
-    header = json.loads(read_exactly(connection, header_length, deadline))
+def read_request(connection: socket.socket) -> Request:
+    nonce, header_length, body_length = PREFIX.unpack(read_exactly(connection, PREFIX.size))
+    header = json.loads(read_exactly(connection, header_length))
+    return nonce, header, read_exactly(connection, body_length)
+
+
+def read_reply(connection: socket.socket, nonce: bytes, deadline: float) -> Reply:
+    """Raises Desynchronised."""
+    # Before the lengths, which may be anything if this is something else.
+    if read_exactly(connection, NONCE_SIZE, deadline) != nonce:
+        raise Desynchronised
+    lengths = read_exactly(connection, PREFIX.size - NONCE_SIZE, deadline)
+    _, header_length, body_length = PREFIX.unpack(nonce + lengths)
+    try:
+        header = json.loads(read_exactly(connection, header_length, deadline))
+    except (ValueError, RecursionError):
+        raise Desynchronised from None
+    if not isinstance(header, dict):
+        raise Desynchronised
     return header, read_exactly(connection, body_length, deadline)
 
 
-def read_exactly(connection: socket.socket, count: int, deadline: float | None) -> bytes:
+def read_exactly(connection: socket.socket, count: int, deadline: float | None = None) -> bytes:
     parts = []
     while count:
         if deadline is not None:
@@ -159,7 +188,7 @@ def log_error(report: dict[str, Any]) -> None:
     print(text, end="" if text.endswith("\n") else "\n")
 
 
-def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes) -> Frame:
+def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes) -> Reply:
     """Gives what the server answers. Exits and interrupts pass through: they end the process, as they do at Lambda."""
     request_id = header["request_id"]
     set_trace_header(header["trace_header"])
@@ -180,7 +209,7 @@ def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload:
     return failed(report)
 
 
-def failed(report: dict[str, Any]) -> Frame:
+def failed(report: dict[str, Any]) -> Reply:
     return {"error": True, "type": report["errorType"], "message": report["errorMessage"]}, json.dumps(report).encode()
 
 
@@ -213,11 +242,11 @@ def unbuffer_c_output() -> None:
         return
 
 
-def receive(connection: socket.socket, requests: queue.SimpleQueue[Frame]) -> None:
+def receive(connection: socket.socket, requests: queue.SimpleQueue[Request]) -> None:
     """Reads ahead on a thread of its own: so the end of the server is noticed even while a handler runs."""
     try:
         while True:
-            requests.put(read_frame(connection))
+            requests.put(read_request(connection))
     except (OSError, EOFError):
         if os.getpgrp() == os.getpid():
             # With everything that the handler started.
@@ -225,16 +254,29 @@ def receive(connection: socket.socket, requests: queue.SimpleQueue[Frame]) -> No
         os._exit(0)
 
 
+def open_channel(descriptor: int) -> socket.socket:
+    """Moves the channel to a high number that differs from worker to worker.
+
+    The lowest numbers are those that code uses by mistake, such as one that it has closed already.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = 4096 if soft == resource.RLIM_INFINITY else min(soft, 4096)
+    lowest = highest // 2 + int.from_bytes(os.urandom(2), "big") % max(1, highest // 4)
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+    os.close(descriptor)
+    return socket.socket(fileno=moved)
+
+
 def main() -> None:
-    descriptor, path = int(sys.argv[1]), sys.argv[2]
-    connection = socket.socket(fileno=descriptor)
-    connection.set_inheritable(False)
-    requests: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+    connection, path = open_channel(int(sys.argv[1])), sys.argv[2]
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=receive, args=(connection, requests), daemon=True).start()
     unbuffer_c_output()
+    # The first request is to load the handler.
+    nonce, _, _ = requests.get()
     try:
         handler = load_handler(path)
-        reply: Frame = ({"error": False}, b"")
+        reply: Reply = ({"error": False, "bytes": False}, b"")
     except Failure as failure:
         log_error(failure.report)
         reply = failed(failure.report)
@@ -243,14 +285,14 @@ def main() -> None:
         log_error(report)
         reply = failed(report)
     flush()
-    write_frame(connection, *reply)
+    write_frame(connection, nonce, *reply)
     if reply[0]["error"]:
         return
     while True:
-        header, payload = requests.get()
+        nonce, header, payload = requests.get()
         reply = run(handler, header, payload)
         flush()
-        write_frame(connection, *reply)
+        write_frame(connection, nonce, *reply)
 
 
 if __name__ == "__main__":

@@ -337,11 +337,13 @@ class Starter:
         self._folder = folder
         self._endpoints: list[Endpoint] = []
 
-    def __call__(self, *options: str, **functions: str) -> Endpoint:
+    def __call__(self, *options: str, descriptors: int | None = None, **functions: str) -> Endpoint:
+        """Starts it with so many file descriptors, or with as many as the tests have."""
         log_file = self._folder / "requests.jsonl"
         paths = write_functions(self._folder / "functions", functions or {"hello": HELLO})
+        limit = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
         process = subprocess.Popen(
-            program("--log-requests", str(log_file), *options, *paths),
+            [*limit, *program("--log-requests", str(log_file), *options, *paths)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 
 import pytest
 from botocore.exceptions import ClientError
@@ -114,6 +115,9 @@ def test_environment_of_a_handler(start: Starter, monkeypatch: pytest.MonkeyPatc
     assert environment["_X_AMZN_TRACE_ID"] == "Root=1-2-3"
     assert environment["OTHER"] == "kept"
     assert "AWS_SESSION_TOKEN" not in environment
+    # Nor what AWS clients find by themselves: a function that is tried out here does not reach a real account.
+    assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
     assert "do-not-tell" not in str(environment)
     assert "_X_AMZN_TRACE_ID" not in endpoint.result("environment")
 
