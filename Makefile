@@ -27,12 +27,23 @@ PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 # The tests find what the machine has not got among their own packages.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
+# What is set for other projects breaks nothing here. All of Python's variables go but two that cannot do harm, since each
+# can end the interpreter or change what it imports; Go gets modules and C, which its package needs, and no vendor folder.
+unexport $(filter-out PYTHON PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
+unexport GOWORK GO111MODULE
+export GOFLAGS := $(filter-out -mod=%,$(GOFLAGS))
+export CGO_ENABLED := 1
+
+# A recipe that fails leaves no half-written file behind that would count as made.
+.DELETE_ON_ERROR:
+
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 .PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint format deny msrv release-check header lib install bench clean help
 
-demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with AWS settings and FUNCTION=name, on AWS
-	@CC='$(CC)' PYTHON='$(PYTHON)' FUNCTION='$(FUNCTION)' PAYLOAD='$(PAYLOAD)' examples/run-demo $(BUILD)/demo
+# PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
+demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
+	@examples/run-demo $(BUILD)/demo
 
 test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install ## every test in every language, against the local endpoint
 
@@ -71,7 +82,7 @@ test-go: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package:
 test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md, and the demo
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
 
-test-install: $(VENV)/ready ## programs outside the repository against an installation
+test-install: $(VENV)/ready lib ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest tests/install
 
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
@@ -124,33 +135,32 @@ header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it 
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 
-# One type at a time: a list that holds rlib as well silently drops the link-time optimisation.
-$(LIB)/$(SO): $(RUST_SOURCES)
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib
+$(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
 	@mkdir -p $(LIB)
-	install -m 755 target/release/$(SO) $(LIB)/$(SO).$(ABI)
+	$(PYTHON) packaging/build_library.py cdylib $(LIB)/$(SO).$(ABI) $(CARGO)
 	ln -sf $(SO).$(ABI) $@
 
 # Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code. Parts of
 # Rust's own library carry LLVM's bitcode, which a linker's plugin would take for the object's.
-$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) include/lambda_invoke.h
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib
+$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h
 	@mkdir -p $(LIB)
+	$(PYTHON) packaging/build_library.py staticlib $(LIB)/liblambda_invoke-rust.a $(CARGO)
 	$(LD) -r --gc-sections $$(sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
-		target/release/liblambda_invoke.a -o $(LIB)/liblambda_invoke.o
+		$(LIB)/liblambda_invoke-rust.a -o $(LIB)/liblambda_invoke.o
 	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
 	rm -f $@
 	$(AR) rcs $@ $(LIB)/liblambda_invoke.o
-	rm $(LIB)/liblambda_invoke.o
+	rm $(LIB)/liblambda_invoke.o $(LIB)/liblambda_invoke-rust.a
 
 $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 	@mkdir -p $(BUILD)
 	$(PYTHON) packaging/notices.py > $@.new
 	mv $@.new $@
 
+# With a umask of its own: whoever installs with one such as 077 installs for others all the same.
 install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
+	$(FOR_ALL) install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
 		'$(DESTDIR)$(DOCDIR)'
 	install -m 755 $(LIB)/$(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO).$(VERSION)'
 	ln -sf $(SO).$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SO).$(ABI)'
@@ -158,11 +168,13 @@ install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and 
 	install -m 644 $(LIB)/liblambda_invoke.a '$(DESTDIR)$(LIBDIR)'
 	install -m 644 $(wildcard include/*) '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 LICENSE-APACHE LICENSE-MIT ABI.md README.md CHANGELOG.md $(BUILD)/THIRD-PARTY-NOTICES '$(DESTDIR)$(DOCDIR)'
-	$(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
-	$(FILL_IN) packaging/lambda_invoke-config.cmake > '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'
-	$(FILL_IN) packaging/lambda_invoke-config-version.cmake \
+	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
+	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config.cmake \
+		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'
+	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config-version.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config-version.cmake'
 
+FOR_ALL := umask 022 &&
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e 's|@VERSION@|$(VERSION)|g' -e 's|@VERSION_MAJOR@|$(firstword $(subst ., ,$(VERSION)))|g' -e 's|@ABI@|$(ABI)|g' \
 	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' \

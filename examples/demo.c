@@ -1,9 +1,11 @@
 /* Invokes functions and shows what became of each call.
  *
- *   demo FUNCTION PAYLOAD [FUNCTION PAYLOAD ...]
+ *   demo [--error TYPE] FUNCTION PAYLOAD [[--error TYPE] FUNCTION PAYLOAD ...]
  *
- * Region, credentials and endpoint come from the environment, as for every AWS tool. */
+ * Every call is expected to succeed, or, after --error, to fail with that error type. The exit status is 1 if a call did
+ * something else. Region, credentials and endpoint come from the environment, as for every AWS tool. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,11 +39,66 @@ static void show(const lambda_result *result) {
     printf("\n");
 }
 
-int main(int argc, char **argv) {
-    if (argc < 3 || argc % 2 == 0) {
-        fprintf(stderr, "usage: %s FUNCTION PAYLOAD [FUNCTION PAYLOAD ...]\n", argv[0]);
-        return 2;
+struct call {
+    const char *function_name;
+    const char *payload;
+    const char *error_type; /* NULL: the call is to succeed */
+};
+
+/* Reads the call whose arguments begin at an index; returns the index behind it, or 0 if they are incomplete. */
+static int read_call(int argc, char **argv, int at, struct call *call) {
+    call->error_type = NULL;
+    if (at + 1 < argc && strcmp(argv[at], "--error") == 0) {
+        call->error_type = argv[at + 1];
+        at += 2;
     }
+    if (at + 1 >= argc) {
+        return 0;
+    }
+    call->function_name = argv[at];
+    call->payload = argv[at + 1];
+    return at + 2;
+}
+
+static bool is_expected(const struct call *call, const lambda_result *result) {
+    if (call->error_type == NULL) {
+        return result->status == LAMBDA_OK;
+    }
+    return result->error_type != NULL && strcmp(result->error_type, call->error_type) == 0;
+}
+
+/* Makes the call, and returns whether it did what was expected. */
+static bool make(const lambda_client *client, const struct call *call) {
+    lambda_request *request = lambda_request_new();
+    lambda_request_set_function_name(request, call->function_name);
+    lambda_request_set_payload(request, call->payload, strlen(call->payload));
+    lambda_request_set_log_type(request, LAMBDA_LOG_TYPE_TAIL);
+
+    printf("%s <- %s\n", call->function_name, call->payload);
+    lambda_result *result = lambda_invoke(client, request);
+    show(result);
+
+    bool expected = is_expected(call, result);
+    if (!expected) {
+        fprintf(stderr, "%s: expected %s, got %s (%s)\n", call->function_name,
+                call->error_type != NULL ? call->error_type : lambda_status_name(LAMBDA_OK),
+                lambda_status_name(result->status), result->error_type != NULL ? result->error_type : "no error type");
+    }
+    lambda_result_free(result);
+    lambda_request_free(request);
+    return expected;
+}
+
+int main(int argc, char **argv) {
+    struct call call;
+    int at = 1;
+    do {
+        at = read_call(argc, argv, at, &call);
+        if (at == 0) {
+            fprintf(stderr, "usage: %s [--error TYPE] FUNCTION PAYLOAD [[--error TYPE] FUNCTION PAYLOAD ...]\n", argv[0]);
+            return 2;
+        }
+    } while (at < argc);
 
     lambda_client *client = NULL;
     lambda_error *error = NULL;
@@ -50,20 +107,13 @@ int main(int argc, char **argv) {
         lambda_error_free(error);
         return 1;
     }
-
-    for (int at = 1; at + 1 < argc; at += 2) {
-        lambda_request *request = lambda_request_new();
-        lambda_request_set_function_name(request, argv[at]);
-        lambda_request_set_payload(request, argv[at + 1], strlen(argv[at + 1]));
-        lambda_request_set_log_type(request, LAMBDA_LOG_TYPE_TAIL);
-
-        printf("%s <- %s\n", argv[at], argv[at + 1]);
-        lambda_result *result = lambda_invoke(client, request);
-        show(result);
-
-        lambda_result_free(result);
-        lambda_request_free(request);
+    bool expected = true;
+    for (at = 1; at < argc;) {
+        at = read_call(argc, argv, at, &call);
+        expected = make(client, &call) && expected;
     }
     lambda_client_free(client);
-    return 0;
+
+    /* Output that nobody received shows nothing. */
+    return expected && fflush(stdout) == 0 ? 0 : 1;
 }

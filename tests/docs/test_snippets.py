@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build/lib"
-CC = os.environ.get("CC", "cc")
-CXX = os.environ.get("CXX", "c++")
+CC = shlex.split(os.environ.get("CC", "cc"))
+CXX = shlex.split(os.environ.get("CXX", "c++"))
 GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
 FRAGMENT = """
@@ -33,7 +34,7 @@ def snippets(file: str, language: str) -> list[str]:
 
 def compile_c(source: Path, *arguments: str) -> None:
     """Compiles as strictly as a careful user would."""
-    done = subprocess.run([CC, *STRICT, str(source), *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([*CC, *STRICT, str(source), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -76,7 +77,7 @@ def test_the_cpp_program_runs(tmp_path: Path) -> None:
     source.write_text(only("cpp"), encoding="utf-8")
     flags = ["-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
     link = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program)]
-    done = subprocess.run([CXX, *flags, str(source), *link], capture_output=True, text=True, check=False)
+    done = subprocess.run([*CXX, *flags, str(source), *link], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CC = os.environ.get("CC", "cc")
-CXX = os.environ.get("CXX", "c++")
+CC = shlex.split(os.environ.get("CC", "cc"))
+CXX = shlex.split(os.environ.get("CXX", "c++"))
 PREFIX = "/opt/lambda invoke"
 GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
 
@@ -85,7 +85,7 @@ def test_cpp(staged: Path, installed: Path, tmp_path: Path, how: str) -> None:
     flags = pkg_config(staged, "--static", "--cflags", "--libs")
     if how == "static":
         flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
-    run([CXX, "-std=c++17", str(source), *flags, "-o", str(program)])
+    run([*CXX, "-std=c++17", str(source), *flags, "-o", str(program)])
     assert needs_shared_library(program) == (how == "shared")
     check_runs(program, installed / "lib")
 
@@ -114,7 +114,7 @@ def test_go(staged: Path, installed: Path, tmp_path: Path, go_cache: Path, how: 
 
 def test_c_shared(staged: Path, installed: Path, source: Path) -> None:
     program = source.with_name("c-shared")
-    run([CC, str(source), *pkg_config(staged, "--cflags", "--libs"), "-o", str(program)])
+    run([*CC, str(source), *pkg_config(staged, "--cflags", "--libs"), "-o", str(program)])
     assert needs_shared_library(program)
     check_runs(program, installed / "lib")
 
@@ -123,14 +123,14 @@ def test_c_static_library(staged: Path, installed: Path, source: Path) -> None:
     program = source.with_name("c-static")
     flags = pkg_config(staged, "--static", "--cflags", "--libs")
     flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
-    run([CC, str(source), *flags, "-o", str(program)])
+    run([*CC, str(source), *flags, "-o", str(program)])
     assert not needs_shared_library(program)
     check_runs(program, installed / "nowhere")
 
 
 def test_c_static_program(staged: Path, installed: Path, source: Path) -> None:
     program = source.with_name("c-all-static")
-    run([CC, "-static", str(source), *pkg_config(staged, "--static", "--cflags", "--libs"), "-o", str(program)])
+    run([*CC, "-static", str(source), *pkg_config(staged, "--static", "--cflags", "--libs"), "-o", str(program)])
     assert "INTERP" not in run(["readelf", "-l", str(program)])
     check_runs(program, installed / "nowhere")
 

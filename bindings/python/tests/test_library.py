@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ unsigned lambda_version_number(void) {{ return {number}; }}
 def compile_fake(library: Path, number: int) -> None:
     source = library.with_suffix(".c")
     source.write_text(FAKE.format(number=number))
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", "-o", library, source], check=True)
 
 
 def import_with(library: str | None, folder: Path = BINDING) -> subprocess.CompletedProcess[str]:
