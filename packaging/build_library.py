@@ -43,9 +43,7 @@ def main() -> None:
     files = built_files(done.stdout, SUFFIXES[crate_type])
     if len(files) != 1:
         listed = ", ".join(map(str, files)) or "none"
-        raise SystemExit(
-            f"{' '.join(command)} built {len(files)} libraries ({listed}), not one: choose one target"
-        )
+        raise SystemExit(f"{' '.join(command)} built {len(files)} libraries ({listed}), not one: choose one target")
     # Under its name only once it is whole.
     new = Path(f"{destination}.new")
     shutil.copyfile(files[0], new)

@@ -36,7 +36,8 @@ def run(command: list[str], **options: object) -> str:
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make install` puts under DESTDIR; both paths have a space."""
     destination = tmp_path_factory.mktemp("dest dir")
-    run(["make", "-C", str(ROOT), "install", f"DESTDIR={destination}", f"PREFIX={PREFIX}"])
+    # The umask is the strictest that administrators use.
+    run(["make", "-C", str(ROOT), "install", f"DESTDIR={destination}", f"PREFIX={PREFIX}"], umask=0o077)
     return destination
 
 
@@ -150,6 +151,12 @@ target_link_libraries(program PRIVATE lambda_invoke::{target})
     run(["cmake", "--build", str(tmp_path / "b")])
     assert needs_shared_library(tmp_path / "b/program") == (target == "lambda_invoke")
     check_runs(tmp_path / "b/program", installed / "nowhere")
+
+
+def test_everybody_can_read_it(staged: Path) -> None:
+    for path in staged.rglob("*"):
+        mode = path.stat().st_mode & 0o777
+        assert mode == (0o755 if path.is_dir() or ".so" in path.name else 0o644), f"{path} has {mode:o}"
 
 
 def test_links_and_names(installed: Path) -> None:

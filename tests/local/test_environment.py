@@ -25,13 +25,12 @@ print(client.meta.endpoint_url, client.invoke(FunctionName="hello")["Payload"].r
 OTHER_SERVICES = """
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 once = Config(retries={"total_max_attempts": 1})
 for service, call in (("sts", "get_caller_identity"), ("s3", "list_buckets"), ("dynamodb", "list_tables")):
     try:
         getattr(botocore.session.get_session().create_client(service, config=once), call)()
-    except (BotoCoreError, ClientError) as error:
+    except Exception as error:
         print(type(error).__name__)
 """
 
