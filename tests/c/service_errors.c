@@ -170,7 +170,9 @@ static void bodies(void) {
         CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_NONE);
         CHECK_STRING(result->error_type, errors[i].type);
         if (errors[i].message != NULL) {
-            CHECK_STRING(result->error_message, errors[i].message);
+            char message[64];
+            snprintf(message, sizeof message, "script: %s", errors[i].message);
+            CHECK_STRING(result->error_message, message);
         }
         CHECK(result->error_message != NULL && *result->error_message != '\0');
         CHECK_INT(result->http_status, 418);
