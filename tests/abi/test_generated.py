@@ -81,7 +81,7 @@ def test_what_is_new_comes_with_the_version_of_the_header() -> None:
         ("tests/abi/numbers.txt", f"LAMBDA_E_NEW -99 {NEW}"),
         ("tests/abi/prototypes.c", "lambda_status lambda_new(lambda_client *);"),
         ("bindings/python/lambda_invoke/_table.py", '    "lambda_new": (c_int32, ClientPointer),'),
-        ("bindings/python/lambda_invoke/_table.py", "    NEW = -99"),
+        ("bindings/python/lambda_invoke/_table.py", '    NEW = "NEW", -99'),
         ("bindings/go/numbers.go", "\tStatusNew Status = C.LAMBDA_E_NEW"),
     ):
         assert line in texts[ROOT / name].splitlines()
