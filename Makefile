@@ -54,10 +54,10 @@ test-local: $(VENV)/ready ## the local endpoint, tested with botocore
 	$(VENV)/bin/pytest tests/local tests/vectors
 
 test-c: $(VENV)/ready $(LIB)/$(SO) ## C programs, header, ABI; under valgrind too where it is installed
-	CC='$(CC)' $(VENV)/bin/pytest tests/c tests/abi
+	CC='$(CC)' $(VENV)/bin/pytest -rs tests/c tests/abi
 
 test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
-	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/cpp
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest -rs tests/cpp
 
 test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
 	$(VENV)/bin/pytest bindings/python/tests
@@ -83,7 +83,7 @@ test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
 
 test-install: $(VENV)/ready lib ## programs outside the repository against an installation
-	CC='$(CC)' $(VENV)/bin/pytest tests/install
+	CC='$(CC)' $(VENV)/bin/pytest -rs tests/install
 
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
 C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \

@@ -1,24 +1,35 @@
-// liblambda_invoke for C++17 and later: header only, over the C ABI of lambda_invoke.h, whose conventions hold here.
-//
-// Handles    config, client, request and result free what they hold. A request can be copied, the others only moved. A
-//            client or request that was moved from is refused where it is used, a config too; a result that was moved
-//            from may only be destroyed or assigned to.
-// Setters    Give the object back, to chain them. A value that cannot be sent is not reported by its setter: the object
-//            remembers it, and making the client or the call fails with a message that names the field, until the field
-//            is set well.
-// Strings    In: `text`, any string or std::nullopt, which unsets; copied, so they need no NUL at their end. A NUL
-//            inside is refused like anything else that is not to be sent, never cut at. Out: std::string_view, into the
-//            object that gives it: valid while that object lives.
-// Failures   invoke() throws error or a class derived from it; try_invoke() never throws for a failed call. Both know
-//            whether the function ran: result::execution(). Without memory for a handle: std::bad_alloc.
-// Threads    client: all from any thread at any time, but moving and destroying it. All others: one thread at a time,
-//            many may read; so many threads may invoke one request at once.
-// Callbacks  May throw. Of an interrupt: the call ends, and invoke() throws that very exception once the C function has
-//            returned. Of a credentials callback: what() becomes part of the failed call's message. Of a log: nothing
-//            comes of it. What config takes lives until the last object that could call it is gone.
-// Compilers  Without exceptions (-fno-exceptions) there are only client::try_make and try_invoke, callbacks cannot
-//            throw, and what would be std::bad_alloc ends the program. Such code may share a program with code that
-//            has exceptions, but not objects of these classes.
+/// @file
+///
+/// Invokes AWS Lambda functions from C++17 and later: header only, over the C ABI of lambda_invoke.h, whose conventions
+/// hold here.
+///
+/// Handles    config, client, request and result free what they hold. A request can be copied, the others only moved.
+///            Every object that was moved from says "was moved from" where it is used: a client, a config and a request
+///            make the call or the new client fail with status::invalid_argument, and a result has that status.
+/// Setters    Return the object, so that calls can be chained: an lvalue returns a reference, an rvalue a new object,
+///            as in `auto config = lambda::config{}.region("us-east-1");`. A setter does not report a value that cannot
+///            be sent. The object remembers it, and making the client or the call fails with a message that names the
+///            field, until the field is set to a valid value.
+/// Strings    In: `text`, any string or std::nullopt, which unsets; copied, so it needs no NUL at its end. A NUL inside
+///            is rejected like any other value that cannot be sent; the string is never cut there. Out:
+///            std::string_view into the object that returns it, valid while that object lives.
+/// Times      In: `time_limit`, a duration of any unit, rounded up to whole milliseconds, or std::nullopt, which stands
+///            for the default. A duration of zero or less, such as the rest of a time that is used up, counts as 1 ms
+///            and never as the default.
+/// Failures   invoke() throws error or a class derived from it; try_invoke() never throws for a failed call. Both tell
+///            whether the function ran: result::execution(). Without memory for a handle: std::bad_alloc.
+/// Threads    client: any thread at any time, except for moving and destroying it. All others: one thread at a time,
+///            many may read, so many threads may invoke one request at once.
+/// Callbacks  `callback`, any function object, also one that can only be moved. It may throw. An exception from an
+///            interrupt ends the call, and invoke() throws that very exception once the C function has returned. The
+///            what() of an exception from a credentials callback becomes part of the failed call's message. An
+///            exception from a log callback is ignored. A function that config takes lives until the last object that
+///            could call it is gone.
+/// Tests      Write code against `invoker`, which client implements, and give it a class of your own in tests: see
+///            there.
+/// Compilers  Without exceptions (-fno-exceptions) there are only client::try_make and try_invoke, callbacks cannot
+///            throw, and what would be std::bad_alloc ends the program. Such code may share a program with code that
+///            has exceptions, but not objects of these classes.
 
 #ifndef LAMBDA_INVOKE_HPP
 #define LAMBDA_INVOKE_HPP
@@ -29,6 +40,9 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <initializer_list>
+#include <iosfwd>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <optional>
@@ -37,13 +51,14 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "lambda_invoke.h"
 
 static_assert(LAMBDA_VERSION_MAJOR == 0 && LAMBDA_VERSION_NUMBER >= 1000,
     "lambda_invoke.hpp needs the lambda_invoke.h that it came with: another one is found first on the include path");
 
-// For the header's own use; undefined at its end.
+// Macros for this header's own use, undefined at its end.
 #if defined(__cpp_exceptions)
 #define LAMBDA_INVOKE_HPP_EXCEPTIONS
 #endif
@@ -59,12 +74,12 @@ static_assert(LAMBDA_VERSION_MAJOR == 0 && LAMBDA_VERSION_NUMBER >= 1000,
 namespace lambda {
 
 #if !defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
-// Names of their own: the linker must not take a function from here for its namesake that catches exceptions.
+// Separate names: the linker must not replace a function that catches exceptions by one from here that does not.
 inline namespace without_exceptions {
 #endif
 
-// What became of a call: LAMBDA_* of the C header, where each is explained. ok is the only success. May hold a number
-// that this header has no name for, from a newer library.
+/// Says how a call ended: LAMBDA_* of the C header, where each is explained. Only ok is a success. May hold a number
+/// that this header has no name for, from a newer library.
 enum class status : lambda_status {
     ok = LAMBDA_OK,
     function_error = LAMBDA_FUNCTION_ERROR,
@@ -85,77 +100,192 @@ enum class status : lambda_status {
     no_memory = LAMBDA_E_NO_MEMORY,
 };
 
-// Did it run? LAMBDA_EXECUTION_* of the C header.
+/// Says whether the function ran: LAMBDA_EXECUTION_* of the C header.
 enum class execution : std::int32_t {
-    // Nobody knows: it may have run, may be running, may run yet.
+    /// It cannot be known: the function may have run, may be running or may run yet.
     unknown = LAMBDA_EXECUTION_UNKNOWN,
-    // Certainly not, and it will not.
+    /// The function did not run and will not.
     none = LAMBDA_EXECUTION_NONE,
-    // It was started; whether it finished, and how, says the status.
+    /// The function was started. The status tells whether it finished, and how.
     ran = LAMBDA_EXECUTION_RAN,
-    // Lambda took the event and will run it.
+    /// Lambda accepted the event and will run the function.
     queued = LAMBDA_EXECUTION_QUEUED,
 };
 
-// LAMBDA_INVOCATION_*: wait for the answer, hand over an event, only check whether it could be invoked.
+/// Chooses what Lambda does with a request: LAMBDA_INVOCATION_* of the C header.
 enum class invocation_type : std::int32_t {
+    /// Run the function and wait for its response.
     request_response = LAMBDA_INVOCATION_REQUEST_RESPONSE,
+    /// Queue an event.
     event = LAMBDA_INVOCATION_EVENT,
+    /// Check only whether the function could be invoked.
     dry_run = LAMBDA_INVOCATION_DRY_RUN,
 };
 
-// LAMBDA_LOG_TYPE_*: whether the answer brings the end of the log.
+/// Chooses whether the response brings the end of the function's log: LAMBDA_LOG_TYPE_* of the C header.
 enum class log_type : std::int32_t {
     none = LAMBDA_LOG_TYPE_NONE,
     tail = LAMBDA_LOG_TYPE_TAIL,
 };
 
-// LAMBDA_RETRY_*: what is tried again.
+/// Chooses which attempts are retried: LAMBDA_RETRY_* of the C header.
 enum class retry : std::int32_t {
-    // Only what certainly did not run.
+    /// Those after which the function certainly did not run.
     safe = LAMBDA_RETRY_SAFE,
-    // Nothing.
+    /// None.
     none = LAMBDA_RETRY_NONE,
-    // Also what may have run: for functions that may run twice.
+    /// Also those after which the function may have run: for functions that may run twice.
     always = LAMBDA_RETRY_ALWAYS,
 };
 
-// LAMBDA_LOG_LEVEL_*: how much is told; each level includes those before it.
+/// Chooses how much is logged: LAMBDA_LOG_LEVEL_* of the C header. Each level includes those before it.
 enum class log_level : std::int32_t {
     off = LAMBDA_LOG_LEVEL_OFF,
-    // A call failed, or will.
+    /// A call failed or will fail.
     error = LAMBDA_LOG_LEVEL_ERROR,
-    // Something is not as it should be, and was dealt with.
+    /// Something unexpected was dealt with.
     warn = LAMBDA_LOG_LEVEL_WARN,
-    // What is rare and good to know.
+    /// Rare events.
     info = LAMBDA_LOG_LEVEL_INFO,
-    // Every attempt and its outcome.
+    /// Every attempt and its outcome.
     debug = LAMBDA_LOG_LEVEL_DEBUG,
-    // What else can be told.
+    /// All details.
     trace = LAMBDA_LOG_LEVEL_TRACE,
 };
 
-// Keys to sign with, as a credentials callback gives them.
+/// Holds AWS credentials, as a credentials callback returns them.
 struct credentials {
     std::string access_key_id{};
     std::string secret_access_key{};
     std::optional<std::string> session_token{};
-    // None: they do not run out.
+    /// When they expire; std::nullopt if they do not.
     std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
-// "LAMBDA_E_TIMEOUT"; "LAMBDA_STATUS_UNKNOWN" for a number that the library does not know. Static. Threads: any.
+/// Names a status as the C header does. Threads: any.
+/// @return "LAMBDA_E_TIMEOUT", for example; "LAMBDA_STATUS_UNKNOWN" for a number that the library does not know.
+/// Static.
 [[nodiscard]] inline std::string_view status_name(status value) noexcept {
     return lambda_status_name(static_cast<lambda_status>(value));
 }
 
-// The version of the library that the program runs with, such as "0.1.0". Static. Threads: any.
+namespace detail {
+
+/// Names a number that has no enumerator, such as "status(-99)".
+template <typename Enum>
+[[nodiscard]] std::string unnamed(const char *type, Enum value) {
+    return std::string(type) + '(' + std::to_string(static_cast<std::int32_t>(value)) + ')';
+}
+
+/// Holds for the types that a payload's bytes can have.
+template <typename T>
+inline constexpr bool is_byte = std::is_same_v<std::remove_cv_t<T>, std::byte> ||
+                                (std::is_integral_v<T> && sizeof(T) == 1 && !std::is_same_v<std::remove_cv_t<T>, bool>);
+
+/// Holds for containers of adjacent bytes, such as std::vector, std::array, std::span and arrays, that are not strings.
+template <typename T, typename = void>
+inline constexpr bool is_bytes = false;
+template <typename T>
+inline constexpr bool is_bytes<T,
+    std::void_t<decltype(std::size(std::declval<const T &>())), decltype(*std::data(std::declval<const T &>()))>> =
+    is_byte<std::remove_reference_t<decltype(*std::data(std::declval<const T &>()))>> &&
+    !std::is_convertible_v<const T &, std::string_view>;
+
+}  // namespace detail
+
+/// Names a value by its enumerator.
+/// @return "timeout", for example; "status(-99)" for a number that this header has no name for.
+[[nodiscard]] inline std::string to_string(status value) {
+    switch (value) {
+    case status::ok: return "ok";
+    case status::function_error: return "function_error";
+    case status::invalid_argument: return "invalid_argument";
+    case status::config: return "config";
+    case status::credentials: return "credentials";
+    case status::resolve: return "resolve";
+    case status::connect: return "connect";
+    case status::tls: return "tls";
+    case status::io: return "io";
+    case status::timeout: return "timeout";
+    case status::cancelled: return "cancelled";
+    case status::throttled: return "throttled";
+    case status::service: return "service";
+    case status::protocol: return "protocol";
+    case status::too_large: return "too_large";
+    case status::internal: return "internal";
+    case status::no_memory: return "no_memory";
+    }
+    return detail::unnamed("status", value);
+}
+
+/// @copydoc to_string(status)
+[[nodiscard]] inline std::string to_string(execution value) {
+    switch (value) {
+    case execution::unknown: return "unknown";
+    case execution::none: return "none";
+    case execution::ran: return "ran";
+    case execution::queued: return "queued";
+    }
+    return detail::unnamed("execution", value);
+}
+
+/// @copydoc to_string(status)
+[[nodiscard]] inline std::string to_string(invocation_type value) {
+    switch (value) {
+    case invocation_type::request_response: return "request_response";
+    case invocation_type::event: return "event";
+    case invocation_type::dry_run: return "dry_run";
+    }
+    return detail::unnamed("invocation_type", value);
+}
+
+/// @copydoc to_string(status)
+[[nodiscard]] inline std::string to_string(log_type value) {
+    switch (value) {
+    case log_type::none: return "none";
+    case log_type::tail: return "tail";
+    }
+    return detail::unnamed("log_type", value);
+}
+
+/// @copydoc to_string(status)
+[[nodiscard]] inline std::string to_string(retry value) {
+    switch (value) {
+    case retry::safe: return "safe";
+    case retry::none: return "none";
+    case retry::always: return "always";
+    }
+    return detail::unnamed("retry", value);
+}
+
+/// @copydoc to_string(status)
+[[nodiscard]] inline std::string to_string(log_level value) {
+    switch (value) {
+    case log_level::off: return "off";
+    case log_level::error: return "error";
+    case log_level::warn: return "warn";
+    case log_level::info: return "info";
+    case log_level::debug: return "debug";
+    case log_level::trace: return "trace";
+    }
+    return detail::unnamed("log_level", value);
+}
+
+/// Writes a value's name, as to_string() returns it.
+template <typename Traits, typename Enum, typename = std::enable_if_t<std::is_enum_v<Enum>>,
+    typename = decltype(to_string(std::declval<Enum>()))>
+std::basic_ostream<char, Traits> &operator<<(std::basic_ostream<char, Traits> &out, Enum value) {
+    return out << to_string(value);
+}
+
+/// Returns the version of the library that the program runs with. Threads: any.
+/// @return "0.1.0", for example. Static.
 [[nodiscard]] inline std::string_view version() noexcept {
     return lambda_version();
 }
 
-// A string as an argument, or none (std::nullopt, a null pointer, an empty std::optional), which unsets. Made
-// implicitly from whatever converts to std::string_view; holds a copy.
+/// Holds a copy of a string argument, or none (std::nullopt, a null pointer, an empty std::optional), which unsets.
+/// Converts implicitly from everything that converts to std::string_view.
 class text {
 public:
     text(std::nullopt_t) noexcept {}
@@ -180,27 +310,149 @@ public:
         }
     }
 
-    // As the C functions want it: NULL for none. Valid while this lives.
+    /// Returns the string as the C functions take it, valid while this object lives.
+    /// @return nullptr for none.
     [[nodiscard]] const char *c_str() const noexcept LAMBDA_INVOKE_HPP_VIEW {
         return value_ ? value_->c_str() : nullptr;
     }
 
+    /// Tells whether the string holds a NUL, which a C string cannot.
+    [[nodiscard]] bool has_nul() const noexcept { return has_nul_; }
+
 private:
-    // C would end the string at a NUL and send something else than what was meant. The form C0 80 carries it past C's
-    // eyes; it is no UTF-8, so the library refuses the field, and remembers that as it does every refusal.
+    // C would end the string at a NUL and send something else than what was meant. The form C0 80 takes the NUL's
+    // place: it is not valid UTF-8, so the library rejects the field for callers of the C functions too.
     void take(std::string_view value) {
         std::string &copy = value_.emplace();
         copy.reserve(value.size());
         for (const char character : value) {
             if (character == '\0') {
                 copy += "\xC0\x80";
+                has_nul_ = true;
             } else {
                 copy += character;
             }
         }
     }
 
-    std::optional<std::string> value_;
+    std::optional<std::string> value_{};
+    bool has_nul_ = false;
+};
+
+/// Views the bytes of a payload argument, which must live until the end of the call. Converts implicitly from strings
+/// of all kinds, from containers of adjacent bytes (std::vector, std::array, std::span, arrays) and from lists such as
+/// `{0x01, 0x02}`. A byte is std::byte or any integer of one byte.
+class bytes {
+public:
+    template <typename T, typename = std::enable_if_t<std::is_convertible_v<const T &, std::string_view>>,
+        typename = void>
+    bytes(const T &string) : view_(string) {}
+
+    template <typename T, typename = std::enable_if_t<detail::is_bytes<T>>>
+    bytes(const T &container) noexcept : bytes(std::data(container), std::size(container)) {}
+
+    template <typename T, typename = std::enable_if_t<detail::is_byte<T>>>
+    bytes(std::initializer_list<T> list) noexcept : bytes(std::data(list), list.size()) {}
+
+    bytes(std::initializer_list<std::uint8_t> list) noexcept : bytes(std::data(list), list.size()) {}
+
+    bytes(const void *data, std::size_t size) noexcept : view_(static_cast<const char *>(data), size) {}
+
+    /// Returns the bytes.
+    [[nodiscard]] std::string_view view() const noexcept { return view_; }
+
+private:
+    std::string_view view_;
+};
+
+/// Holds a time argument, or none (std::nullopt, an empty std::optional), which stands for the default. Converts
+/// implicitly from a std::chrono::duration of any unit, and from a std::optional of one.
+class time_limit {
+public:
+    constexpr time_limit(std::nullopt_t) noexcept {}
+
+    template <typename Rep, typename Period>
+    constexpr time_limit(std::chrono::duration<Rep, Period> time) noexcept : milliseconds_(round_up(time)) {}
+
+    template <typename Rep, typename Period>
+    constexpr time_limit(const std::optional<std::chrono::duration<Rep, Period>> &time) noexcept
+        : milliseconds_(time ? round_up(*time) : 0) {}
+
+    /// Returns the time as the C functions take it.
+    /// @return Milliseconds, at least 1; 0 for none.
+    [[nodiscard]] constexpr std::uint64_t milliseconds() const noexcept { return milliseconds_; }
+
+private:
+    // At least 1, since 0 is the default: a time that is used up, or that is not a number, ends the call at once.
+    template <typename Rep, typename Period>
+    static constexpr std::uint64_t round_up(std::chrono::duration<Rep, Period> time) noexcept {
+        using std::chrono::milliseconds;
+        // Beyond this, exact conversions overflow. 2^62 ms are 146 million years.
+        constexpr double most = 4611686018427387904.0;
+        if (!(time > std::chrono::duration<Rep, Period>::zero())) {
+            return 1;
+        }
+        if (std::chrono::duration<double, std::milli>(time).count() >= most) {
+            return static_cast<std::uint64_t>(most);
+        }
+        const milliseconds::rep whole = std::chrono::ceil<milliseconds>(time).count();
+        return whole < 1 ? 1 : static_cast<std::uint64_t>(whole);
+    }
+
+    std::uint64_t milliseconds_ = 0;
+};
+
+template <typename Signature>
+class callback;
+
+/// Holds a function object, also one that can only be moved, or none (nullptr, an empty std::function). Copies share
+/// one function.
+template <typename Result, typename... Arguments>
+class callback<Result(Arguments...)> {
+public:
+    callback(std::nullptr_t = nullptr) noexcept {}
+
+    template <typename Function,
+        typename = std::enable_if_t<!std::is_same_v<std::decay_t<Function>, callback> &&
+                                    std::is_invocable_r_v<Result, std::decay_t<Function> &, Arguments...>>>
+    callback(Function &&function) {
+        using Stored = std::decay_t<Function>;
+        Stored stored(std::forward<Function>(function));
+        if (is_empty(stored)) {
+            return;
+        }
+        function_ = std::make_shared<Stored>(std::move(stored));
+        call_ = [](void *kept, Arguments... arguments) -> Result {
+            return std::invoke(*static_cast<Stored *>(kept), std::forward<Arguments>(arguments)...);
+        };
+    }
+
+    /// Tells whether there is a function.
+    [[nodiscard]] explicit operator bool() const noexcept { return function_ != nullptr; }
+
+    /// Calls the function, which must be there.
+    Result operator()(Arguments... arguments) const {
+        return call_(function_.get(), std::forward<Arguments>(arguments)...);
+    }
+
+private:
+    template <typename Function, typename = void>
+    struct can_be_empty : std::is_pointer<Function> {};
+    template <typename Function>
+    struct can_be_empty<Function, std::void_t<decltype(std::declval<const Function &>().operator bool())>>
+        : std::true_type {};
+
+    template <typename Function>
+    static bool is_empty(const Function &function) noexcept {
+        if constexpr (can_be_empty<Function>::value) {
+            return !static_cast<bool>(function);
+        } else {
+            return false;
+        }
+    }
+
+    std::shared_ptr<void> function_{};
+    Result (*call_)(void *, Arguments...) = nullptr;
 };
 
 class config;
@@ -221,7 +473,7 @@ struct release {
 template <typename T>
 using handle = std::unique_ptr<T, release>;
 
-// Of a C function that gives NULL only when there is no memory.
+/// Returns what a C function made that gives NULL only when there is no memory.
 template <typename T>
 [[nodiscard]] T *there(T *made) {
     if (made == nullptr) {
@@ -234,14 +486,8 @@ template <typename T>
     return made;
 }
 
-// To a negative duration, such as the rest of the time for something that is late already, C has no number; the nearest
-// is the shortest there is, certainly not 0, which is the default.
-[[nodiscard]] inline std::uint64_t milliseconds(std::chrono::milliseconds duration) noexcept {
-    return duration.count() < 0 ? 1 : static_cast<std::uint64_t>(duration.count());
-}
-
-// The second in which keys expire. Before 1970 C has no number; the nearest is the first there is, certainly not 0, for
-// that is never.
+/// Returns the second in which credentials expire. C has no number for times before 1970; the nearest is the first
+/// second, not 0, which means never.
 [[nodiscard]] inline std::int64_t expiry(const std::optional<std::chrono::system_clock::time_point> &time) noexcept {
     if (!time) {
         return 0;
@@ -257,13 +503,41 @@ template <typename T>
     return std::string_view(string);
 }
 
-// What a call under way asks whether it shall end, and what came of asking. Lives on the stack of the caller.
-template <typename Ask>
+/// Remembers the fields of an object that were last set to a string with a NUL inside, until they are set well. The
+/// library rejects these fields too, but cannot know why.
+class nul_fields {
+public:
+    void note(const char *field, const text &value) {
+        const std::string_view name(field);
+        for (auto known = fields_.begin(); known != fields_.end(); ++known) {
+            if (*known == name) {
+                fields_.erase(known);
+                break;
+            }
+        }
+        if (value.has_nul()) {
+            fields_.push_back(name);
+        }
+    }
+
+    /// Says which field holds a NUL; std::nullopt if none does.
+    [[nodiscard]] std::optional<std::string> message() const {
+        if (fields_.empty()) {
+            return std::nullopt;
+        }
+        return std::string(fields_.front()) + ": contains a NUL";
+    }
+
+private:
+    std::vector<std::string_view> fields_{};
+};
+
+/// Polls a call's interrupt and keeps what that threw. Lives on the stack of the caller.
 class interrupter {
 public:
-    explicit interrupter(Ask &ask) noexcept : ask_(ask) {}
+    explicit interrupter(const callback<bool()> &interrupt) noexcept : interrupt_(interrupt) {}
 
-    static std::int32_t callback(void *user_data) noexcept {
+    static std::int32_t poll(void *user_data) noexcept {
         return static_cast<interrupter *>(user_data)->shall_end() ? 1 : 0;
     }
 
@@ -274,49 +548,57 @@ private:
     bool shall_end() noexcept {
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
         try {
-            return ask_();
+            return interrupt_();
         } catch (...) {
             thrown_ = std::current_exception();
             return true;
         }
 #else
-        return ask_();
+        return interrupt_();
 #endif
     }
 
-    Ask &ask_;
-    std::exception_ptr thrown_;
+    const callback<bool()> &interrupt_;
+    std::exception_ptr thrown_{};
 };
 
-// A function on the heap, which the library has until it calls the release.
+/// Deletes a function on the heap, which the library has until it calls the release.
 template <typename Function>
 void release_function(void *user_data) noexcept {
     delete static_cast<Function *>(user_data);
 }
 
-using credentials_function = std::function<credentials()>;
-using log_function = std::function<void(log_level, std::string_view, std::string_view)>;
+using credentials_function = callback<credentials()>;
+using log_function = callback<void(log_level, std::string_view, std::string_view)>;
 
-inline lambda_status fill_in(const credentials_function &ask, lambda_credentials *out) {
-    const credentials keys = ask();
-    const text id(keys.access_key_id), secret(keys.secret_access_key), token(keys.session_token);
-    return lambda_credentials_set(out, id.c_str(), secret.c_str(), token.c_str(), expiry(keys.expires));
+inline lambda_status fill_in(const credentials_function &provide, lambda_credentials *out) {
+    const credentials given = provide();
+    const text id(given.access_key_id), secret(given.secret_access_key), token(given.session_token);
+    nul_fields nuls;
+    nuls.note("access_key_id", id);
+    nuls.note("secret_access_key", secret);
+    nuls.note("session_token", token);
+    if (const std::optional<std::string> message = nuls.message()) {
+        lambda_credentials_set_error(out, message->c_str());
+        return LAMBDA_E_CREDENTIALS;
+    }
+    return lambda_credentials_set(out, id.c_str(), secret.c_str(), token.c_str(), expiry(given.expires));
 }
 
 // noexcept, both: nothing may pass through the frames of C and Rust that lie below a callback.
-inline lambda_status ask_for_credentials(void *user_data, lambda_credentials *out) noexcept {
-    const credentials_function &ask = *static_cast<const credentials_function *>(user_data);
+inline lambda_status provide_credentials(void *user_data, lambda_credentials *out) noexcept {
+    const credentials_function &provide = *static_cast<const credentials_function *>(user_data);
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
     try {
-        return fill_in(ask, out);
+        return fill_in(provide, out);
     } catch (const std::exception &thrown) {
         lambda_credentials_set_error(out, thrown.what());
     } catch (...) {
-        lambda_credentials_set_error(out, "it threw what is no std::exception");
+        lambda_credentials_set_error(out, "it threw an object that is not a std::exception");
     }
     return LAMBDA_E_CREDENTIALS;
 #else
-    return fill_in(ask, out);
+    return fill_in(provide, out);
 #endif
 }
 
@@ -326,126 +608,160 @@ inline void pass_on_log(void *user_data, std::int32_t level, const char *target,
     try {
         sink(static_cast<log_level>(level), target, message);
     } catch (...) {
-        // Of no account to the call that it tells about.
+        // The call that is logged goes on.
     }
 #else
     sink(static_cast<log_level>(level), target, message);
 #endif
 }
 
+/// Stands for a result that was moved from.
+[[nodiscard]] inline const lambda_result *moved_from_result() noexcept {
+    static const lambda_result made = [] {
+        static const std::uint8_t empty[1] = {0};
+        lambda_result result = {};
+        result.status = LAMBDA_E_INVALID_ARGUMENT;
+        // What the object knew is in another one now.
+        result.execution = LAMBDA_EXECUTION_UNKNOWN;
+        result.payload = empty;
+        result.error_message = "result: was moved from";
+        return result;
+    }();
+    return &made;
+}
+
 }  // namespace detail
 
-// What became of one call. Read-only. Moved, not copied: see clone(). A std::string_view that it gives lives as long as
-// the result: do not keep one of a result that has no name, as in `auto view = client.invoke(request).payload()`.
+/// Tells how one call ended. Read-only. Can be moved and cloned, see clone(), but not copied. A std::string_view that
+/// it returns is valid as long as the result lives: do not keep one of a result without a name, as in `auto view =
+/// client.invoke(request).payload()`. A result that was moved from has status::invalid_argument and says so.
 class result {
 public:
-    // A deep copy of `from`, which need not come from the library: fill a zeroed lambda_result, and a test of your own
-    // has any result that it wants to see. Pointers in it are NULL or valid.
+    /// Copies a C result, which need not come from the library: fill a zeroed lambda_result to make any result that a
+    /// test needs. Pointers in it are NULL or valid.
     [[nodiscard]] static result copy_of(const lambda_result &from) { return result(lambda_result_clone(&from)); }
 
-    // A deep copy.
-    [[nodiscard]] result clone() const { return result(lambda_result_clone(result_.get()), thrown_); }
+    /// Makes a deep copy.
+    [[nodiscard]] result clone() const { return result(lambda_result_clone(get()), thrown_); }
 
-    // Whether the status is ok: neither call nor function failed.
-    [[nodiscard]] bool ok() const noexcept { return result_->status == LAMBDA_OK; }
+    /// Tells whether the status is ok: neither the call nor the function failed.
+    [[nodiscard]] bool ok() const noexcept { return get()->status == LAMBDA_OK; }
+    /// Returns ok().
     [[nodiscard]] explicit operator bool() const noexcept { return ok(); }
 
-    [[nodiscard]] lambda::status status() const noexcept { return static_cast<lambda::status>(result_->status); }
+    /// Returns how the call ended.
+    [[nodiscard]] lambda::status status() const noexcept { return static_cast<lambda::status>(get()->status); }
 
-    // Did it run? Known for every call, however it ended.
+    /// Tells whether the function ran, however the call ended.
     [[nodiscard]] lambda::execution execution() const noexcept {
-        return static_cast<lambda::execution>(result_->execution);
+        return static_cast<lambda::execution>(get()->execution);
     }
 
-    // Of the last answer; 0 if there was none.
-    [[nodiscard]] int http_status() const noexcept { return result_->http_status; }
+    /// Returns the HTTP status of the last response.
+    /// @return 0 if there was no response.
+    [[nodiscard]] int http_status() const noexcept { return get()->http_status; }
 
-    // Tries begun, those that found no connection included; 0 if refused before the first.
-    [[nodiscard]] std::uint32_t attempts() const noexcept { return result_->attempts; }
+    /// Returns how many attempts were begun, including those that found no connection.
+    /// @return 0 if the call was rejected before the first attempt.
+    [[nodiscard]] std::uint32_t attempts() const noexcept { return get()->attempts; }
 
-    // Attempts after which nobody knows whether they ran the function; each is a possible extra run.
-    [[nodiscard]] std::uint32_t unknown_attempts() const noexcept { return result_->unknown_attempts; }
+    /// Returns how many attempts may have run the function without that being known; each is a possible extra run.
+    [[nodiscard]] std::uint32_t unknown_attempts() const noexcept { return get()->unknown_attempts; }
 
-    // What the function returned or threw, byte for byte; empty unless the status is ok or function_error. A NUL stands
-    // past its end.
+    /// Returns the function's return value or error, byte for byte. A NUL follows its end.
+    /// @return Empty unless the status is ok or function_error.
     [[nodiscard]] std::string_view payload() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return {reinterpret_cast<const char *>(result_->payload), result_->payload_len};
+        return {reinterpret_cast<const char *>(get()->payload), get()->payload_len};
     }
 
-    // The decoded tail of the log: bytes, may start mid-line, hold NULs, be no UTF-8. None if none was sent.
+    /// Returns the end of the function's log, decoded. May start in the middle of a line, hold NULs and not be UTF-8.
+    /// @return std::nullopt if the response brought no log.
     [[nodiscard]] std::optional<std::string_view> log() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        if (result_->log == nullptr) {
+        if (get()->log == nullptr) {
             return std::nullopt;
         }
-        return std::string_view(result_->log, result_->log_len);
+        return std::string_view(get()->log, get()->log_len);
     }
 
-    // As sent ("Unhandled", "Handled", ...); none if the function did not fail.
+    /// Returns the function error as Lambda sent it: "Unhandled", "Handled", ...
+    /// @return std::nullopt if the function did not fail.
     [[nodiscard]] std::optional<std::string_view> function_error() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->function_error);
+        return detail::view(get()->function_error);
     }
 
-    // The function's errorType, or the service's error code without namespace and suffix.
+    /// Returns the function's errorType, or the service's error code without namespace and suffix.
+    /// @return std::nullopt if there is none.
     [[nodiscard]] std::optional<std::string_view> error_type() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->error_type);
+        return detail::view(get()->error_type);
     }
 
-    // What went wrong; none only if the status is ok. Never a secret.
+    /// Returns what went wrong. Never a secret.
+    /// @return std::nullopt only if the status is ok.
     [[nodiscard]] std::optional<std::string_view> error_message() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->error_message);
+        return detail::view(get()->error_message);
     }
 
-    // Why the service throttled, in its words.
+    /// Returns the service's reason for throttling.
+    /// @return std::nullopt if it gave none.
     [[nodiscard]] std::optional<std::string_view> throttle_reason() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->throttle_reason);
+        return detail::view(get()->throttle_reason);
     }
 
-    // How long the last answer asks to wait; 0 if it did not say.
+    /// Returns how long the last response asks to wait.
+    /// @return 0 if it did not ask.
     [[nodiscard]] std::chrono::milliseconds retry_after() const noexcept {
-        // No number of milliseconds that a duration cannot hold is worth telling apart from the greatest that it can.
+        // What a duration cannot hold becomes the longest one.
         constexpr auto most = static_cast<std::uint64_t>(std::chrono::milliseconds::max().count());
-        const std::uint64_t wait = result_->retry_after_ms < most ? result_->retry_after_ms : most;
+        const std::uint64_t wait = get()->retry_after_ms < most ? get()->retry_after_ms : most;
         return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(wait));
     }
 
-    // Of the last answer; none if there was none.
+    /// Returns the request id of the last response.
+    /// @return std::nullopt if there was none.
     [[nodiscard]] std::optional<std::string_view> request_id() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->request_id);
+        return detail::view(get()->request_id);
     }
 
-    // The version that ran; none if the answer did not say.
+    /// Returns the function version that ran.
+    /// @return std::nullopt if the response did not name it.
     [[nodiscard]] std::optional<std::string_view> executed_version() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->executed_version);
+        return detail::view(get()->executed_version);
     }
 
-    // None if the answer had none.
+    /// Returns the ARN of the durable execution.
+    /// @return std::nullopt if the response had none.
     [[nodiscard]] std::optional<std::string_view> durable_execution_arn() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->durable_execution_arn);
+        return detail::view(get()->durable_execution_arn);
     }
 
-    // Of the answer; none if it had none.
+    /// Returns the response's content type.
+    /// @return std::nullopt if it had none.
     [[nodiscard]] std::optional<std::string_view> content_type() const noexcept LAMBDA_INVOKE_HPP_VIEW {
-        return detail::view(result_->content_type);
+        return detail::view(get()->content_type);
     }
 
-    // From the call to its end, waits and retries included.
+    /// Returns the time from the call's start to its end, including waits and retries.
     [[nodiscard]] std::chrono::microseconds duration() const noexcept {
-        return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(result_->duration_us));
+        return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(get()->duration_us));
     }
 
-    // What the request's interrupt threw and so ended the call; null if it threw nothing. For try_invoke(), whose
-    // status is then cancelled, or what the answer said as far as it had come.
+    /// Returns the exception of the request's interrupt that ended the call. For try_invoke(), whose status is then
+    /// cancelled, or that of the response as far as it had come.
+    /// @return Null if the interrupt threw nothing.
     [[nodiscard]] std::exception_ptr thrown() const noexcept { return thrown_; }
 
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
-    // Throws what the request's interrupt threw; else, unless the status is ok, error or the class derived from it that
-    // says what went wrong, with this result. `try_invoke(request).check()` is invoke().
+    /// Throws unless the status is ok: the exception of the request's interrupt, else error or the class derived from
+    /// it that fits the status, with this result. `try_invoke(request).check()` is invoke().
     const result &check() const &;
+    /// @copydoc check()
     result check() &&;
 #endif
 
-    // For the functions of lambda_invoke.h. Still owned by this object.
-    [[nodiscard]] const lambda_result *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return result_.get(); }
+    /// Returns the C result, for the functions of lambda_invoke.h. This object keeps ownership.
+    [[nodiscard]] const lambda_result *get() const noexcept LAMBDA_INVOKE_HPP_VIEW {
+        return result_ ? result_.get() : detail::moved_from_result();
+    }
 
 private:
     friend class client;
@@ -457,26 +773,32 @@ private:
     std::exception_ptr thrown_;
 };
 
-// Why a client could not be made.
+/// Tells why a client could not be made.
 struct failure {
     lambda::status status = lambda::status::ok;
-    // What is wrong and what to do about it. Never a secret.
-    std::string message;
+    /// What is wrong and what to do about it. Never a secret.
+    std::string message{};
 };
 
-// A call that failed, or a client that could not be made. what() is the status's name, the error's type if there is
-// one, and the message. Copies share one result.
+/// Reports a call that failed, or a client that could not be made. what() is the status's name, the error's type if
+/// there is one, and the message. Copies share one result.
 class error : public std::runtime_error {
 public:
-    // Takes the result of a call that failed; public so that tests can make one, see result::copy_of.
+    /// Takes the result of a call that failed. Public so that tests can make one, see result::copy_of.
     explicit error(lambda::result of) : std::runtime_error(describe(of)), result_(share(std::move(of))) {}
 
-    // All that is known about the call. Of a client that could not be made: status, message, execution none.
+    // Moving copies, so that an exception that was moved from still has its result.
+    error(const error &) noexcept = default;
+    error &operator=(const error &) noexcept = default;
+    ~error() override = default;
+
+    /// Returns all that is known about the call. For a client that could not be made: status, message, execution none.
     [[nodiscard]] const lambda::result &result() const noexcept { return *result_; }
 
+    /// Returns how the call ended.
     [[nodiscard]] lambda::status status() const noexcept { return result_->status(); }
 
-    // Did it run?
+    /// Tells whether the function ran.
     [[nodiscard]] lambda::execution execution() const noexcept { return result_->execution(); }
 
 private:
@@ -498,73 +820,74 @@ private:
     std::shared_ptr<const lambda::result> result_;
 };
 
-// status::function_error: the function ran and failed; error_type() and error_message() are its own.
+/// Reports status::function_error: the function ran and failed; error_type() and error_message() are its own.
 class function_error : public error {
 public:
     using error::error;
 };
 
-// status::invalid_argument: a value that cannot be sent. Nothing was sent.
+/// Reports status::invalid_argument: a value that cannot be sent, or an object that was moved from. Nothing was sent.
 class invalid_argument : public error {
 public:
     using error::error;
 };
 
-// status::config: a setting is missing or settings contradict each other, or the library does not fit this header.
+/// Reports status::config: a setting is missing, settings contradict each other, or the library does not fit this
+/// header.
 class config_error : public error {
 public:
     using error::error;
 };
 
-// status::credentials: no usable credentials.
+/// Reports status::credentials: no usable credentials.
 class credentials_error : public error {
 public:
     using error::error;
 };
 
-// status::resolve, connect, tls: there was no connection, so the function did not run.
+/// Reports status::resolve, connect and tls: there was no connection, so the function did not run.
 class connect_error : public error {
 public:
     using error::error;
 };
 
-// status::io: the connection broke after the request had begun; execution() says what is known.
+/// Reports status::io: the connection broke after the request had begun. execution() tells what is known.
 class io_error : public error {
 public:
     using error::error;
 };
 
-// status::timeout: the call's deadline passed; execution() says what is known.
+/// Reports status::timeout: the call's deadline passed. execution() tells what is known.
 class timeout_error : public error {
 public:
     using error::error;
 };
 
-// status::cancelled: the interrupt or the stop token ended the call; execution() says what is known.
+/// Reports status::cancelled: the interrupt or the stop token ended the call. execution() tells what is known.
 class cancelled_error : public error {
 public:
     using error::error;
 };
 
-// status::service: an error answer; error_type() is its code, if it had one.
+/// Reports status::service: an error response; error_type() is its code, if it had one.
 class service_error : public error {
 public:
     using error::error;
 };
 
-// status::throttled: turned away for its rate; throttle_reason() and retry_after() say more.
+/// Reports status::throttled: the request was throttled; throttle_reason() and retry_after() tell more.
 class throttled_error : public service_error {
 public:
     using service_error::service_error;
 };
 
-// status::protocol: the answer makes no sense for this API.
+/// Reports status::protocol: the response does not fit this API.
 class protocol_error : public error {
 public:
     using error::error;
 };
 
-// status::too_large: the answer is longer than config::max_response_bytes.
+/// Reports status::too_large: the response is longer than config::max_response_bytes.
 class too_large_error : public error {
 public:
     using error::error;
@@ -573,7 +896,7 @@ public:
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
 namespace detail {
 
-// The class that says what went wrong; error itself for what has no class of its own.
+/// Throws the class that fits the status; error itself for a status without a class of its own.
 [[noreturn]] inline void raise(result failed) {
     switch (failed.status()) {
     case status::function_error: throw function_error(std::move(failed));
@@ -620,163 +943,213 @@ inline result result::check() && {
 }
 #endif
 
-// How to reach Lambda. What is not set comes from the environment and the shared AWS files when the client is made.
-// Moved, not copied; a client copies what it holds. Setters: see the top of this file; every number's 0 is the default.
+/// Holds the settings of a client. Settings that are not set in code come from the environment and the shared AWS files
+/// when the client is made. Can be moved but not copied; a client copies what it needs. For setters and times, see the
+/// top of this file.
 class config {
 public:
-    // Reads nothing. Throws std::bad_alloc.
+    /// Makes a config without settings. Reads nothing. Throws std::bad_alloc.
     config() : config_(detail::there(lambda_config_new())) {}
 
-    // Such as "us-east-1". A full ARN's own region goes before it. None: AWS_REGION, AWS_DEFAULT_REGION, the profile's
-    // region.
-    config &region(const text &region) noexcept {
-        lambda_config_set_region(get(), region.c_str());
+    /// Sets the AWS region, such as "us-east-1". A full ARN's own region takes precedence. None: AWS_REGION,
+    /// AWS_DEFAULT_REGION, the profile's region.
+    config &region(const text &name) & {
+        nuls_.note("region", name);
+        lambda_config_set_region(get(), name.c_str());
         return *this;
     }
+    [[nodiscard]] config region(const text &name) && { return std::move(this->region(name)); }
 
-    // http(s)://host[:port][/path]. None: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's services and
-    // endpoint_url, else AWS's own for the region.
-    config &endpoint_url(const text &url) noexcept {
+    /// Sets the endpoint: http(s)://host[:port][/path]. None: AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile's
+    /// services and endpoint_url, else AWS's own for the region.
+    config &endpoint_url(const text &url) & {
+        nuls_.note("endpoint_url", url);
         lambda_config_set_endpoint_url(get(), url.c_str());
         return *this;
     }
+    [[nodiscard]] config endpoint_url(const text &url) && { return std::move(this->endpoint_url(url)); }
 
-    // Keys to sign with; they go before a callback. All none: the callback, else as the AWS tools find them, loaded by
-    // the first call that needs them: environment, profile, web identity, container, instance metadata.
+    /// Sets the credentials to sign with, which take precedence over a callback. All none: the callback, else as the
+    /// AWS tools find them, loaded by the first call that needs them: environment, profile, web identity, container,
+    /// instance metadata.
     config &credentials(const text &access_key_id, const text &secret_access_key,
-        const text &session_token = std::nullopt) noexcept {
+        const text &session_token = std::nullopt) & {
+        nuls_.note("access_key_id", access_key_id);
+        nuls_.note("secret_access_key", secret_access_key);
+        nuls_.note("session_token", session_token);
         lambda_config_set_credentials(
             get(), access_key_id.c_str(), secret_access_key.c_str(), session_token.c_str());
         return *this;
     }
-
-    // Asked for keys when there are none yet and shortly before they expire, never twice at once for one client, on the
-    // thread inside the call. May block: the deadline of the call that it serves is then late, other calls' are not.
-    // May use other clients. An empty function unsets. Throws std::bad_alloc.
-    config &credentials_callback(std::function<lambda::credentials()> ask) {
-        const lambda_credentials_fn callback = ask ? &detail::ask_for_credentials : nullptr;
-        auto kept = std::make_unique<detail::credentials_function>(std::move(ask));
-        lambda_config_set_credentials_callback(
-            get(), callback, kept.release(), &detail::release_function<detail::credentials_function>);
-        return *this;
+    [[nodiscard]] config credentials(const text &access_key_id, const text &secret_access_key,
+        const text &session_token = std::nullopt) && {
+        return std::move(this->credentials(access_key_id, secret_access_key, session_token));
     }
 
-    // A profile of the shared AWS files, which must exist. Its credentials then go before the environment's. None:
-    // AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
-    config &profile(const text &name) noexcept {
+    /// Sets a callback that provides credentials. It is called when there are none yet and shortly before they expire,
+    /// never twice at once for one client, on the thread inside the call. May block: then the deadline of the call that
+    /// it serves is late, but not that of other calls. May use other clients. An empty function unsets. Throws
+    /// std::bad_alloc.
+    config &credentials_callback(callback<lambda::credentials()> provide) & {
+        const lambda_credentials_fn function = provide ? &detail::provide_credentials : nullptr;
+        auto kept = std::make_unique<detail::credentials_function>(std::move(provide));
+        lambda_config_set_credentials_callback(
+            get(), function, kept.release(), &detail::release_function<detail::credentials_function>);
+        return *this;
+    }
+    [[nodiscard]] config credentials_callback(callback<lambda::credentials()> provide) && {
+        return std::move(this->credentials_callback(std::move(provide)));
+    }
+
+    /// Sets a profile of the shared AWS files, which must exist. Its credentials then take precedence over the
+    /// environment's. None: AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+    config &profile(const text &name) & {
+        nuls_.note("profile", name);
         lambda_config_set_profile(get(), name.c_str());
         return *this;
     }
+    [[nodiscard]] config profile(const text &name) && { return std::move(this->profile(name)); }
 
-    // Endpoints with FIPS 140 cryptography. None: AWS_USE_FIPS_ENDPOINT, the profile's use_fips_endpoint, off. Not
-    // together with a custom endpoint.
-    config &use_fips(std::optional<bool> on) noexcept {
+    /// Chooses endpoints with FIPS 140 cryptography. None: AWS_USE_FIPS_ENDPOINT, the profile's use_fips_endpoint, off.
+    /// Not together with a custom endpoint.
+    config &use_fips(std::optional<bool> on) & {
         lambda_config_set_use_fips(get(), on ? (*on ? 1 : 0) : -1);
         return *this;
     }
-    // A number is no switch: -1 would be on.
+    [[nodiscard]] config use_fips(std::optional<bool> on) && { return std::move(this->use_fips(on)); }
+    // A number is not a switch: -1 would mean on.
     template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>>>
-    config &use_fips(T) = delete;
+    config use_fips(T) = delete;
 
-    // Endpoints with IPv6 addresses too. None: AWS_USE_DUALSTACK_ENDPOINT, the profile's use_dualstack_endpoint, off.
-    // Not together with a custom endpoint.
-    config &use_dual_stack(std::optional<bool> on) noexcept {
+    /// Chooses endpoints that have IPv6 addresses too. None: AWS_USE_DUALSTACK_ENDPOINT, the profile's
+    /// use_dualstack_endpoint, off. Not together with a custom endpoint.
+    config &use_dual_stack(std::optional<bool> on) & {
         lambda_config_set_use_dual_stack(get(), on ? (*on ? 1 : 0) : -1);
         return *this;
     }
+    [[nodiscard]] config use_dual_stack(std::optional<bool> on) && { return std::move(this->use_dual_stack(on)); }
     template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>>>
-    config &use_dual_stack(T) = delete;
+    config use_dual_stack(T) = delete;
 
-    // A PEM file that replaces the system's trust store, read when the client is made. None: AWS_CA_BUNDLE, the
-    // profile's ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
-    config &ca_bundle(const text &path) noexcept {
+    /// Sets a PEM file that replaces the system's trust store. It is read when the client is made. None: AWS_CA_BUNDLE,
+    /// the profile's ca_bundle, SSL_CERT_FILE and SSL_CERT_DIR, the system's; where that is empty, Mozilla's roots.
+    config &ca_bundle(const text &path) & {
+        nuls_.note("ca_bundle", path);
         lambda_config_set_ca_bundle(get(), path.c_str());
         return *this;
     }
+    [[nodiscard]] config ca_bundle(const text &path) && { return std::move(this->ca_bundle(path)); }
 
-    // http, https or socks5 URL, with user:password@ if the proxy asks for one. "": no proxy. None: HTTPS_PROXY or
-    // HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in small letters first.
-    config &proxy(const text &url) noexcept {
+    /// Sets the proxy: an http, https or socks5 URL, with user:password@ if the proxy asks for one; "" for no proxy.
+    /// None: HTTPS_PROXY or HTTP_PROXY, ALL_PROXY, with the exceptions of NO_PROXY; each in lower case first.
+    config &proxy(const text &url) & {
+        nuls_.note("proxy", url);
         lambda_config_set_proxy(get(), url.c_str());
         return *this;
     }
+    [[nodiscard]] config proxy(const text &url) && { return std::move(this->proxy(url)); }
 
-    // Names the application in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. None: AWS_SDK_UA_APP_ID, the
-    // profile's sdk_ua_app_id.
-    config &app_id(const text &id) noexcept {
+    /// Sets the application's name in User-Agent: 1 to 50 of A-Z, a-z, 0-9 and !#$%&'*+-.^_`|~. None:
+    /// AWS_SDK_UA_APP_ID, the profile's sdk_ua_app_id.
+    config &app_id(const text &id) & {
+        nuls_.note("app_id", id);
         lambda_config_set_app_id(get(), id.c_str());
         return *this;
     }
+    [[nodiscard]] config app_id(const text &id) && { return std::move(this->app_id(id)); }
 
-    // Name, TCP, proxy and TLS of one connection together; 5 s. Ends an attempt, not the call. Negative counts as 1 ms.
-    config &connect_timeout(std::chrono::milliseconds time) noexcept {
-        lambda_config_set_connect_timeout_ms(get(), detail::milliseconds(time));
+    /// Sets the time for one connection: name, TCP, proxy and TLS together. It ends an attempt, not the call. None: 5
+    /// s.
+    config &connect_timeout(time_limit time) & {
+        lambda_config_set_connect_timeout_ms(get(), time.milliseconds());
         return *this;
     }
+    [[nodiscard]] config connect_timeout(time_limit time) && { return std::move(this->connect_timeout(time)); }
 
-    // A whole call, waiting for a connection, credentials and retries included; 910 s, event and dry_run 60 s. Negative
-    // counts as 1 ms.
-    config &timeout(std::chrono::milliseconds time) noexcept {
-        lambda_config_set_timeout_ms(get(), detail::milliseconds(time));
+    /// Sets the time for a whole call, including waiting for a connection, credentials and retries. None: 910 s; 60 s
+    /// for event and dry_run.
+    config &timeout(time_limit time) & {
+        lambda_config_set_timeout_ms(get(), time.milliseconds());
         return *this;
     }
+    [[nodiscard]] config timeout(time_limit time) && { return std::move(this->timeout(time)); }
 
-    // The first try included. 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
-    config &max_attempts(std::uint32_t attempts) noexcept {
+    /// Sets the greatest number of attempts, including the first. 0: AWS_MAX_ATTEMPTS, the profile's max_attempts, 3.
+    config &max_attempts(std::uint32_t attempts) & {
         lambda_config_set_max_attempts(get(), attempts);
         return *this;
     }
+    [[nodiscard]] config max_attempts(std::uint32_t attempts) && { return std::move(this->max_attempts(attempts)); }
 
-    // retry::safe unless set. No environment variable and no file ever chooses retry::always.
-    config &retry(lambda::retry mode) noexcept {
+    /// Sets what is retried; retry::safe unless set. No environment variable and no file ever chooses retry::always.
+    config &retry(lambda::retry mode) & {
         lambda_config_set_retry(get(), static_cast<std::int32_t>(mode));
         return *this;
     }
+    [[nodiscard]] config retry(lambda::retry mode) && { return std::move(this->retry(mode)); }
 
-    // Calls of the client under way at once in this process; what exceeds it waits its turn inside its own deadline.
-    // Default: what half of RLIMIT_NOFILE allows.
-    config &max_connections(std::uint32_t connections) noexcept {
+    /// Sets how many calls of the client may be under way at once in this process. More calls wait, within their
+    /// deadlines. 0: what half of RLIMIT_NOFILE allows.
+    config &max_connections(std::uint32_t connections) & {
         lambda_config_set_max_connections(get(), connections);
         return *this;
     }
+    [[nodiscard]] config max_connections(std::uint32_t connections) && {
+        return std::move(this->max_connections(connections));
+    }
 
-    // Of one answer's payload; 64 MiB.
-    config &max_response_bytes(std::uint64_t bytes) noexcept {
+    /// Sets the greatest length of a response's payload. 0: 64 MiB.
+    config &max_response_bytes(std::uint64_t bytes) & {
         lambda_config_set_max_response_bytes(get(), bytes);
         return *this;
     }
+    [[nodiscard]] config max_response_bytes(std::uint64_t bytes) && {
+        return std::move(this->max_response_bytes(bytes));
+    }
 
-    // Gets this level and quieter, a target such as "lambda_invoke::call" and a message, never a secret: where it
-    // happens, on several threads at once; the strings die on return. Must not use this header. log_level::off or an
-    // empty function unsets. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to stderr. Throws
-    // std::bad_alloc.
+    /// Sets a callback that gets the log messages of this level and of those before it: the level, a target such as
+    /// "lambda_invoke::call", and a message without secrets. It is called where the event happens, on several threads
+    /// at once. The strings are valid during the call only. It must not use this header. log_level::off or an empty
+    /// function unsets. LAMBDA_INVOKE_LOG=debug (or another level) prints the same to stderr. Throws std::bad_alloc.
     config &log(lambda::log_level max_level,
-        std::function<void(lambda::log_level level, std::string_view target, std::string_view message)> sink) {
-        const lambda_log_fn callback = sink ? &detail::pass_on_log : nullptr;
+        callback<void(lambda::log_level level, std::string_view target, std::string_view message)> sink) & {
+        const lambda_log_fn function = sink ? &detail::pass_on_log : nullptr;
         auto kept = std::make_unique<detail::log_function>(std::move(sink));
-        lambda_config_set_log(get(), static_cast<std::int32_t>(max_level), callback, kept.release(),
+        lambda_config_set_log(get(), static_cast<std::int32_t>(max_level), function, kept.release(),
             &detail::release_function<detail::log_function>);
         return *this;
     }
+    [[nodiscard]] config log(lambda::log_level max_level,
+        callback<void(lambda::log_level level, std::string_view target, std::string_view message)> sink) && {
+        return std::move(this->log(max_level, std::move(sink)));
+    }
 
-    // For the functions of lambda_invoke.h; NULL once it was moved from. Still owned by this object.
+    /// Returns the C config, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps
+    /// ownership.
     [[nodiscard]] lambda_config *get() noexcept LAMBDA_INVOKE_HPP_VIEW { return config_.get(); }
+    /// @copydoc get()
     [[nodiscard]] const lambda_config *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return config_.get(); }
 
 private:
+    friend class client;
+
     detail::handle<lambda_config> config_;
+    detail::nul_fields nuls_{};
 };
 
-// What to invoke. Reusable, and independent of clients. A copy shares the payload. Setters: see the top of this file.
+/// Tells what to invoke. Reusable, and independent of clients. A copy shares the payload and the interrupt. For setters
+/// and times, see the top of this file.
 class request {
 public:
-    // The function's name must then be set. Throws std::bad_alloc, as all constructors here.
+    /// Makes a request whose function_name() must be set. Throws std::bad_alloc, as all constructors here.
     request() : request_(detail::there(lambda_request_new())) {}
 
-    // See function_name().
+    /// Makes a request for a function, see function_name().
     explicit request(const text &function_name) : request() { this->function_name(function_name); }
 
-    request(const request &other) : request_(copy(other.get())), interrupt_(other.interrupt_) {}
+    request(const request &other)
+        : request_(copy(other.get())), interrupt_(other.interrupt_), nuls_(other.nuls_),
+          function_name_(other.function_name_), payload_(other.payload_) {}
     request(request &&other) noexcept = default;
     ~request() = default;
 
@@ -788,97 +1161,157 @@ public:
     }
     request &operator=(request &&other) noexcept = default;
 
-    // Name, partial ARN or ARN, each with optional :qualifier. A full ARN's region signs this call and, unless an
-    // endpoint is set, chooses its endpoint.
-    request &function_name(const text &name) noexcept {
+    /// Sets the function: a name, partial ARN or ARN, each with optional :qualifier. A full ARN's region signs this
+    /// call and, unless an endpoint is set, chooses its endpoint.
+    request &function_name(const text &name) & {
+        nuls_.note("function_name", name);
         lambda_request_set_function_name(get(), name.c_str());
+        const char *const set = name.c_str();
+        function_name_ = set != nullptr && !name.has_nul() ? set : "";
         return *this;
     }
+    [[nodiscard]] request function_name(const text &name) && { return std::move(this->function_name(name)); }
+    /// Returns the function's name as it was set here; empty if it was not set.
+    [[nodiscard]] const std::string &function_name() const noexcept LAMBDA_INVOKE_HPP_VIEW { return function_name_; }
 
-    // Version or alias, 1 to 128 characters. The function's name may hold the same qualifier, but no other.
-    request &qualifier(const text &version_or_alias) noexcept {
+    /// Sets the version or alias, 1 to 128 characters. The function's name may hold the same qualifier, but no other.
+    request &qualifier(const text &version_or_alias) & {
+        nuls_.note("qualifier", version_or_alias);
         lambda_request_set_qualifier(get(), version_or_alias.c_str());
         return *this;
     }
+    [[nodiscard]] request qualifier(const text &version_or_alias) && {
+        return std::move(this->qualifier(version_or_alias));
+    }
 
-    // request_response unless set.
-    request &invocation_type(lambda::invocation_type type) noexcept {
+    /// Sets what Lambda does with the request; invocation_type::request_response unless set.
+    request &invocation_type(lambda::invocation_type type) & {
         lambda_request_set_invocation_type(get(), static_cast<std::int32_t>(type));
         return *this;
     }
+    [[nodiscard]] request invocation_type(lambda::invocation_type type) && {
+        return std::move(this->invocation_type(type));
+    }
 
-    // none unless set; tail only with request_response.
-    request &log_type(lambda::log_type type) noexcept {
+    /// Sets whether the response brings the end of the log; log_type::none unless set. log_type::tail is valid only
+    /// with invocation_type::request_response.
+    request &log_type(lambda::log_type type) & {
         lambda_request_set_log_type(get(), static_cast<std::int32_t>(type));
         return *this;
     }
+    [[nodiscard]] request log_type(lambda::log_type type) && { return std::move(this->log_type(type)); }
 
-    // The answer brings the end of the log: log_type(log_type::tail).
-    request &log_tail() noexcept { return log_type(lambda::log_type::tail); }
+    /// Asks for the end of the log: log_type(log_type::tail).
+    request &log_tail() & { return log_type(lambda::log_type::tail); }
+    [[nodiscard]] request log_tail() && { return std::move(this->log_tail()); }
 
-    // Base64 of JSON, at most 3,583 bytes; the same field as client_context_json(): the last one set counts.
-    request &client_context(const text &base64) noexcept {
+    /// Sets the client context: base64 of JSON, at most 3,583 bytes. The same field as client_context_json(): the last
+    /// one set counts.
+    request &client_context(const text &base64) & {
+        nuls_.note("client_context", base64);
         lambda_request_set_client_context(get(), base64.c_str());
         return *this;
     }
+    [[nodiscard]] request client_context(const text &base64) && { return std::move(this->client_context(base64)); }
 
-    // JSON, which is checked to be such and sent as base64.
-    request &client_context_json(const text &json) noexcept {
+    /// Sets the client context as JSON, which is validated and sent as base64.
+    request &client_context_json(const text &json) & {
+        nuls_.note("client_context", json);
         lambda_request_set_client_context_json(get(), json.c_str());
         return *this;
     }
-
-    // The event's bytes, NULs included; copied. Lambda takes 6 MB, 1 MB for an event.
-    request &payload(std::string_view bytes) noexcept { return payload(bytes.data(), bytes.size()); }
-    request &payload(std::nullptr_t) = delete;
-
-    // The same, for bytes that are no characters. nullptr, 0 is no payload.
-    request &payload(const void *bytes, std::size_t size) noexcept {
-        lambda_request_set_payload(get(), bytes, size);
-        return *this;
+    [[nodiscard]] request client_context_json(const text &json) && {
+        return std::move(this->client_context_json(json));
     }
 
-    // 1 to 256 characters of printable ASCII; inner spaces are kept.
-    request &tenant_id(const text &id) noexcept {
+    /// Sets the event's bytes, which may hold NULs and are copied: a string, a container of bytes or a list such as
+    /// `{0x01, 0x02}`. Lambda takes 6 MB, and 1 MB for an event.
+    request &payload(const lambda::bytes &event) & {
+        const std::string_view view = event.view();
+        lambda_request_set_payload(get(), view.data(), view.size());
+        payload_ = std::make_shared<const std::string>(view);
+        return *this;
+    }
+    [[nodiscard]] request payload(const lambda::bytes &event) && { return std::move(this->payload(event)); }
+    request &payload(std::nullptr_t) = delete;
+
+    /// Sets the event's bytes. nullptr, 0 is no payload.
+    request &payload(const void *data, std::size_t size) & {
+        if (data == nullptr && size != 0) {
+            // The C function rejects it with a message.
+            lambda_request_set_payload(get(), data, size);
+            payload_ = nullptr;
+            return *this;
+        }
+        return payload(lambda::bytes(data, size));
+    }
+    [[nodiscard]] request payload(const void *data, std::size_t size) && {
+        return std::move(this->payload(data, size));
+    }
+    /// Returns the payload as it was set here; empty if it was not set.
+    [[nodiscard]] std::string_view payload() const noexcept LAMBDA_INVOKE_HPP_VIEW {
+        return payload_ ? std::string_view(*payload_) : std::string_view();
+    }
+
+    /// Sets the tenant id: 1 to 256 characters of printable ASCII. Inner spaces are kept.
+    request &tenant_id(const text &id) & {
+        nuls_.note("tenant_id", id);
         lambda_request_set_tenant_id(get(), id.c_str());
         return *this;
     }
+    [[nodiscard]] request tenant_id(const text &id) && { return std::move(this->tenant_id(id)); }
 
-    // 1 to 64 characters of printable ASCII. Does not change what is retried.
-    request &durable_execution_name(const text &name) noexcept {
+    /// Sets the durable execution's name: 1 to 64 characters of printable ASCII. Does not change what is retried.
+    request &durable_execution_name(const text &name) & {
+        nuls_.note("durable_execution_name", name);
         lambda_request_set_durable_execution_name(get(), name.c_str());
         return *this;
     }
+    [[nodiscard]] request durable_execution_name(const text &name) && {
+        return std::move(this->durable_execution_name(name));
+    }
 
-    // X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops.
-    request &trace_header(const text &header) noexcept {
+    /// Sets X-Amzn-Trace-Id. Inside a Lambda function pass _X_AMZN_TRACE_ID on, so that Lambda can stop endless loops.
+    request &trace_header(const text &header) & {
+        nuls_.note("trace_header", header);
         lambda_request_set_trace_header(get(), header.c_str());
         return *this;
     }
+    [[nodiscard]] request trace_header(const text &header) && { return std::move(this->trace_header(header)); }
 
-    // The whole call; 0 is the client's. Negative counts as 1 ms.
-    request &timeout(std::chrono::milliseconds time) noexcept {
-        lambda_request_set_timeout_ms(get(), detail::milliseconds(time));
+    /// Sets the time for the whole call. None: the client's.
+    request &timeout(time_limit time) & {
+        lambda_request_set_timeout_ms(get(), time.milliseconds());
         return *this;
     }
+    [[nodiscard]] request timeout(time_limit time) && { return std::move(this->timeout(time)); }
 
-    // For this request; none is the client's.
-    request &retry(std::optional<lambda::retry> mode) noexcept {
+    /// Sets what is retried for this request. None: the client's.
+    request &retry(std::optional<lambda::retry> mode) & {
         lambda_request_set_retry(get(), mode ? static_cast<std::int32_t>(*mode) : -1);
         return *this;
     }
+    [[nodiscard]] request retry(std::optional<lambda::retry> mode) && { return std::move(this->retry(mode)); }
 
-    // Asked before a call begins and then at least every 100 ms while it waits, on the thread that called: true ends
-    // the call, as does an exception. An empty function unsets. Copied along with the request. While several threads
-    // invoke this request, it is called on all of them at once.
-    request &interrupt(std::function<bool()> shall_end) noexcept {
+    /// Sets a callback that a call polls before it begins and then at least every 100 ms while it waits, on the thread
+    /// that called. true ends the call, as does an exception. An empty function unsets. Copies of the request share the
+    /// function. While several threads invoke this request, it is called on all of them at once.
+    request &interrupt(callback<bool()> shall_end) & {
         interrupt_ = std::move(shall_end);
         return *this;
     }
+    [[nodiscard]] request interrupt(callback<bool()> shall_end) && {
+        return std::move(this->interrupt(std::move(shall_end)));
+    }
 
-    // For the functions of lambda_invoke.h; NULL once it was moved from. Still owned by this object. Knows nothing of
-    // interrupt(), which is kept here.
+    /// Calls the interrupt, as a call with this request does.
+    /// @return false if there is none.
+    [[nodiscard]] bool interrupted() const { return interrupt_ && interrupt_(); }
+
+    /// Returns the C request, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps
+    /// ownership. It does not know the interrupt, which is kept here; what C functions set, this object does not know.
     [[nodiscard]] lambda_request *get() noexcept LAMBDA_INVOKE_HPP_VIEW { return request_.get(); }
+    /// @copydoc get()
     [[nodiscard]] const lambda_request *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return request_.get(); }
 
 private:
@@ -889,41 +1322,59 @@ private:
     }
 
     detail::handle<lambda_request> request_;
-    std::function<bool()> interrupt_;
+    callback<bool()> interrupt_{};
+    detail::nul_fields nuls_{};
+    // For function_name() and payload(): C has no functions that would tell.
+    std::string function_name_{};
+    std::shared_ptr<const std::string> payload_{};
 };
 
-// Settings, connections and retry budget, shared by all who call with it, from any thread. Moved, not copied. Must
-// outlive the calls made with it. Costs no thread, and no descriptor until the first call.
-class client {
+/// Invokes functions: what a client does, as an interface. Code that takes a `const lambda::invoker &` can be tested
+/// without Lambda, with a class that overrides one function, which looks at the request and makes up a result:
+///
+/// ```cpp
+/// class fake_lambda : public lambda::invoker {
+///     lambda::result do_invoke(const lambda::request &request) const override {
+///         lambda_result made = {};
+///         if (request.function_name() != "hello") {
+///             made.status = LAMBDA_E_SERVICE;
+///             made.execution = LAMBDA_EXECUTION_NONE;
+///             made.error_message = "there is no such function";
+///             return lambda::result::copy_of(made);
+///         }
+///         made.status = LAMBDA_OK;
+///         made.execution = LAMBDA_EXECUTION_RAN;
+///         made.payload = reinterpret_cast<const std::uint8_t *>(request.payload().data());
+///         made.payload_len = request.payload().size();
+///         return lambda::result::copy_of(made);
+///     }
+/// };
+/// ```
+class invoker {
 public:
-    // From the settings, or from the environment and the shared AWS files alone, which are read here. `why`, if given,
-    // is written on failure. No exception but std::bad_alloc.
-    [[nodiscard]] static std::optional<client> try_make(failure *why = nullptr) { return make(nullptr, why); }
-    [[nodiscard]] static std::optional<client> try_make(const config &settings, failure *why = nullptr) {
-        if (settings.get() == nullptr) {
-            // To C it would mean: all from the environment.
-            return refuse({status::invalid_argument, "config: was moved from"}, why);
-        }
-        return make(settings.get(), why);
+    virtual ~invoker() = default;
+
+    /// Invokes and waits, as invoke(), but every failure is a result, and the exception of the request's interrupt is
+    /// in its thrown(). A client throws nothing here. Threads: any, at once, with the same request too.
+    [[nodiscard]] result try_invoke(const request &request) const { return do_invoke(request); }
+
+    /// Invokes and waits, as try_invoke(), and ends the call soon after `stop` was requested, 100 ms at the latest.
+    /// `stop` is a std::stop_token or any object with a stop_requested() that may be called on this thread meanwhile.
+    /// Throws std::bad_alloc.
+    template <typename StopToken,
+        typename = decltype(static_cast<bool>(std::declval<const StopToken &>().stop_requested()))>
+    [[nodiscard]] result try_invoke(const request &request, const StopToken &stop) const {
+        lambda::request own(request);
+        own.interrupt([&request, &stop] { return static_cast<bool>(stop.stop_requested()) || request.interrupted(); });
+        return try_invoke(own);
     }
 
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
-    // The same. Throws invalid_argument for a setting that was refused, config_error for what is unusable in the
-    // environment or for a library that does not fit this header. What is missing there, each call tells.
-    client() {
-        failure why;
-        take(try_make(&why), why);
-    }
-    explicit client(const config &settings) {
-        failure why;
-        take(try_make(settings, &why), why);
-    }
-
-    // Invokes and waits: for the answer, the deadline or the request's interrupt. The result's status is ok; for
-    // anything else it throws, see result::check. Threads: any, at once, with the same request too.
+    /// Invokes and waits: for the response, the deadline or the request's interrupt. Throws unless the status is ok,
+    /// see result::check.
     [[nodiscard]] result invoke(const request &request) const { return try_invoke(request).check(); }
 
-    // The same, and ends the call soon after `stop` says so; 100 ms at the latest.
+    /// Invokes and waits, as invoke(), and ends the call soon after `stop` was requested, see try_invoke().
     template <typename StopToken,
         typename = decltype(static_cast<bool>(std::declval<const StopToken &>().stop_requested()))>
     [[nodiscard]] result invoke(const request &request, const StopToken &stop) const {
@@ -931,39 +1382,102 @@ public:
     }
 #endif
 
-    // Invokes and waits, as invoke(); every failure is a result, and what the request's interrupt threw is in its
-    // thrown(). Throws nothing.
-    [[nodiscard]] result try_invoke(const request &request) const noexcept {
-        if (!request.interrupt_) {
-            return result(lambda_invoke(client_.get(), request.get()));
+protected:
+    invoker() = default;
+    invoker(const invoker &) = default;
+    invoker(invoker &&) = default;
+    invoker &operator=(const invoker &) = default;
+    invoker &operator=(invoker &&) = default;
+
+private:
+    /// Invokes and waits. Every failure is a result; what an implementation throws, its caller gets.
+    virtual result do_invoke(const request &request) const = 0;
+};
+
+/// Holds settings, connections and the retry quota, shared by all calls made with it, from any thread. Can be moved but
+/// not copied. Must outlive the calls made with it. Costs no thread, and no descriptor until the first call.
+class client : public invoker {
+public:
+    /// Makes a client from settings, or from the environment and the shared AWS files alone, which are read here.
+    /// Throws nothing but std::bad_alloc.
+    /// @param why If not null, is written on failure.
+    /// @return std::nullopt on failure.
+    [[nodiscard]] static std::optional<client> try_make(failure *why = nullptr) { return make(nullptr, why); }
+    /// @copydoc try_make(failure *)
+    [[nodiscard]] static std::optional<client> try_make(const config &settings, failure *why = nullptr) {
+        if (settings.get() == nullptr) {
+            // To C it would mean: all from the environment.
+            return refuse({status::invalid_argument, "config: was moved from"}, why);
         }
-        return call(request, request.interrupt_);
+        if (std::optional<std::string> message = settings.nuls_.message()) {
+            return refuse({status::invalid_argument, std::move(*message)}, why);
+        }
+        return make(settings.get(), why);
     }
 
-    // The same, and ends the call soon after `stop` says so: a std::stop_token, or whatever has a stop_requested() that
-    // may be asked on this thread meanwhile.
-    template <typename StopToken,
-        typename = decltype(static_cast<bool>(std::declval<const StopToken &>().stop_requested()))>
-    [[nodiscard]] result try_invoke(const request &request, const StopToken &stop) const noexcept {
-        const auto shall_end = [&request, &stop] {
-            return static_cast<bool>(stop.stop_requested()) || (request.interrupt_ && request.interrupt_());
-        };
-        return call(request, shall_end);
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    /// Makes a client, as try_make(). Throws invalid_argument for a setting that was rejected, and config_error for an
+    /// unusable value in the environment or a library that does not fit this header. A region or credentials that are
+    /// missing are no failure here: each call reports them.
+    client() {
+        failure why;
+        take(try_make(&why), why);
     }
+    /// @copydoc client()
+    explicit client(const config &settings) {
+        failure why;
+        take(try_make(settings, &why), why);
+    }
+#endif
 
-    // The settings in force and where each came from: a JSON object with one member a setting, each an object with
-    // "value" and "source". Secrets are never shown. Empty once it was moved from. Throws std::bad_alloc.
+    client(client &&) noexcept = default;
+    client &operator=(client &&) noexcept = default;
+    ~client() override = default;
+
+    /// Describes the settings in force and where each came from: a JSON object with one member for each setting, an
+    /// object with "value" and "source". Secrets are never shown. Throws std::bad_alloc, and invalid_argument for a
+    /// client that was moved from.
+    /// @return Without exceptions, empty for a client that was moved from.
     [[nodiscard]] std::string describe() const {
         if (client_ == nullptr) {
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+            detail::raise(failed(LAMBDA_E_INVALID_ARGUMENT, "client: was moved from"));
+#else
             return {};
+#endif
         }
         return detail::handle<char>(detail::there(lambda_client_describe(client_.get()))).get();
     }
 
-    // For the functions of lambda_invoke.h; NULL once it was moved from. Still owned by this object.
+    /// Returns the C client, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps
+    /// ownership.
     [[nodiscard]] lambda_client *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return client_.get(); }
 
 private:
+    result do_invoke(const request &request) const noexcept override {
+        if (client_ == nullptr) {
+            return refused(request, "client: was moved from");
+        }
+        if (request.get() == nullptr) {
+            return refused(request, "request: was moved from");
+        }
+        if (const std::optional<std::string> message = request.nuls_.message()) {
+            return refused(request, *message);
+        }
+        if (!request.interrupt_) {
+            return result(lambda_invoke(client_.get(), request.get()));
+        }
+        // With a copy of the request, since other threads may use the same request with interrupts of their own.
+        detail::interrupter interrupter(request.interrupt_);
+        const detail::handle<lambda_request> own(lambda_request_clone(request.get()));
+        if (own == nullptr) {
+            return failed(LAMBDA_E_NO_MEMORY, "there is no memory for a copy of the request");
+        }
+        lambda_request_set_interrupt(own.get(), &detail::interrupter::poll, &interrupter);
+        lambda_result *const response = lambda_invoke(client_.get(), own.get());
+        return result(response, interrupter.thrown());
+    }
+
     explicit client(lambda_client *made) noexcept : client_(made) {}
 
     static std::optional<client> make(const lambda_config *settings, failure *why) {
@@ -971,7 +1485,7 @@ private:
         if (number / 1000000 != LAMBDA_VERSION_MAJOR || number < LAMBDA_VERSION_NUMBER) {
             return refuse({status::config, "the library is version " + std::string(version()) + " (number " +
                                                std::to_string(number) + "), but this program was built for number " +
-                                               std::to_string(LAMBDA_VERSION_NUMBER) + ": install a newer one"},
+                                               std::to_string(LAMBDA_VERSION_NUMBER) + ": install a newer library"},
                 why);
         }
         lambda_client *made = nullptr;
@@ -1000,7 +1514,7 @@ private:
     }
 #endif
 
-    // A result for what failed before there was a call.
+    /// Makes a result for a call that failed before it began.
     static result failed(lambda_status status, const char *message) {
         lambda_result made = {};
         made.status = status;
@@ -1009,20 +1523,13 @@ private:
         return result::copy_of(made);
     }
 
-    // With a copy of the request, since other threads may use the same request with interrupts of their own.
-    template <typename Ask>
-    result call(const request &request, Ask &shall_end) const noexcept {
-        detail::interrupter<Ask> interrupter(shall_end);
-        const detail::handle<lambda_request> own(lambda_request_clone(request.get()));
-        if (own == nullptr && request.get() != nullptr) {
-            return failed(LAMBDA_E_NO_MEMORY, "there is no memory for a copy of the request");
-        }
-        lambda_request_set_interrupt(own.get(), &detail::interrupter<Ask>::callback, &interrupter);
-        lambda_result *const answer = lambda_invoke(client_.get(), own.get());
-        return result(answer, interrupter.thrown());
+    /// Makes a result for a call that was rejected here. Like the library's messages it begins with what was called.
+    static result refused(const request &request, const std::string &message) {
+        const std::string &called = request.function_name();
+        return failed(LAMBDA_E_INVALID_ARGUMENT, (called.empty() ? message : called + ": " + message).c_str());
     }
 
-    detail::handle<lambda_client> client_;
+    detail::handle<lambda_client> client_{};
 };
 
 #if !defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)

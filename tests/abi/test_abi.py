@@ -14,9 +14,10 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 import c_header  # noqa: E402
+from compilers import standard_option  # noqa: E402
 
 HEADER = c_header.read()
 LIBRARY = ROOT / "build" / "lib" / "liblambda_invoke.so"
@@ -146,16 +147,18 @@ int main(void) {
 def test_the_header_alone(compiler: list[str], language: str, standard: str, tmp_path: Path) -> None:
     source = tmp_path / "alone.txt"
     source.write_text("#include <lambda_invoke.h>\n")
-    output(*compiler, "-x", language, f"-std={standard}", *STRICT, "-fsyntax-only", str(source))
+    option = standard_option(compiler, standard)
+    output(*compiler, "-x", language, option, *STRICT, "-fsyntax-only", str(source))
 
 
 @pytest.mark.parametrize(("compiler", "language", "standard"), LANGUAGES, ids=[entry[2] for entry in LANGUAGES])
 def test_the_header_twice_in_two_units(compiler: list[str], language: str, standard: str, tmp_path: Path) -> None:
     units = []
+    option = standard_option(compiler, standard)
     for name, more in (("first", MAIN), ("second", "")):
         source, unit = tmp_path / f"{name}.txt", tmp_path / f"{name}.o"
         source.write_text(CALLS.format(name=name) + more)
-        output(*compiler, "-x", language, f"-std={standard}", *STRICT, "-c", str(source), "-o", str(unit))
+        output(*compiler, "-x", language, option, *STRICT, "-c", str(source), "-o", str(unit))
         units.append(str(unit))
     program = tmp_path / "program"
     folder = str(LIBRARY.parent)

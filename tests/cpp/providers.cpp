@@ -2,6 +2,7 @@
 
 #include "check.hpp"
 
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -108,7 +109,7 @@ void fails(std::function<lambda::credentials()> ask, const char *part) {
 
 void exceptions_become_messages() {
     fails([]() -> lambda::credentials { throw std::runtime_error("the vault is locked"); }, "the vault is locked");
-    fails([]() -> lambda::credentials { throw 7; }, "no std::exception");
+    fails([]() -> lambda::credentials { throw 7; }, "not a std::exception");
     // Of a call of another client.
     const lambda::client other(
         lambda::config().credentials(std::getenv("LOCAL_ID"), std::getenv("LOCAL_SECRET")));
@@ -119,7 +120,8 @@ void exceptions_become_messages() {
         "ResourceNotFoundException");
     fails([]() -> lambda::credentials { throw std::runtime_error("\xff"); }, "UTF-8");
     fails([]() -> lambda::credentials { return {"AKID", "hunter 2"}; }, "secret_access_key");
-    fails([]() -> lambda::credentials { return {"AKID", std::string("hunter2\0"sv)}; }, "secret_access_key");
+    fails([]() -> lambda::credentials { return {"AKID", std::string("hunter2\0"sv)}; },
+        "secret_access_key: contains a NUL");
     fails([]() -> lambda::credentials { return {}; }, "access_key_id");
     fails([]() -> lambda::credentials { return {"AKID", "hunter2", ""}; }, "session_token");
 }
@@ -150,8 +152,8 @@ void static_keys_go_first_and_an_empty_function_unsets() {
 }
 
 struct line {
-    log_level level;
-    std::string target, message;
+    log_level level{};
+    std::string target{}, message{};
 };
 
 void log_lines() {
@@ -213,7 +215,7 @@ void functions_live_as_long_as_needed() {
     // What is replaced is gone, and what is refused.
     config->credentials_callback(one).log(log_level::trace, one);
     CHECK_SAME(living, 3);
-    lambda::config().log(lambda::log_level(9), one);
+    (void)lambda::config().log(lambda::log_level(9), one);
     CHECK_SAME(living, 3);
     std::optional<lambda::client> first(std::in_place, *config), second(std::in_place, *config);
     CHECK_SAME(living, 3);

@@ -82,6 +82,32 @@ void copies(const lambda::client &client) {
     CHECK_SAME(moved.get()->payload_len, 4u);
 }
 
+void moved_from(const lambda::client &client) {
+    lambda::result from = client.invoke(lambda::request("echo").payload("kept").log_tail());
+    const lambda::result to = std::move(from);
+    for (const lambda::result &each : {from.clone(), lambda::result::copy_of(*from.get()), std::move(from)}) {
+        CHECK(!each.ok());
+        CHECK_SAME(each.status(), lambda::status::invalid_argument);
+        CHECK_SAME(each.execution(), lambda::execution::unknown);
+        CHECK_SAME(each.error_message(), "result: was moved from");
+        CHECK_SAME(each.payload(), "");
+        CHECK_SAME(each.log(), std::nullopt);
+        CHECK_SAME(each.request_id(), std::nullopt);
+        CHECK_SAME(each.duration().count(), 0);
+        CHECK_THROWS(each.check(), lambda::invalid_argument, CHECK_HAS(caught.what(), "was moved from"));
+    }
+    CHECK_SAME(to.payload(), "kept");
+    // An exception still has its result.
+    try {
+        to.clone().check();
+        (void)client.invoke(lambda::request("nowhere"));
+    } catch (lambda::service_error &caught) {
+        const lambda::service_error other = std::move(caught);
+        CHECK_SAME(caught.result().http_status(), 404);
+        CHECK_SAME(other.result().http_status(), 404);
+    }
+}
+
 // A test of somebody who uses this header needs results of any kind.
 void made_up() {
     lambda_result made = {};
@@ -100,7 +126,43 @@ void made_up() {
     CHECK(result.error_message().has_value());
 }
 
+template <typename Enum>
+std::string streamed(Enum value) {
+    std::ostringstream out;
+    out << value;
+    return out.str();
+}
+
+template <typename Enum>
+void is_named(Enum value, const char *name) {
+    CHECK_SAME(to_string(value), name);
+    CHECK_SAME(streamed(value), name);
+}
+
 void names() {
+    is_named(lambda::status::ok, "ok");
+    is_named(lambda::status::function_error, "function_error");
+    is_named(lambda::status::timeout, "timeout");
+    is_named(lambda::status(-999), "status(-999)");
+    is_named(lambda::execution::unknown, "unknown");
+    is_named(lambda::execution::queued, "queued");
+    is_named(lambda::execution(7), "execution(7)");
+    is_named(lambda::invocation_type::dry_run, "dry_run");
+    is_named(lambda::invocation_type(7), "invocation_type(7)");
+    is_named(lambda::log_type::tail, "tail");
+    is_named(lambda::log_type(7), "log_type(7)");
+    is_named(lambda::retry::always, "always");
+    is_named(lambda::retry(7), "retry(7)");
+    is_named(lambda::log_level::trace, "trace");
+    is_named(lambda::log_level(7), "log_level(7)");
+    // Every status that the C header has is named as there.
+    for (lambda_status number = LAMBDA_E_NO_MEMORY; number <= LAMBDA_FUNCTION_ERROR; ++number) {
+        std::string name = to_string(lambda::status(number));
+        for (char &letter : name) {
+            letter = static_cast<char>(letter >= 'a' && letter <= 'z' ? letter - 'a' + 'A' : letter);
+        }
+        CHECK_SAME(std::string(number < 0 ? "LAMBDA_E_" : "LAMBDA_") + name, lambda_status_name(number));
+    }
     CHECK_SAME(lambda::status_name(lambda::status::timeout), "LAMBDA_E_TIMEOUT");
     CHECK_SAME(lambda::status_name(static_cast<lambda::status>(-999)), "LAMBDA_STATUS_UNKNOWN");
     CHECK_SAME(lambda::version(), lambda_version());
@@ -116,6 +178,7 @@ int main() {
     a_failure_without_exceptions(client);
     throttled(client);
     copies(client);
+    moved_from(client);
     made_up();
     names();
     return check::done();

@@ -1,0 +1,31 @@
+"""What a compiler can be asked for."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+# What compilers called a standard before it was published.
+DRAFTS = {"c++20": "c++2a", "c++23": "c++2b", "c17": "c18"}
+
+
+def standard_option(compiler: Sequence[str], standard: str) -> str:
+    """The option that chooses a standard, by the name that this compiler knows it by. Skips the test where there is
+    none: a compiler may be older than a standard."""
+    for name in (standard, DRAFTS.get(standard)):
+        if name is not None and _knows(tuple(compiler), name):
+            return f"-std={name}"
+    pytest.skip(f"{compiler[0]} does not know {standard}")
+
+
+@functools.cache
+def _knows(compiler: tuple[str, ...], standard: str) -> bool:
+    if shutil.which(compiler[0]) is None:
+        return False
+    language = "c++" if standard.startswith("c++") else "c"
+    command = [*compiler, f"-std={standard}", "-x", language, "-fsyntax-only", "-"]
+    return subprocess.run(command, input="", capture_output=True, text=True, check=False).returncode == 0
