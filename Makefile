@@ -19,6 +19,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
+DATADIR ?= $(PREFIX)/share/lambda_invoke
 
 # What a program links beside the static library, as rustc says it (--print native-static-libs) but for libgcc_s and libc:
 # every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
@@ -141,17 +142,24 @@ $(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
 	ln -sf $(SO).$(ABI) $@
 
 # Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code. Parts of
-# Rust's own library carry LLVM's bitcode, which a linker's plugin would take for the object's.
+# Rust's own library carry LLVM's bitcode, which a linker's plugin would take for the object's. lambda_* themselves are
+# hidden, as the strictest of all references says: a shared object that the archive is linked into calls its own copy,
+# and exports none of it. No linker option is needed, which not every user of a pkg-config file would take.
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h
 	@mkdir -p $(LIB)
 	$(PYTHON) packaging/build_library.py staticlib $(LIB)/liblambda_invoke-rust.a $(CARGO)
-	$(LD) -r --gc-sections $$(sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/-u \1/p' include/lambda_invoke.h) \
-		$(LIB)/liblambda_invoke-rust.a -o $(LIB)/liblambda_invoke.o
+	{ echo '.section .note.GNU-stack, ""'; echo '.section .data.hidden, "aw"'; \
+		$(FUNCTIONS) 's/.*/.hidden &; .8byte &/'; } | $(AS) -o $(LIB)/hidden.o -
+	$(LD) -r --gc-sections $$($(FUNCTIONS) 's/^/-u /') \
+		$(LIB)/hidden.o $(LIB)/liblambda_invoke-rust.a -o $(LIB)/liblambda_invoke.o
 	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
 	rm -f $@
 	$(AR) rcs $@ $(LIB)/liblambda_invoke.o
-	rm $(LIB)/liblambda_invoke.o $(LIB)/liblambda_invoke-rust.a
+	rm $(LIB)/liblambda_invoke.o $(LIB)/liblambda_invoke-rust.a $(LIB)/hidden.o
+
+# Every function of the header, each edited by the argument.
+FUNCTIONS = sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\1/p' include/lambda_invoke.h | sed
 
 $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 	@mkdir -p $(BUILD)
@@ -161,13 +169,14 @@ $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 # With a umask of its own: whoever installs with one such as 077 installs for others all the same.
 install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
 	$(FOR_ALL) install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
-		'$(DESTDIR)$(DOCDIR)'
+		'$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(DATADIR)'
 	install -m 755 $(LIB)/$(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO).$(VERSION)'
 	ln -sf $(SO).$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SO).$(ABI)'
 	ln -sf $(SO).$(ABI) '$(DESTDIR)$(LIBDIR)/$(SO)'
 	install -m 644 $(LIB)/liblambda_invoke.a '$(DESTDIR)$(LIBDIR)'
 	install -m 644 $(wildcard include/*) '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 LICENSE-APACHE LICENSE-MIT ABI.md README.md CHANGELOG.md $(BUILD)/THIRD-PARTY-NOTICES '$(DESTDIR)$(DOCDIR)'
+	install -m 644 $(wildcard packaging/*.supp) '$(DESTDIR)$(DATADIR)'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'

@@ -10,10 +10,14 @@ if(NOT TARGET lambda_invoke::lambda_invoke)
     IMPORTED_SONAME "liblambda_invoke.so.@ABI@"
     INTERFACE_INCLUDE_DIRECTORIES "${_lambda_invoke_includedir}")
 
+  # A shared object with a copy of the library inside stays loaded until the program ends, as the shared library does: a
+  # name lookup that a call gave up, or a thread that ends later, may still need its code.
   add_library(lambda_invoke::static STATIC IMPORTED)
   set_target_properties(lambda_invoke::static PROPERTIES
     IMPORTED_LOCATION "${_lambda_invoke_libdir}/liblambda_invoke.a"
     INTERFACE_LINK_LIBRARIES "@PRIVATE_LIBS@"
+    INTERFACE_LINK_OPTIONS
+      "$<$<IN_LIST:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY$<SEMICOLON>MODULE_LIBRARY>:LINKER:-z,nodelete>"
     INTERFACE_INCLUDE_DIRECTORIES "${_lambda_invoke_includedir}")
 endif()
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = shlex.split(os.environ.get("CXX", "c++"))
+C_FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-pedantic", "-Werror", "-pthread"]
 PREFIX = "/opt/lambda invoke"
+IN_CI = os.environ.get("CI") == "true"
+FOUND_BY_THREAD_SANITIZER = 66
+FOUND_BY_VALGRIND = 99
 GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
 
 
@@ -61,11 +67,20 @@ def pkg_config(staged: Path, *arguments: str) -> list[str]:
     return shlex.split(run(["pkg-config", *arguments, "lambda_invoke"], env=finds(staged)))
 
 
+def static(flags: list[str]) -> list[str]:
+    """Flags that take the static library although the shared one is installed too."""
+    return ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
+
+
+def run_local(command: list[str], **environment: str) -> str:
+    """Standard output of a command that succeeds and invokes functions of the local endpoint."""
+    endpoint = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--"]
+    return run([*endpoint, *command], env={**os.environ, **environment}, timeout=120)
+
+
 def check_runs(program: Path, libraries: Path) -> None:
     """The program greets, through the local endpoint."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-    command = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--", str(program)]
-    assert "Hello, Ada!" in run(command, env=environment, timeout=60)
+    assert "Hello, Ada!" in run_local([str(program)], LD_LIBRARY_PATH=str(libraries))
 
 
 def needs_shared_library(program: Path) -> bool:
@@ -85,7 +100,7 @@ def test_cpp(staged: Path, installed: Path, tmp_path: Path, how: str) -> None:
     source.write_text(readme("cpp"), encoding="utf-8")
     flags = pkg_config(staged, "--static", "--cflags", "--libs")
     if how == "static":
-        flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
+        flags = static(flags)
     run([*CXX, "-std=c++17", str(source), *flags, "-o", str(program)])
     assert needs_shared_library(program) == (how == "shared")
     check_runs(program, installed / "lib")
@@ -122,11 +137,151 @@ def test_c_shared(staged: Path, installed: Path, source: Path) -> None:
 
 def test_c_static_library(staged: Path, installed: Path, source: Path) -> None:
     program = source.with_name("c-static")
-    flags = pkg_config(staged, "--static", "--cflags", "--libs")
-    flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
+    flags = static(pkg_config(staged, "--static", "--cflags", "--libs"))
     run([*CC, str(source), *flags, "-o", str(program)])
     assert not needs_shared_library(program)
     check_runs(program, installed / "nowhere")
+
+
+@pytest.fixture(scope="session")
+def hosts(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The program that loads plugins, by how it has its copy of the library."""
+    folder = tmp_path_factory.mktemp("hosts")
+    cflags = pkg_config(staged, "--cflags")
+    libraries = {
+        "shared": pkg_config(staged, "--libs"),
+        # All that it has is there for plugins.
+        "static": ["-rdynamic", *static(pkg_config(staged, "--static", "--libs"))],
+    }
+    for how, flags in libraries.items():
+        run([*CC, *C_FLAGS, *cflags, str(HERE / "host.c"), *flags, "-o", str(folder / how)])
+    return {how: folder / how for how in libraries}
+
+
+@pytest.fixture(scope="session")
+def plugins(staged: Path, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The plugin with a copy of the library inside, by what it was built with."""
+    folder = tmp_path_factory.mktemp("plugins")
+    flags = static(pkg_config(staged, "--static", "--cflags", "--libs"))
+    options = ["-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,nodelete"]
+    run([*CC, *C_FLAGS, *options, str(HERE / "plugin.c"), *flags, "-o", str(folder / "plugin.so")])
+    (folder / "CMakeLists.txt").write_text(
+        f"""cmake_minimum_required(VERSION 3.16)
+project(plugin C)
+find_package(lambda_invoke 0.1 CONFIG REQUIRED)
+add_library(plugin MODULE "{HERE / "plugin.c"}")
+set_target_properties(plugin PROPERTIES C_VISIBILITY_PRESET hidden)
+target_link_libraries(plugin PRIVATE lambda_invoke::static)
+""",
+        encoding="utf-8",
+    )
+    run(["cmake", "-S", str(folder), "-B", str(folder / "b"), f"-DCMAKE_PREFIX_PATH={installed}"])
+    run(["cmake", "--build", str(folder / "b")])
+    return {"pkg-config": folder / "plugin.so", "cmake": folder / "b/libplugin.so"}
+
+
+BUILT_WITH = ["pkg-config", "cmake"]
+
+
+@pytest.mark.parametrize("built_with", BUILT_WITH)
+def test_a_plugin_exports_only_its_own(built_with: str, plugins: dict[str, Path]) -> None:
+    listed = run(["nm", "--dynamic", "--defined-only", "--format=posix", str(plugins[built_with])])
+    assert [line.split()[0] for line in listed.splitlines()] == ["plugin_call", "plugin_version"]
+    assert "NODELETE" in run(["readelf", "--dynamic", str(plugins[built_with])])
+
+
+@pytest.mark.parametrize("built_with", BUILT_WITH)
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_a_plugin_calls_its_own_copy(
+    how: str, built_with: str, installed: Path, hosts: dict[str, Path], plugins: dict[str, Path]
+) -> None:
+    run_local([str(hosts[how]), str(plugins[built_with])], LD_LIBRARY_PATH=str(installed / "lib"))
+
+
+# Calls by way of a name lookup, which the address of the local endpoint does not need.
+BY_NAME = ["sh", "-c", 'AWS_ENDPOINT_URL_LAMBDA=http://localhost:${AWS_ENDPOINT_URL_LAMBDA##*:} exec "$@"', "sh"]
+FORGETFUL = """
+#include <lambda_invoke.h>
+int main(void) {
+    return lambda_invoke(NULL, NULL) == NULL;
+}
+"""
+without_valgrind = pytest.mark.skipif(
+    shutil.which("valgrind") is None and not IN_CI,
+    reason="valgrind is not installed: its suppressions were not checked",
+)
+
+
+def under_valgrind(staged: Path, code: str, folder: Path, wrapper: list[str]) -> int:
+    """The exit status of a program under valgrind with the suppressions that are installed."""
+    installed = staged / PREFIX.lstrip("/")
+    source, program = folder / "program.c", folder / "program"
+    source.write_text(code, encoding="utf-8")
+    run([*CC, "-g", str(source), *pkg_config(staged, "--cflags", "--libs"), "-o", str(program)])
+    suppressions = f"--suppressions={installed / 'share/lambda_invoke/valgrind.supp'}"
+    options = ["-q", "--leak-check=full", f"--error-exitcode={FOUND_BY_VALGRIND}", suppressions]
+    endpoint = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--"]
+    done = subprocess.run(
+        [*endpoint, *wrapper, "valgrind", *options, str(program)],
+        env={**os.environ, "LD_LIBRARY_PATH": str(installed / "lib")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == (FOUND_BY_VALGRIND if done.stderr else 0), done.stderr
+    return done.returncode
+
+
+@without_valgrind
+@pytest.mark.parametrize("wrapper", [[], BY_NAME], ids=["by-address", "by-name"])
+def test_valgrind_finds_nothing_in_the_readmes_program(staged: Path, tmp_path: Path, wrapper: list[str]) -> None:
+    assert under_valgrind(staged, readme("c"), tmp_path, wrapper) == 0
+
+
+@without_valgrind
+def test_valgrind_still_finds_what_a_program_forgets(staged: Path, tmp_path: Path) -> None:
+    assert under_valgrind(staged, FORGETFUL, tmp_path, []) == FOUND_BY_VALGRIND
+
+
+def check_under_thread_sanitizer(staged: Path, folder: Path, flags: list[str], suppressions: Path | None) -> str:
+    """What ThreadSanitizer says of the program whose threads share a client."""
+    probe = folder / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n", encoding="utf-8")
+    sanitize = ["-g", "-fsanitize=thread"]
+    # Without it ThreadSanitizer cannot place its memory on some kernels.
+    fixed = ["setarch", "-R"] if shutil.which("setarch") else []
+    for command in ([*CC, *sanitize, str(probe), "-o", str(folder / "probe")], [*fixed, str(folder / "probe")]):
+        if not IN_CI and subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip(f"{CC} has no ThreadSanitizer that works here: its suppressions were not checked")
+    program = folder / "program"
+    libraries = pkg_config(staged, "--cflags", "--libs")
+    run([*CC, *C_FLAGS, *sanitize, *flags, str(HERE / "threads.c"), *libraries, "-o", str(program)])
+    options = "" if suppressions is None else f"suppressions='{suppressions}'"
+    endpoint = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--"]
+    done = subprocess.run(
+        [*endpoint, *fixed, str(program)],
+        env={**os.environ, "LD_LIBRARY_PATH": str(staged / PREFIX.lstrip("/") / "lib"), "TSAN_OPTIONS": options},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == (FOUND_BY_THREAD_SANITIZER if done.stderr else 0), done.stderr
+    return done.stderr
+
+
+def test_thread_sanitizer_is_silent_about_the_library(staged: Path, installed: Path, tmp_path: Path) -> None:
+    suppressions = installed / "share/lambda_invoke/thread-sanitizer.supp"
+    assert check_under_thread_sanitizer(staged, tmp_path, [], suppressions) == ""
+    # Which it is not by itself.
+    assert "liblambda_invoke.so" in check_under_thread_sanitizer(staged, tmp_path, [], None)
+
+
+def test_thread_sanitizer_still_finds_the_programs_own_races(staged: Path, installed: Path, tmp_path: Path) -> None:
+    suppressions = installed / "share/lambda_invoke/thread-sanitizer.supp"
+    found = check_under_thread_sanitizer(staged, tmp_path, ["-DRACE"], suppressions)
+    assert "threads.c" in found and "liblambda_invoke.so" not in found
 
 
 def test_c_static_program(staged: Path, installed: Path, source: Path) -> None:
@@ -170,8 +325,10 @@ def test_links_and_names(installed: Path) -> None:
 def test_the_static_library_shows_nothing_else(installed: Path) -> None:
     listed = run(["nm", "--extern-only", "--defined-only", str(installed / "lib/liblambda_invoke.a")])
     names = {line.split()[-1] for line in listed.splitlines() if len(line.split()) == 3}
-    symbols = (ROOT / "tests/abi/symbols.txt").read_text(encoding="utf-8")
-    assert names == {line.split()[0] for line in symbols.splitlines()}
+    functions = (ROOT / "tests/abi/symbols.txt").read_text(encoding="utf-8").split()
+    assert names == set(functions)
+    table = run(["readelf", "--symbols", "--wide", str(installed / "lib/liblambda_invoke.a")])
+    assert names == set(re.findall(r"GLOBAL +HIDDEN +\d+ (\w+)$", table, re.MULTILINE))
 
 
 def test_notices_name_every_package_with_its_licence(installed: Path) -> None:
