@@ -119,7 +119,7 @@ void refused_by_setters() {
     lambda::request request("echo");
     request.payload("1").tenant_id("é").qualifier("");
     CHECK_THROWS((void)client.invoke(request), lambda::invalid_argument, {
-        CHECK_HAS(caught.what(), "LAMBDA_E_INVALID_ARGUMENT: tenant_id: ");
+        CHECK_HAS(caught.what(), "LAMBDA_E_INVALID_ARGUMENT: echo: tenant_id: ");
         CHECK_SAME(caught.result().attempts(), 0u);
     });
     request.tenant_id("e");
