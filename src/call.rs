@@ -26,7 +26,7 @@ use crate::request::fields::InvocationType;
 use crate::request::http::HttpRequest;
 use crate::request::invocation::Invocation;
 use crate::response::classification::{Classification, RetryHint};
-use crate::response::response::{Body, Head};
+use crate::response::response::{Body, Circumstances, Head};
 use crate::retry::clock::{self, Clock};
 use crate::retry::policy;
 use crate::retry::quota::RetryQuota;
@@ -103,6 +103,8 @@ pub(crate) struct Call {
     timeout: Duration,
     deadline: Deadline,
     phase: Phase,
+    /// The body of the attempt's response, as far as it has been read.
+    body: Vec<u8>,
     attempts: u32,
     unknown_attempts: u32,
     /// The highest of the attempts that are over.
@@ -151,6 +153,20 @@ fn naming(function: &str, message: String) -> String {
     }
 }
 
+/// Concludes an attempt. AWS's response to a wrong signature repeats the headers that it saw: the session token does not get
+/// into a message, neither as it stands in the body nor as it is read from there.
+fn conclude(head: &Head, body: Body, identity: &Identity) -> Classification {
+    if !head.is_error() {
+        return head.conclude(body);
+    }
+    let mut classification = head.conclude(body.map(|bytes| credentials::redact(identity, bytes)));
+    let outcome = &mut classification.outcome;
+    for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
+        *text = text.take().map(|text| credentials::redact_text(identity, text));
+    }
+    classification
+}
+
 /// The compiler says that a call can move to another thread and outlive the function that made it.
 const fn owns_what_it_needs<T: Send + 'static>() {}
 const _: () = owns_what_it_needs::<Call>();
@@ -172,6 +188,7 @@ impl Call {
             request,
             started,
             phase: Phase::Waiting,
+            body: Vec::new(),
             attempts: 0,
             unknown_attempts: 0,
             execution: Execution::None,
@@ -275,8 +292,12 @@ impl Call {
                 Outcome { status, error_message: Some(message), execution: Execution::None, ..last }
             }
             Phase::Attempt { head: Some(head), .. } => {
-                let why = format!("{why} while the answer was being read");
-                head.conclude(Body::Broken { partial: Vec::new(), status, why }).outcome
+                let why = format!("{why} while the response was being read");
+                let body = Body::Broken { partial: std::mem::take(&mut self.body), status, why };
+                match &self.signed_with {
+                    Some(identity) => conclude(&head, body, identity).outcome,
+                    None => head.conclude(body).outcome,
+                }
             }
             Phase::Attempt { witness, head: None } if witness.may_have_left() => {
                 let message =
@@ -360,7 +381,12 @@ impl Call {
     }
 
     async fn read(&mut self, mut answer: Answer, witness: SentTracker, identity: &Identity) -> Classification {
-        let head = Head::classify(answer.status(), answer.headers(), self.request.resolved_here);
+        let circumstances = Circumstances {
+            resolved_here: self.request.resolved_here,
+            over_tls: self.request.is_over_tls(),
+            received: self.shared.clock.now(),
+        };
+        let head = Head::classify(answer.status(), answer.headers(), circumstances);
         self.log.trace(target::CALL, || {
             format!("the head of a response came: HTTP {}, {}", head.status, identified(head.request_id().as_deref()))
         });
@@ -368,31 +394,22 @@ impl Call {
             return head.conclude(Body::Complete(Vec::new()));
         };
         self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
-        let mut bytes = Vec::new();
-        let body = match answer.read(limit, &mut bytes).await {
+        let read = answer.read(limit, &mut self.body).await;
+        let bytes = std::mem::take(&mut self.body);
+        let body = match read {
             Ok(()) => Body::Complete(bytes),
             Err(failure) => {
                 let (status, why) = match failure {
                     BodyFailure::Io(why) => (Status::Io, why),
                     BodyFailure::TooLarge => {
-                        (Status::TooLarge, format!("it is longer than max_response_bytes, {}", limit.bytes))
+                        (Status::TooLarge, format!("it is longer than {}{} bytes", head.limit_name(), limit.bytes))
                     }
                     BodyFailure::NoMemory => (Status::NoMemory, "there is no memory for it".to_owned()),
                 };
                 Body::Broken { partial: bytes, status, why }
             }
         };
-        if !head.is_error() {
-            return head.conclude(body);
-        }
-        // AWS's answer to a wrong signature repeats the headers that it saw: the session token does not get into a
-        // message, neither as it stands in the body nor as it is read from there.
-        let mut classification = head.conclude(body.map(|bytes| credentials::redact(identity, bytes)));
-        let outcome = &mut classification.outcome;
-        for text in [&mut outcome.error_message, &mut outcome.error_type, &mut outcome.throttle_reason] {
-            *text = text.take().map(|text| credentials::redact_text(identity, text));
-        }
-        classification
+        conclude(&head, body, identity)
     }
 
     /// How long to wait for the next attempt; `None`: there is none.

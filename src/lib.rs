@@ -43,6 +43,7 @@ mod platform_api;
 mod request;
 mod response;
 mod retry;
+mod server_text;
 mod status;
 
 pub use crate::client::Client;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::server_text::ServerText;
+
 /// How much is told: each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -102,12 +104,7 @@ impl Log {
 
 /// What a server wrote may not look like another event.
 fn on_one_line(message: String) -> String {
-    match message.contains(char::is_control) {
-        false => message,
-        true => {
-            message.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-        }
-    }
+    if message.contains(char::is_control) { ServerText::of(&message) } else { message }
 }
 
 impl fmt::Debug for Log {
@@ -149,6 +146,6 @@ mod tests {
         }
         log.warn("t", || "a\nERROR b".to_owned());
         log.trace("t", || "c".to_owned());
-        assert_eq!(*heard.lock().unwrap(), ["Warn a\\nERROR b", "Trace a\\nERROR b", "Trace c"]);
+        assert_eq!(*heard.lock().unwrap(), ["Warn a ERROR b", "Trace a ERROR b", "Trace c"]);
     }
 }

@@ -25,6 +25,7 @@ const WINGS: &[&str] = &[
     "error",
     "status",
     "log",
+    "server_text",
     "lock",
 ];
 

@@ -16,6 +16,8 @@ use crate::error::Error;
 /// Sessions kept for resumption by one process's connections.
 const SESSIONS: usize = 64;
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The TLS settings that all connections of a client share.
 #[derive(Debug)]
 pub(crate) struct Tls(ClientConfig);
@@ -104,7 +106,9 @@ fn of_file(path: &PathBuf, field: &str) -> Result<RootCertStore, Error> {
     };
     // Read first: PEM's own error says "io error" and not which.
     let text = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    // Editors put a byte order mark there, and PEM's reader passes over the line that it stands on.
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
     // As of the system's: an odd old one among many is passed over.
     roots.add_parsable_certificates(certificates.map_err(|error| refuse(error.to_string()))?);

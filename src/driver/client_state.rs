@@ -9,6 +9,7 @@ use crate::credentials::source::Source;
 use crate::driver::permits::Permits;
 use crate::driver::pool::Pool;
 use crate::driver::worker::{NoWorker, Worker};
+use crate::http::reuse::ConnectionReuse;
 use crate::http::transport::ConnectorSettings;
 use crate::platform::limits;
 use crate::platform::native::Native;
@@ -19,6 +20,7 @@ pub(crate) struct ClientState {
     pub(crate) permits: Arc<Permits>,
     pub(crate) pool: Pool,
     tls: rustls::ClientConfig,
+    reuse: Arc<ConnectionReuse>,
 }
 
 impl ClientState {
@@ -29,6 +31,7 @@ impl ClientState {
             permits: Permits::new(max.unwrap_or_else(limits::default_max_connections)),
             pool: Pool::default(),
             tls: tls.with_own_sessions(),
+            reuse: Arc::default(),
         }
     }
 
@@ -39,7 +42,12 @@ impl ClientState {
         }
         let settings = &self.shared.settings;
         let timeout = settings.connect_timeout.value;
-        let connector = ConnectorSettings { timeout, tls: self.tls.clone(), platform: Arc::new(Native) };
+        let connector = ConnectorSettings {
+            timeout,
+            tls: self.tls.clone(),
+            platform: Arc::new(Native),
+            reuse: Arc::clone(&self.reuse),
+        };
         Worker::new(connector, &settings.proxies)
     }
 

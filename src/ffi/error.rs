@@ -23,7 +23,7 @@ impl handle::OwnedByCaller for lambda_error {}
 
 impl lambda_error {
     pub(super) fn new(error: &Error) -> Self {
-        Self { status: number(error.status()), message: NulTerminated::text(error.message().to_owned()).ok() }
+        Self { status: number(error.status()), message: NulTerminated::copied_text(error.message()).ok() }
     }
 }
 

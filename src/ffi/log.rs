@@ -55,7 +55,7 @@ pub(super) fn pass_on(
         LogLevel::Trace => LAMBDA_LOG_LEVEL_TRACE,
     };
     // Without memory for it an event is lost, the call is not.
-    let texts = (NulTerminated::text(target.to_owned()), NulTerminated::text(message.to_owned()));
+    let texts = (NulTerminated::copied_text(target), NulTerminated::copied_text(message));
     if let (Ok(target), Ok(message)) = texts {
         // SAFETY: lambda_config_set_log's caller promised that it may be called with this pointer until it is released;
         // both strings are NUL-terminated and outlive the call.

@@ -68,7 +68,8 @@ pub(super) struct NulTerminated(Vec<u8>);
 impl NulTerminated {
     /// Takes the bytes over. `Err`: no memory.
     pub(super) fn of(mut bytes: Vec<u8>) -> Result<Self, ()> {
-        bytes.try_reserve(1).map_err(drop)?;
+        // Exactly: a vector that is full would double for its NUL.
+        bytes.try_reserve_exact(1).map_err(drop)?;
         bytes.push(0);
         Ok(Self(bytes))
     }
@@ -84,6 +85,11 @@ impl NulTerminated {
     /// A string, see [`without_nul`].
     pub(super) fn text(text: String) -> Result<Self, ()> {
         Self::of(without_nul(text).into_bytes())
+    }
+
+    /// Copies a string, see [`without_nul`]. `Err`: no memory.
+    pub(super) fn copied_text(text: &str) -> Result<Self, ()> {
+        if text.contains('\0') { Self::text(text.to_owned()) } else { Self::copied(text.as_bytes()) }
     }
 
     /// Valid as long as this lives, moved or not.
@@ -106,5 +112,12 @@ mod tests {
         let text = NulTerminated::text("a\0b".into()).unwrap();
         assert_eq!(text.0, "a\u{fffd}b\0".as_bytes());
         assert_eq!(text.len(), 5);
+        assert_eq!(NulTerminated::copied_text("a\0b").unwrap().0, text.0);
+    }
+
+    #[test]
+    fn a_nul_behind_a_full_vector_does_not_double_it() {
+        let bytes = vec![b'x'; 1_000_000];
+        assert!(NulTerminated::of(bytes).unwrap().0.capacity() < 1_100_000);
     }
 }

@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod body;
+pub(crate) mod reuse;
 pub(crate) mod signing;
+pub(crate) mod tls_failure;
 pub(crate) mod transport;

@@ -3,12 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::config::default;
@@ -16,11 +17,14 @@ use crate::config::proxy::{Proxies, Proxy};
 use crate::config::setting::Setting;
 use crate::error::Error;
 use crate::http::body::{Payload, SentTracker};
+use crate::http::reuse::ConnectionReuse;
+use crate::http::tls_failure;
 use crate::platform_api::{LookupError, LookupErrorKind, Platform};
 use crate::request::http::METHOD;
+use crate::server_text::ServerText;
 use crate::status::Status;
 
-/// How an exchange ended without an answer. Whether the request may have left, its [`SentTracker`] knows.
+/// How an exchange ended without a response. Whether the request may have left, its [`SentTracker`] knows.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
@@ -58,7 +62,7 @@ const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) bytes: u64,
-    /// Otherwise what is longer is cut there.
+    /// Otherwise the beginning of what is longer is read.
     pub(crate) longer_is_refused: bool,
 }
 
@@ -77,27 +81,44 @@ pub(crate) struct ConnectorSettings {
     pub(crate) timeout: Duration,
     pub(crate) tls: rustls::ClientConfig,
     pub(crate) platform: Arc<dyn Platform>,
+    pub(crate) reuse: Arc<ConnectionReuse>,
 }
 
 /// The connections of one worker.
 #[derive(Clone)]
 pub(crate) struct Transport {
     client: reqwest::Client,
+    /// Makes a connection for each request; made itself when a host is first known not to keep its connections.
+    without_reuse: Arc<OnceLock<reqwest::Client>>,
+    /// Whether `client` may hold a connection that was used before.
+    has_served: Arc<AtomicBool>,
     connector: ConnectorSettings,
     proxies: Proxies,
 }
 
-/// The head of an answer and the way to its body.
+/// The head of a response and the way to its body.
 pub(crate) struct Answer(reqwest::Response);
 
 impl Transport {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, Error> {
+        Ok(Self {
+            client: Self::client(&connector, proxies, 1)?,
+            without_reuse: Arc::default(),
+            has_served: Arc::default(),
+            connector,
+            proxies: proxies.clone(),
+        })
+    }
+
+    fn client(connector: &ConnectorSettings, proxies: &Proxies, max_idle: usize) -> Result<reqwest::Client, Error> {
         let failed = |error: reqwest::Error| {
             Error::new(Status::Internal, format!("the HTTP client could not be made: {}", chain(&error)))
         };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(connector.tls.clone())
             .http1_only()
+            // RFC 9112, section 5.2: a client takes a folded header line for one line.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -108,7 +129,7 @@ impl Transport {
             .tcp_keepalive(default::TCP_KEEPALIVE)
             .tcp_keepalive_interval(default::TCP_KEEPALIVE_INTERVAL)
             .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(max_idle)
             .pool_idle_timeout(default::IDLE_TIMEOUT);
         let url = |proxy: &Setting<Option<Proxy>>| proxy.value.as_ref().map(|proxy| proxy.url.clone());
         let http = url(&proxies.http).map(reqwest::Proxy::http);
@@ -119,10 +140,10 @@ impl Transport {
         }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
-        Ok(Self { client: builder.build().map_err(failed)?, connector, proxies: proxies.clone() })
+        builder.build().map_err(failed)
     }
 
-    /// Connections of its own, made in the same way, through other proxies.
+    /// Makes connections of its own in the same way, through other proxies.
     pub(crate) fn sibling(&self, proxies: &Proxies) -> Result<Self, Error> {
         Self::new(self.connector.clone(), proxies)
     }
@@ -132,7 +153,7 @@ impl Transport {
         &self.connector.platform
     }
 
-    /// One exchange that no call depends on for evidence.
+    /// Makes an exchange that no call depends on for evidence.
     pub(crate) async fn fetch(
         &self,
         method: Method,
@@ -149,7 +170,7 @@ impl Transport {
         self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, &host, &error))
     }
 
-    /// Sends a request and waits for the head of its answer. `host` is for messages.
+    /// Sends a request and waits for the head of its response. `host` is for messages.
     pub(crate) async fn send(
         &self,
         url: &str,
@@ -159,15 +180,27 @@ impl Transport {
         witness: SentTracker,
     ) -> Result<Answer, Failure> {
         let (parsed, _) = address(url)?;
+        let reuse = &self.connector.reuse;
+        let client = if reuse.is_paused(host) { self.without_reuse()? } else { &self.client };
+        let may_be_reused = std::ptr::eq(client, &self.client) && self.has_served.load(Ordering::Relaxed);
+        if !std::ptr::eq(client, &self.client) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         // hyper leaves it out for an empty body, and some servers want it for a POST.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
         let mut request = reqwest::Request::new(METHOD, parsed);
         *request.headers_mut() = headers;
-        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness)));
-        let mut answer =
-            self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, host, &error))?;
+        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness.clone())));
+        let mut answer = client.execute(request).await.map(Answer).map_err(|error| {
+            let failure = self.failure(url, host, &error);
+            if may_be_reused && failure.kind == FailureKind::Io && witness.may_have_left() {
+                reuse.pause(host);
+            }
+            failure
+        })?;
+        self.has_served.store(true, Ordering::Relaxed);
         match self.proxy_of(url) {
-            // Of a plain request to a proxy; of a tunnel it never becomes an answer.
+            // Of a plain request to a proxy; of a tunnel it never becomes a response.
             Some(proxy) if answer.status() == PROXY_AUTHENTICATION_REQUIRED => {
                 drop(answer.headers());
                 Err(Failure {
@@ -179,6 +212,15 @@ impl Transport {
         }
     }
 
+    fn without_reuse(&self) -> Result<&reqwest::Client, Failure> {
+        if let Some(client) = self.without_reuse.get() {
+            return Ok(client);
+        }
+        let client = Self::client(&self.connector, &self.proxies, 0)
+            .map_err(|error| Failure { kind: FailureKind::Protocol, message: error.message().to_owned() })?;
+        Ok(self.without_reuse.get_or_init(|| client))
+    }
+
     fn proxy_of(&self, url: &str) -> Option<&Proxy> {
         self.proxies.of(url)?.value.as_ref()
     }
@@ -187,8 +229,10 @@ impl Transport {
         let proxy = self.proxy_of(url);
         let (kind, what) = self.tell_apart(url.starts_with("https:"), error);
         let through = proxy.map(|proxy| format!(" through the proxy {}", proxy.host())).unwrap_or_default();
-        let why = match (kind, proxy) {
-            (FailureKind::ProxyAuthentication, Some(proxy)) => wants_password(proxy),
+        let tls = causes(error).find_map(|cause| tls_failure::explain(cause.downcast_ref()?));
+        let why = match (kind, proxy, tls) {
+            (FailureKind::ProxyAuthentication, Some(proxy), _) => wants_password(proxy),
+            (FailureKind::Tls { .. }, _, Some(words)) => words.to_owned(),
             _ => chain(error),
         };
         Failure { kind, message: format!("{what} {host}{through}: {why}") }
@@ -212,12 +256,12 @@ impl Transport {
             }
             if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 let certificate = matches!(tls, rustls::Error::InvalidCertificate(_));
-                return (FailureKind::Tls { certificate }, "no TLS with");
+                return (FailureKind::Tls { certificate }, "the TLS handshake failed with");
             }
             if let Some(error) = cause.downcast_ref::<hyper::Error>()
                 && error.is_parse()
             {
-                return (FailureKind::Protocol, "no HTTP answer from");
+                return (FailureKind::Protocol, "what is not HTTP came from");
             }
         }
         if error.is_connect() {
@@ -229,7 +273,7 @@ impl Transport {
             // hyper-util's connectors mark what fails before the connection stands; what then remains is the handshake.
             let connected = !timeout && ![TCP, TUNNEL, SOCKS].into_iter().any(says);
             return match is_https && connected {
-                true => (FailureKind::Tls { certificate: false }, "no TLS with"),
+                true => (FailureKind::Tls { certificate: false }, "the TLS handshake failed with"),
                 false => (FailureKind::Connect { timeout }, "could not connect to"),
             };
         }
@@ -246,7 +290,8 @@ impl Answer {
         std::mem::take(self.0.headers_mut())
     }
 
-    /// Appends the body to `into`, whole or as far as it came, with one byte to spare behind its end.
+    /// Appends the body to `into`, whole or as far as it came, with one byte to spare behind its end. Of one that is longer
+    /// than the limit, it appends the beginning, or nothing if such a one is refused.
     pub(crate) async fn read(mut self, limit: Limit, into: &mut Vec<u8>) -> Result<(), BodyFailure> {
         let most = usize::try_from(limit.bytes).unwrap_or(usize::MAX);
         if let Some(length) = self.0.content_length() {
@@ -267,7 +312,7 @@ impl Answer {
                     reserve(into, taken.len())?;
                     into.extend_from_slice(taken);
                     if taken.len() < chunk.len() {
-                        return Ok(());
+                        return Err(BodyFailure::TooLarge);
                     }
                 }
                 Ok(None) => return Ok(()),
@@ -277,15 +322,17 @@ impl Answer {
     }
 }
 
-/// Room for `more` bytes and for the NUL that C programs like to see behind them.
+/// Makes room for `more` bytes and for the NUL that C programs expect behind them. Where there is no memory to grow by
+/// half as much again, it makes room for no more than that.
 fn reserve(into: &mut Vec<u8>, more: usize) -> Result<(), BodyFailure> {
     if into.capacity() - into.len() > more {
         return Ok(());
     }
-    into.try_reserve(more.saturating_add(1)).map_err(|_| BodyFailure::NoMemory)
+    let more = more.saturating_add(1);
+    into.try_reserve(more).or_else(|_| into.try_reserve_exact(more)).map_err(|_| BodyFailure::NoMemory)
 }
 
-/// Hands reqwest's questions for addresses to the platform.
+/// Passes reqwest's lookups on to the platform.
 struct DnsResolver(Arc<dyn Platform>);
 
 impl Resolve for DnsResolver {
@@ -301,9 +348,9 @@ impl Resolve for DnsResolver {
     }
 }
 
-/// A URL, and its host and port for messages.
+/// Parses a URL, and takes its host and port out of it for messages.
 fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
-    let failed = |why: String| Failure { kind: FailureKind::Protocol, message: format!("no URL: {why}") };
+    let failed = |why: String| Failure { kind: FailureKind::Protocol, message: format!("{url:?} is not a URL: {why}") };
     let parsed = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
     let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
     Ok((parsed, host))
@@ -315,7 +362,7 @@ fn wants_password(proxy: &Proxy) -> String {
     format!("the proxy {} {what} (407)", proxy.host())
 }
 
-/// An error and what caused it, outermost first.
+/// Goes through an error and what caused it, outermost first.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn StdError + 'static) = *error;
@@ -327,7 +374,8 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     })
 }
 
-/// What happened, from the causes: the outermost only says that something did, and names the URL once more.
+/// Says what happened from the causes: the outermost only says that something did, and names the URL once more. A cause
+/// may hold a server's text, such as the names in its certificate.
 fn chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error).skip(1) {
@@ -338,7 +386,7 @@ fn chain(error: &reqwest::Error) -> String {
             texts.push(text);
         }
     }
-    texts.join(": ")
+    ServerText::of(&texts.join(": "))
 }
 
 impl fmt::Debug for Transport {

@@ -91,6 +91,10 @@ impl HttpRequest {
             payload_sha256: hex(&Sha256::digest(&invocation.payload)),
         })
     }
+
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.url.starts_with("https:")
+    }
 }
 
 fn header_value(field: &str, value: &str) -> Result<HeaderValue, Error> {

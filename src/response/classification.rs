@@ -10,9 +10,9 @@ use crate::request::fields::InvocationType;
 use crate::request::http::HttpRequest;
 use crate::status::{Execution, Status};
 
-/// Lambda's limits for the payload of a request. Source: the Lambda quotas.
-const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
-const MAX_EVENT_PAYLOAD: usize = 1024 * 1024;
+/// A smaller payload is refused for its size by nobody. Source: the Lambda quotas, 6 MB or 1 MB for an Event, once 256 KB;
+/// a proxy's limit is often 1 MB.
+const PERHAPS_TOO_LARGE: usize = 256 * 1024;
 
 /// One attempt's outcome (its times and counts are the call's to fill in) and what may follow.
 #[derive(Debug)]
@@ -71,17 +71,19 @@ impl Classification {
     }
 }
 
-/// A server that refuses a payload while it is still being written is not heard over the broken connection.
+/// Names the size of a payload that may have been refused for it: a response that comes while the payload is still being
+/// written is lost with the connection.
 fn too_large_perhaps(request: &HttpRequest) -> String {
-    let (limit, kind) = match request.kind {
-        InvocationType::Event => (MAX_EVENT_PAYLOAD, "1 MB for an Event"),
-        InvocationType::RequestResponse | InvocationType::DryRun => (MAX_PAYLOAD, "6 MB"),
+    let limit = match request.kind {
+        InvocationType::Event => "1 MB for an Event",
+        InvocationType::RequestResponse | InvocationType::DryRun => "6 MB",
     };
     let length = request.payload.len();
-    if length <= limit {
+    if length < PERHAPS_TOO_LARGE {
         return String::new();
     }
     format!(
-        "; the payload is {length} bytes long and Lambda takes at most {kind}, it may have been refused for its size"
+        "; the payload has {length} bytes and may have been refused for its size, in a response that was lost: Lambda takes at \
+         most {limit}, a proxy may take less"
     )
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod classification;
 pub(crate) mod json_fields;
+pub(crate) mod json_text;
 #[expect(clippy::module_inception, reason = "the wing is named after its central noun")]
 pub(crate) mod response;
 pub(crate) mod service_error;

@@ -1,19 +1,22 @@
-//! From an answer to what it says: the rows of "Did it run?" for attempts that got the head of an answer.
+//! What a response says: the rows of "Did it run?" for attempts that got the head of one.
+
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, DATE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, TRANSFER_ENCODING};
 
 use crate::http::transport::Limit;
 use crate::outcome::Outcome;
 use crate::response::classification::{Classification, RetryHint};
-use crate::response::json_fields;
+use crate::response::json_text;
 use crate::response::service_error::{self, ServiceError};
+use crate::server_text::ServerText;
 use crate::status::{Execution, Status};
 
-/// Takes what servers send, with padding or without.
+/// Decodes what servers send, with padding or without.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -22,16 +25,35 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const DURABLE_EXECUTION_ARN: HeaderName = HeaderName::from_static("x-amz-durable-execution-arn");
+
+const REQUEST_TIMEOUT: u16 = 408;
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// As much of an error's document as is read.
-const MAX_ERROR_BYTES: u64 = 1024 * 1024;
+const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    circumstances: Circumstances,
     meaning: Meaning,
+}
+
+/// What a response is classified by beside itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances {
+    /// See [`Endpoint::resolved_here`](crate::config::endpoint::Endpoint::resolved_here).
+    pub(crate) resolved_here: bool,
+    /// TLS tells the end of a response from a connection that broke.
+    pub(crate) over_tls: bool,
+    /// When the head came, by the client's clock.
+    pub(crate) received: SystemTime,
 }
 
 /// What a head says by itself.
@@ -62,7 +84,7 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// The same with other bytes.
+    /// Changes the bytes.
     pub(crate) fn map(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
         match self {
             Self::Complete(bytes) => Self::Complete(change(bytes)),
@@ -73,21 +95,23 @@ impl Body {
 
 impl Head {
     /// Classifies a head before its body is read; the first row that fits decides.
-    pub(crate) fn classify(status: u16, headers: HeaderMap, resolved_here: bool) -> Self {
+    pub(crate) fn classify(status: u16, headers: HeaderMap, circumstances: Circumstances) -> Self {
         let meaning = match status {
-            200..=299 if resolved_here && !headers.contains_key(REQUEST_ID) => Meaning::Unexpected(
-                "an answer without x-amzn-RequestId: something between here and Lambda answered in its place, such as a \
-                 captive portal or a proxy",
-            ),
+            200..=299 if circumstances.resolved_here && first_text(&headers, &REQUEST_ID).is_none() => {
+                Meaning::Unexpected(
+                    "a response without x-amzn-RequestId: something between here and Lambda responded in its place, such \
+                     as a captive portal or a proxy",
+                )
+            }
             200 => Meaning::Ran,
             202 => Meaning::Queued,
             204 => Meaning::DryRun,
             400.. => Meaning::Error,
-            101 => Meaning::Unexpected("a change of protocol that nobody asked for"),
+            101 => Meaning::Unexpected("a change of protocol that was not asked for"),
             300..=399 => Meaning::Unexpected("a redirect, which is not followed; check the endpoint"),
             _ => Meaning::Unexpected("a status that Invoke does not have"),
         };
-        Self { status, headers, meaning }
+        Self { status, headers, circumstances, meaning }
     }
 
     /// How much of the body is worth reading; `None`: whatever it says, it changes nothing.
@@ -99,16 +123,17 @@ impl Head {
         }
     }
 
+    /// The setting that the limit of the body is, with a space behind it.
+    pub(crate) fn limit_name(&self) -> &'static str {
+        if self.is_error() { "" } else { "max_response_bytes, " }
+    }
+
     pub(crate) fn is_error(&self) -> bool {
         self.meaning == Meaning::Error
     }
 
     pub(crate) fn request_id(&self) -> Option<String> {
-        self.text(REQUEST_ID.as_str())
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        first_text(&self.headers, &REQUEST_ID)
     }
 
     /// What the attempt came to, now that the body has been read as far as it matters.
@@ -124,12 +149,13 @@ impl Head {
             }
         };
         let outcome = &mut classification.outcome;
+        let text = |name: HeaderName| first_text(&self.headers, &name);
         outcome.http_status = self.status;
         outcome.request_id = self.request_id();
-        outcome.executed_version = self.text("x-amz-executed-version");
-        outcome.durable_execution_arn = self.text("x-amz-durable-execution-arn");
-        outcome.content_type = self.text(CONTENT_TYPE.as_str());
-        outcome.retry_after = outcome.retry_after.or_else(|| service_error::retry_after(&self.headers));
+        outcome.executed_version = text(EXECUTED_VERSION);
+        outcome.durable_execution_arn = text(DURABLE_EXECUTION_ARN);
+        outcome.content_type = text(CONTENT_TYPE);
+        outcome.retry_after = outcome.retry_after.or_else(|| self.retry_after());
         classification
     }
 
@@ -137,28 +163,28 @@ impl Head {
     fn conclude_run(&self, body: Body) -> Classification {
         let mut outcome = Outcome::empty(Status::Ok, Execution::Ran);
         outcome.log = self.log();
-        outcome.function_error = self.function_error();
+        outcome.function_error = first_text(&self.headers, &FUNCTION_ERROR);
         match (&outcome.function_error, body) {
             (None, Body::Complete(payload)) => outcome.payload = payload,
             (None, Body::Broken { status, why, .. }) => {
                 outcome.status = status;
-                outcome.error_message = Some(format!("the function ran, but its answer was lost: {why}"));
+                outcome.error_message = Some(format!("the function ran, but its response was lost: {why}"));
             }
             (Some(kind), body) => {
+                let (payload, lost) = match body {
+                    Body::Complete(payload) => (payload, None),
+                    Body::Broken { partial, why, .. } => (partial, Some(why)),
+                };
                 outcome.status = Status::FunctionError;
-                match body {
-                    Body::Complete(payload) => {
-                        [outcome.error_type, outcome.error_message] =
-                            json_fields::texts(&payload, ["errorType", "errorMessage"]).unwrap_or_default();
-                        outcome.error_message.get_or_insert_with(|| {
-                            format!("the function failed ({kind}) and its payload has no errorMessage")
-                        });
-                        outcome.payload = payload;
-                    }
-                    Body::Broken { why, .. } => {
-                        outcome.error_message =
-                            Some(format!("the function failed ({kind}), but what it said was lost: {why}"));
-                    }
+                let found = json_text::find(&payload, ["errorType", "errorMessage"]);
+                [outcome.error_type, outcome.error_message] =
+                    found.map(|found| found.values.map(|value| value.and_then(json_text::text))).unwrap_or_default();
+                outcome.error_message.get_or_insert_with(|| match &lost {
+                    None => format!("the function failed ({kind}) and its payload has no errorMessage"),
+                    Some(why) => format!("the function failed ({kind}), but its payload was lost: {why}"),
+                });
+                if lost.is_none() {
+                    outcome.payload = payload;
                 }
             }
         }
@@ -171,7 +197,8 @@ impl Head {
             Body::Broken { partial, why, .. } => (partial, Some(why)),
         };
         let error = ServiceError::read(&self.headers, &text);
-        let (status, execution, again) = self.classify_error(&error);
+        let is_whole = lost.is_none() && self.has_certain_end();
+        let (status, execution, again) = self.classify_error(&error, is_whole);
         let mut outcome = Outcome::empty(status, execution);
         outcome.error_message = Some(match (error.message, lost) {
             (Some(message), _) => message,
@@ -180,22 +207,35 @@ impl Head {
         });
         outcome.error_type = error.code;
         outcome.throttle_reason = error.reason;
-        // The header goes before the body's member.
-        outcome.retry_after = service_error::retry_after(&self.headers).or(error.retry_after);
+        // The header goes before the body's field.
+        outcome.retry_after = self.retry_after().or(error.retry_after);
         Classification { outcome, again }
     }
 
-    fn classify_error(&self, error: &ServiceError) -> (Status, Execution, RetryHint) {
+    fn classify_error(&self, error: &ServiceError, is_whole: bool) -> (Status, Execution, RetryHint) {
+        let (status, execution, again) = self.classify_code(error);
+        if !is_whole && error.code.is_none() && self.status != TOO_MANY_REQUESTS {
+            // What did not come may have been a code that leaves it open.
+            return (status, Execution::Unknown, RetryHint::No);
+        }
+        match error.modelled_elsewhere() {
+            // The response contradicts itself: the more cautious code counts.
+            Some(other) => (status, execution.max(other), RetryHint::No),
+            None => (status, execution, again),
+        }
+    }
+
+    fn classify_code(&self, error: &ServiceError) -> (Status, Execution, RetryHint) {
         let safe = |safe: bool| if safe { RetryHint::Safe { connect_timeout: false } } else { RetryHint::No };
         let is_client_error = (400..500).contains(&self.status);
         if let Some((execution, again)) = error.modelled() {
-            let status = if self.status == 429 { Status::Throttled } else { Status::Service };
+            let status = if self.status == TOO_MANY_REQUESTS { Status::Throttled } else { Status::Service };
             return (status, execution, safe(again));
         }
-        if self.status == 429 || (is_client_error && error.is_throttling()) {
+        if self.status == TOO_MANY_REQUESTS || (is_client_error && error.is_throttling()) {
             return (Status::Throttled, Execution::None, safe(true));
         }
-        if is_client_error && self.status != 408 && self.function_error().is_none() {
+        if is_client_error && self.status != REQUEST_TIMEOUT && first_text(&self.headers, &FUNCTION_ERROR).is_none() {
             let again = match (error.clock_tolerance(), self.date()) {
                 _ if error.is_expired_token() => RetryHint::WithNewCredentials,
                 (Some(tolerance), Some(date)) => RetryHint::WithClockSet { date, tolerance },
@@ -206,34 +246,60 @@ impl Head {
         (Status::Service, Execution::Unknown, RetryHint::No)
     }
 
-    /// `None` if the function did not fail; an empty header says nothing.
-    fn function_error(&self) -> Option<String> {
-        self.text("x-amz-function-error").filter(|value| !value.is_empty())
+    /// Whether a body that seems complete certainly is. One without a length and without chunks ends with its connection,
+    /// and without TLS nothing tells its end from a connection that broke.
+    fn has_certain_end(&self) -> bool {
+        let is_framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
+        is_framed || self.circumstances.over_tls
     }
 
-    /// A log that cannot be decoded is lost, the call is not.
+    /// Decodes the tail of the log. A log that cannot be decoded is lost, the call is not.
     fn log(&self) -> Option<Vec<u8>> {
-        LENIENT.decode(self.headers.get("x-amz-log-result")?.as_bytes().trim_ascii()).ok()
+        let values = self.headers.get_all(LOG_RESULT);
+        let sent = values.iter().find(|value| !value.is_empty()).or(values.iter().next())?;
+        // A line that was folded has spaces in it.
+        let mut base64 = Vec::new();
+        base64.try_reserve_exact(sent.len()).ok()?;
+        base64.extend(sent.as_bytes().iter().filter(|byte| !byte.is_ascii_whitespace()));
+        let mut log = Vec::new();
+        log.try_reserve_exact(base64::decoded_len_estimate(base64.len()) + 1).ok()?;
+        LENIENT.decode_vec(base64, &mut log).ok()?;
+        Some(log)
     }
 
-    fn date(&self) -> Option<std::time::SystemTime> {
+    fn date(&self) -> Option<SystemTime> {
         httpdate::parse_http_date(self.headers.get(DATE)?.to_str().ok()?).ok()
     }
+
+    /// How long the response asks to wait. A date is compared with the response's own clock.
+    fn retry_after(&self) -> Option<Duration> {
+        service_error::retry_after(&self.headers, self.date().unwrap_or(self.circumstances.received))
+    }
+}
+
+/// The first value of a header that is not empty.
+fn first_text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get_all(name).iter().map(|value| ServerText::of_bytes(value.as_bytes())).find(|text| !text.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Head::classify(status, headers, false)
+    fn head(status: u16, named: &[(&'static str, &str)]) -> Head {
+        let mut headers = HeaderMap::new();
+        for (name, value) in named {
+            headers.append(*name, value.parse().unwrap());
+        }
+        Head::classify(status, headers, CIRCUMSTANCES)
     }
 
     fn classify(status: u16, headers: &[(&'static str, &str)], body: &str) -> Classification {
         head(status, headers).conclude(Body::Complete(body.as_bytes().to_vec()))
     }
+
+    const CIRCUMSTANCES: Circumstances =
+        Circumstances { resolved_here: false, over_tls: true, received: SystemTime::UNIX_EPOCH };
 
     fn cut() -> Body {
         Body::Broken { partial: Vec::new(), status: Status::Io, why: "cut".into() }
@@ -276,7 +342,80 @@ mod tests {
                 None,
                 RetryHint::WithNewCredentials,
             ),
+            (
+                200,
+                &[("x-amz-function-error", ""), ("x-amz-function-error", "Unhandled")],
+                "1",
+                Status::FunctionError,
+                Ran,
+                RetryHint::No,
+            ),
             (400, &[("x-amz-function-error", "Unhandled")], "", Status::Service, Unknown, RetryHint::No),
+            (
+                400,
+                &[("x-amz-function-error", ""), ("x-amz-function-error", "X")],
+                "",
+                Status::Service,
+                Unknown,
+                RetryHint::No,
+            ),
+            (
+                404,
+                &[("x-amzn-errortype", "ResourceNotFoundException")],
+                r#"{"__type":"EFSIOException"}"#,
+                Status::Service,
+                Unknown,
+                RetryHint::No,
+            ),
+            (
+                410,
+                &[("x-amzn-errortype", "EFSIOException")],
+                r#"{"__type":"ResourceNotFoundException"}"#,
+                Status::Service,
+                Unknown,
+                RetryHint::No,
+            ),
+            (
+                404,
+                &[("x-amzn-errortype", "Unheard-Of")],
+                r#"{"code":"ServiceException"}"#,
+                Status::Service,
+                Unknown,
+                RetryHint::No,
+            ),
+            (502, &[("x-amzn-errortype", "ENINotReadyException")], r#"{"code":"502"}"#, Status::Service, None, SAFE),
+            (
+                502,
+                &[("x-amzn-errortype", "ENINotReadyException")],
+                r#"{"code":"EC2ThrottledException"}"#,
+                Status::Service,
+                None,
+                RetryHint::No,
+            ),
+            (
+                502,
+                &[("x-amzn-errortype", "ENINotReadyException")],
+                r#"{"__type":"a#ENINotReadyException"}"#,
+                Status::Service,
+                None,
+                SAFE,
+            ),
+            (
+                429,
+                &[("x-amzn-errortype", "TooManyRequestsException")],
+                r#"{"__type":"ServiceException"}"#,
+                Status::Throttled,
+                Unknown,
+                RetryHint::No,
+            ),
+            (
+                409,
+                &[],
+                r#"{"__type":"SnapStartNotReadyException","code":"EFSIOException"}"#,
+                Status::Service,
+                Unknown,
+                RetryHint::No,
+            ),
             (408, &[], "", Status::Service, Unknown, RetryHint::No),
             (500, &[], "", Status::Service, Unknown, RetryHint::No),
             (503, &[], "busy", Status::Service, Unknown, RetryHint::No),
@@ -293,10 +432,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_is_bounded_and_the_payload_is_whole() {
+        let long = "x".repeat(30_000_000);
+        let payload = format!(r#"{{"errorMessage":"{long}","errorType":"{long}"}}"#);
+        let outcome = classify(200, &[("x-amz-function-error", "Unhandled")], &payload).outcome;
+        for text in [outcome.error_message, outcome.error_type] {
+            let text = text.unwrap();
+            assert!((60_000..=65_536).contains(&text.len()) && text.starts_with("xxx"), "{}", text.len());
+        }
+        assert_eq!(outcome.payload.len(), payload.len());
+    }
+
+    #[test]
     fn only_lambda_answers_for_lambda() {
         for status in [200, 202, 204] {
-            let concluded =
-                |headers| Head::classify(status, headers, true).conclude(Body::Complete(Vec::new())).outcome;
+            let concluded = |headers| {
+                let circumstances = Circumstances { resolved_here: true, ..CIRCUMSTANCES };
+                Head::classify(status, headers, circumstances).conclude(Body::Complete(Vec::new())).outcome
+            };
             let outcome = concluded(HeaderMap::new());
             assert_eq!((outcome.status, outcome.execution), (Status::Protocol, Execution::Unknown));
             let outcome = concluded(HeaderMap::from_iter([(REQUEST_ID, "id".parse().unwrap())]));
@@ -323,6 +476,134 @@ mod tests {
         assert!(classification.outcome.error_message.unwrap().contains("cut"));
     }
 
+    /// A modelled error's body in every form that servers use.
+    fn error_bodies(code: &str) -> [String; 5] {
+        [
+            format!(r#"{{"Type":"User","message":"what went wrong","__type":"{code}"}}"#),
+            format!(r#"{{"__type":"com.amazonaws.lambda#{code}","Message":"what went wrong"}}"#),
+            format!(r#"{{"message":{{"a":["{{\"","}}"]}},"code" : "{code}:http://x/" }}"#),
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"),
+            format!("<E><Errors><Error><Message>m</Message><Code>{code}</Code></Error></Errors></E>"),
+        ]
+    }
+
+    #[test]
+    fn an_error_that_was_cut_anywhere_is_never_said_not_to_have_run_unless_it_did_not() {
+        let plain = Circumstances { over_tls: false, ..CIRCUMSTANCES };
+        for (code, execution, _) in service_error::MODELLED {
+            for (status, body) in
+                [400, 404, 408, 410, 413, 499, 500, 502].into_iter().zip(error_bodies(code).iter().cycle())
+            {
+                for length in 0..=body.len() {
+                    let partial = body.as_bytes()[..length].to_vec();
+                    let broken = |status| Body::Broken { partial: partial.clone(), status, why: "cut".into() };
+                    for (what, head, came) in [
+                        ("broke off", head(status, &[("content-length", "500")]), broken(Status::Io)),
+                        ("stalled", head(status, &[]), broken(Status::Timeout)),
+                        ("too long", head(status, &[]), broken(Status::TooLarge)),
+                        (
+                            "no end to see",
+                            Head::classify(status, HeaderMap::new(), plain),
+                            Body::Complete(partial.clone()),
+                        ),
+                    ] {
+                        let got = head.conclude(came).outcome.execution;
+                        assert!(got >= *execution, "{status} {what}: {}", &body[..length]);
+                        if length == body.len() {
+                            assert_eq!(got, *execution, "{status} {what}: {body}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_head_alone_decides_where_it_can() {
+        for (status, headers, execution, again) in [
+            (429, &[][..], Execution::None, SAFE),
+            (404, &[("x-amzn-errortype", "ResourceNotFoundException")], Execution::None, RetryHint::No),
+            (403, &[("x-amzn-errortype", "AccessDeniedException")], Execution::None, RetryHint::No),
+            (502, &[("x-amzn-errortype", "ENINotReadyException")], Execution::None, SAFE),
+            (404, &[], Execution::Unknown, RetryHint::No),
+            (404, &[("x-amzn-errortype", "")], Execution::Unknown, RetryHint::No),
+        ] {
+            let classification = head(status, headers).conclude(cut());
+            assert_eq!(
+                (classification.outcome.execution, classification.again),
+                (execution, again),
+                "{status} {headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_compared_with_the_responses_own_clock() {
+        let fast = CIRCUMSTANCES.received + Duration::from_secs(3_600);
+        for (date, received) in [(Some(CIRCUMSTANCES.received), fast), (None, CIRCUMSTANCES.received)] {
+            let until = httpdate::fmt_http_date(CIRCUMSTANCES.received + Duration::from_secs(3));
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", until.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, httpdate::fmt_http_date(date).parse().unwrap());
+            }
+            let head = Head::classify(429, headers, Circumstances { received, ..CIRCUMSTANCES });
+            let outcome = head.conclude(Body::Complete(Vec::new())).outcome;
+            assert_eq!(outcome.retry_after, Some(Duration::from_secs(3)), "{date:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_server_has_a_line_break_or_a_control_character() {
+        let bad = "a\tb";
+        let headers = [
+            "x-amz-function-error",
+            "x-amzn-requestid",
+            "x-amz-executed-version",
+            "x-amz-durable-execution-arn",
+            "content-type",
+            "x-amzn-errortype",
+        ]
+        .map(|name| (name, bad));
+        let body = r#"{"errorType":"a\r\nb","errorMessage":"a\n\n  b\u0000","message":"a\u001bb","Reason":"a\u2028b"}"#;
+        for status in [200, 202, 204, 302, 404, 429, 503] {
+            let Outcome {
+                function_error,
+                error_type,
+                error_message,
+                throttle_reason,
+                request_id,
+                executed_version,
+                durable_execution_arn,
+                content_type,
+                ..
+            } = classify(status, &headers, body).outcome;
+            let texts = [
+                function_error,
+                error_type,
+                error_message,
+                throttle_reason,
+                request_id,
+                executed_version,
+                durable_execution_arn,
+                content_type,
+            ];
+            assert!(texts.iter().flatten().count() >= 4);
+            for text in texts.into_iter().flatten() {
+                assert!(!text.contains(|c: char| c.is_control() || c == '\u{2028}'), "{status}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_folded_or_sent_twice_is_decoded() {
+        for headers in
+            [&[("x-amz-log-result", "aG  k=")][..], &[("x-amz-log-result", ""), ("x-amz-log-result", "aGk=")]]
+        {
+            assert_eq!(classify(200, headers, "1").outcome.log.as_deref(), Some(&b"hi"[..]));
+        }
+    }
+
     #[test]
     fn a_failed_functions_words_are_taken_from_its_payload() {
         let failed = [("x-amz-function-error", "Unhandled")];
@@ -330,6 +611,9 @@ mod tests {
             (r#"{"errorType":"ValueError","errorMessage":"no"}"#, Some("ValueError"), Some("no")),
             (r#"{"errorMessage":"no","stackTrace":[["a"]]}"#, None, Some("no")),
             (r#"{"errorType":"X","errorMessage":null}"#, Some("X"), None),
+            (r#"{"errorMessage":"bad \ud83d here","errorType":"E"}"#, Some("E"), Some("bad \u{fffd} here")),
+            (r#"{"errorMessage":{"a":[1,"x"]},"errorType":7}"#, Some("7"), Some(r#"{"a":[1,"x"]}"#)),
+            (r#"{"errorMessage":"two\nlines"}"#, None, Some("two lines")),
             ("not json", None, None),
             ("", None, None),
         ] {

@@ -3,14 +3,21 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
+use http::header::{HeaderName, RETRY_AFTER};
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::Event;
 
-use crate::response::json_fields;
+use crate::response::json_text;
+use crate::server_text::ServerText;
 use crate::status::Execution;
+
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// Every error of Invoke that the service model knows: what it says about the function, and whether trying again is safe
 /// and of use. Source: AWS's service model and the documentation of each error. EFSIOException and ServiceException leave
 /// it open: an earlier handler may have been running.
-const MODELLED: &[(&str, Execution, bool)] = &[
+pub(super) const MODELLED: &[(&str, Execution, bool)] = &[
     ("CodeArtifactUserDeletedException", Execution::None, false),
     ("CodeArtifactUserFailedException", Execution::None, false),
     ("CodeArtifactUserPendingException", Execution::None, true),
@@ -88,11 +95,16 @@ const PERHAPS_OFF: Duration = Duration::from_secs(240);
 /// As much of an error that is no document as a message repeats.
 const EXCERPT_CHARACTERS: usize = 200;
 
-/// An error answer, read.
+/// The JSON fields of an error; the code may stand in any of the first three.
+const FIELDS: [&str; 7] = ["__type", "code", "Code", "message", "Message", "Reason", "retryAfterSeconds"];
+
+/// An error response, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServiceError {
-    /// Without namespace and suffix.
+    /// Without namespace and suffix; the first of those that the response names.
     pub(crate) code: Option<String>,
+    /// Those that it names elsewhere.
+    other_codes: Vec<String>,
     pub(crate) message: Option<String>,
     /// Why a call was throttled.
     pub(crate) reason: Option<String>,
@@ -101,43 +113,82 @@ pub(crate) struct ServiceError {
 }
 
 impl ServiceError {
-    /// The code from x-amzn-ErrorType, else from the body; the rest from the body: JSON, XML or plain text.
+    /// Reads the code from x-amzn-ErrorType, else from the body; the rest from the body, which is JSON, XML or plain text
+    /// and may be cut.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
         let mut error = Self::from_json(body).or_else(|| Self::from_xml(body)).unwrap_or_else(|| Self::from_text(body));
-        if let Some(value) = headers.get("x-amzn-errortype")
-            && let Some(code) = bare_code(&String::from_utf8_lossy(value.as_bytes()))
-        {
-            error.code = Some(code);
-        }
+        let in_head = headers.get_all(ERROR_TYPE).iter();
+        let in_head = in_head.filter_map(|value| bare_code(&ServerText::of_bytes(value.as_bytes())));
+        let in_body = error.code.take().into_iter().chain(std::mem::take(&mut error.other_codes));
+        let mut codes = in_head.chain(in_body);
+        error.code = codes.next();
+        error.other_codes = codes.collect();
         error
     }
 
     fn from_json(body: &[u8]) -> Option<Self> {
-        let [kind, lower_code, code, lower_message, message, reason] =
-            json_fields::texts(body, ["__type", "code", "Code", "message", "Message", "Reason"])?;
-        let [seconds] = json_fields::raw(body, ["retryAfterSeconds"])?;
-        Some(Self {
-            code: kind.or(lower_code).or(code).as_deref().and_then(bare_code),
-            message: lower_message.or(message),
-            reason,
-            retry_after: seconds.and_then(|value| value.get().trim_matches('"').parse().ok()).map(Duration::from_secs),
-        })
+        let found = json_text::find(body, FIELDS)?;
+        let [kind, lower_code, code, lower_message, message, reason, seconds] = found.values;
+        let codes = [kind, lower_code, code].into_iter().flatten();
+        let mut codes = codes.filter_map(|value| bare_code(&json_text::string_text(value)?));
+        let error = Self {
+            code: codes.next(),
+            other_codes: codes.collect(),
+            message: lower_message.and_then(json_text::text).or_else(|| message.and_then(json_text::text)),
+            reason: reason.and_then(json_text::text),
+            retry_after: seconds
+                .and_then(json_text::text)
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+        };
+        // What is neither whole nor says anything is shown as it is.
+        (found.is_whole || error.code.is_some() || error.message.is_some()).then_some(error)
     }
 
+    /// Reads the first Code and the first Message, wherever they stand.
     fn from_xml(body: &[u8]) -> Option<Self> {
-        let document = roxmltree::Document::parse(std::str::from_utf8(body).ok()?).ok()?;
-        let text = |name: &str| {
-            let found = document.descendants().find(|node| node.tag_name().name() == name)?;
-            Some(found.text().unwrap_or_default().trim().to_owned())
-        };
-        let code = text("Code").as_deref().and_then(bare_code);
-        let message = text("Message");
+        if !body.trim_ascii_start().starts_with(b"<") {
+            return None;
+        }
+        let document = String::from_utf8_lossy(body);
+        let mut reader = Reader::from_str(&document);
+        let config = reader.config_mut();
+        // HTML and what was cut say what they say up to the fault.
+        (config.check_end_names, config.allow_unmatched_ends, config.allow_dangling_amp) = (false, true, true);
+        let mut texts = [const { None::<String> }; 2];
+        let mut inside: Option<(usize, ServerText)> = None;
+        while let Ok(event) = reader.read_event() {
+            match (event, &mut inside) {
+                (Event::Eof, _) => break,
+                (Event::Start(tag), open) => {
+                    let at = ["Code", "Message"].iter().position(|name| tag.local_name().as_ref() == *name);
+                    *open = at.filter(|at| texts[*at].is_none()).map(|at| (at, ServerText::default()));
+                }
+                (Event::Text(text), Some((_, open))) => open.push_bytes(text.as_bytes()),
+                (Event::CData(text), Some((_, open))) => open.push_bytes(text.as_bytes()),
+                (Event::GeneralRef(reference), Some((_, open))) => match reference.resolve_char_ref() {
+                    Ok(Some(character)) => open.push(character),
+                    _ => match resolve_xml_entity(&reference) {
+                        Some(text) => open.push_bytes(text.as_bytes()),
+                        None => open.push_bytes(format!("&{};", &*reference).as_bytes()),
+                    },
+                },
+                (Event::End(_), open) => {
+                    if let Some((at, text)) = open.take() {
+                        texts[at] = Some(text.finish().trim().to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let [code, message] = texts;
+        let code = code.as_deref().and_then(bare_code);
         (code.is_some() || message.is_some()).then_some(Self { code, message, ..Self::default() })
     }
 
     fn from_text(body: &[u8]) -> Self {
-        let text: String = String::from_utf8_lossy(body).trim().chars().take(EXCERPT_CHARACTERS).collect();
-        Self { message: (!text.is_empty()).then_some(text), ..Self::default() }
+        let excerpt: String = ServerText::of_bytes(body.trim_ascii()).chars().take(EXCERPT_CHARACTERS).collect();
+        Self { message: (!excerpt.is_empty()).then_some(excerpt), ..Self::default() }
     }
 
     fn has_code(&self, codes: &[&str]) -> bool {
@@ -146,8 +197,13 @@ impl ServiceError {
 
     /// What the service model says of the code: whether the function ran, and whether trying again is safe.
     pub(crate) fn modelled(&self) -> Option<(Execution, bool)> {
-        let code = self.code.as_deref()?;
-        MODELLED.iter().find(|(known, ..)| *known == code).map(|(_, execution, again)| (*execution, *again))
+        modelled(self.code.as_deref()?)
+    }
+
+    /// What the service model says of other codes that the response names, the most cautious of it.
+    pub(crate) fn modelled_elsewhere(&self) -> Option<Execution> {
+        let others = self.other_codes.iter().filter(|code| Some(*code) != self.code.as_ref());
+        others.filter_map(|code| modelled(code)).map(|(execution, _)| execution).max()
     }
 
     pub(crate) fn is_throttling(&self) -> bool {
@@ -171,15 +227,22 @@ impl ServiceError {
     }
 }
 
-/// Retry-After: seconds or a date.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // A number that is too long to count is a very long time.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let until = httpdate::parse_http_date(value).ok()?;
-    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+fn modelled(code: &str) -> Option<(Execution, bool)> {
+    MODELLED.iter().find(|(known, ..)| *known == code).map(|(_, execution, again)| (*execution, *again))
+}
+
+/// Reads Retry-After, which is a number of seconds or a date. `now` is the time at the server.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let values = headers.get_all(RETRY_AFTER).iter();
+    values.filter_map(|value| value.to_str().ok()).find_map(|value| {
+        let value = value.trim();
+        if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+            // A number that is too long to count is a very long time.
+            return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+        }
+        let until = httpdate::parse_http_date(value).ok()?;
+        Some(until.duration_since(now).unwrap_or_default())
+    })
 }
 
 /// `namespace#Code:suffix` -> `Code`
@@ -231,6 +294,21 @@ mod tests {
                 Some("E"),
                 Some("m"),
             ),
+            (None, r#"{"message":"bad \ud83d here","code":"F"}"#, Some("F"), Some("bad \u{fffd} here")),
+            (None, r#"{"message":{"text":"nested"},"code":404}"#, None, Some(r#"{"text":"nested"}"#)),
+            (None, r#"{"Message":"one\r\ntwo"}"#, None, Some("one two")),
+            (None, r#"{"__type":"G","message":"cu"#, Some("G"), None),
+            (None, r#"{"message":"kept","__type":"cu"#, None, Some("kept")),
+            (None, r#"{"cu"#, None, Some(r#"{"cu"#)),
+            (None, "{{ a template }}", None, Some("{{ a template }}")),
+            (
+                None,
+                "<E><Code>H</Code><Message>two\nlines &#65;&lt;&unknown; <![CDATA[<b>]]></Message>",
+                Some("H"),
+                Some("two lines A<&unknown; <b>"),
+            ),
+            (None, "<E><Message>m</Message><Code>cu", None, Some("m")),
+            (None, "<x:E xmlns:x=\"u\"><x:Code>I</x:Code></x:E>", Some("I"), None),
             (None, "404 page not found\n", None, Some("404 page not found")),
             (None, "<html><body>502</body></html>", None, Some("<html><body>502</body></html>")),
             (None, "[1, 2]", None, Some("[1, 2]")),
@@ -255,17 +333,50 @@ mod tests {
                 Some(Duration::from_secs(7))
             );
         }
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         let header = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("retry-after", value.parse().unwrap());
-            retry_after(&headers)
+            retry_after(&headers, now)
         };
         assert_eq!(header("3"), Some(Duration::from_secs(3)));
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
-        let wait = header(&date).unwrap().as_secs();
-        assert!((97..=100).contains(&wait), "{wait}");
+        let date = httpdate::fmt_http_date(now + Duration::from_secs(100));
+        assert_eq!(header(&date), Some(Duration::from_secs(100)));
         assert_eq!(header("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(header("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(header("soon"), None);
+    }
+
+    #[test]
+    fn the_first_error_type_that_is_not_empty_counts() {
+        let mut headers = HeaderMap::new();
+        for value in ["", ":", "A:http://x/", "B"] {
+            headers.append(ERROR_TYPE, value.parse().unwrap());
+        }
+        let error = ServiceError::read(&headers, br#"{"__type":"C"}"#);
+        assert_eq!((error.code.as_deref(), error.other_codes), (Some("A"), vec!["B".to_owned(), "C".to_owned()]));
+    }
+
+    #[test]
+    fn hostile_xml_takes_linear_time() {
+        let attributes = format!("<E {}>", (0..100_000).map(|n| format!("a{n}=\"\" ")).collect::<String>());
+        let namespaces = format!("<E {}>", (0..36_000).map(|n| format!("xmlns:n{n}=\"u\" ")).collect::<String>());
+        for document in [
+            attributes,
+            namespaces,
+            "<E>".repeat(500_000),
+            "<Code>&amp;".repeat(200_000),
+            "</E>".repeat(500_000),
+            "<!--".repeat(500_000),
+            "<![CDATA[".repeat(200_000),
+            format!("<!DOCTYPE E [{}", "<!ENTITY a \"&b;\">".repeat(100_000)),
+            format!("<Message>{}", "&#65;".repeat(400_000)),
+            "<".repeat(2_000_000),
+        ] {
+            let started = std::time::Instant::now();
+            let error = ServiceError::read(&HeaderMap::new(), document.as_bytes());
+            assert!(started.elapsed() < Duration::from_secs(5), "{:.20}: {:?}", document, started.elapsed());
+            assert_eq!(error.code, None);
+        }
     }
 }
