@@ -112,6 +112,85 @@ fn taken_events_and_dry_runs_are_ok_whatever_follows() {
     }
 }
 
+#[test]
+fn an_error_of_which_the_code_did_not_come_leaves_it_open() {
+    let cut = r#"{"Type":"User","message":"what went wrong","__ty"#;
+    let whole = r#"{"Type":"User","message":"what went wrong","__type":"EFSIOException"}"#;
+    let late = format!("{{\"filler\":\"{}\",{}", "x".repeat(2_000_000), &whole[1..]);
+    let gone = "x-amzn-ErrorType: ResourceNotFoundException\r\n";
+    let (none, unknown) = (Execution::None, Execution::Unknown);
+    for (bytes, execution) in [
+        (answer("410 Gone", "", whole), unknown),
+        (format!("HTTP/1.1 410 Gone\r\nContent-Length: 200\r\n\r\n{cut}"), unknown),
+        (format!("HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{cut}", cut.len()), unknown),
+        (format!("HTTP/1.1 410 Gone\r\n\r\n{cut}"), unknown),
+        ("HTTP/1.1 410 Gone\r\nContent-Length: 200\r\n\r\n".to_owned(), unknown),
+        (answer("410 Gone", "", &late), unknown),
+        (answer("410 Gone", gone, whole), unknown),
+        (format!("HTTP/1.1 404 Not Found\r\n{gone}Content-Length: 200\r\n\r\n{cut}"), none),
+        (
+            format!("HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\n\r\n{{\"__type\":\"ResourceNotFoundException\","),
+            none,
+        ),
+        (answer("404 Not Found", "", "404 page not found"), none),
+    ] {
+        let outcome = invoke(&Server::answering(bytes.clone()));
+        let expected = (Status::Service, execution, 1, u32::from(execution == unknown));
+        assert_eq!(facts(&outcome), expected, "{:.120}: {outcome:?}", bytes.escape_debug().to_string());
+        // The same when the rest never comes.
+        let stalling = Server::start(move |_, mut connection| {
+            connection.request();
+            connection.send(bytes.as_bytes());
+            connection.wait_closed();
+        });
+        let outcome = stalling.client().invoke(Invocation::from(request(b"{}")).timeout(Duration::from_millis(500)));
+        assert_eq!(facts(&outcome), expected, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_function_that_failed_is_seen_however_its_header_is_written() {
+    for headers in [
+        "X-Amz-Function-Error: Unhandled\r\n",
+        "X-Amz-Function-Error:\r\nX-Amz-Function-Error: Unhandled\r\n",
+        "X-Amz-Function-Error: \r\nX-Amz-Function-Error: \t\r\nX-Amz-Function-Error: Unhandled\r\n",
+        "X-Amz-Function-Error:\r\n Unhandled\r\n",
+        "X-Amz-Function-Error:\r\n\t Unhandled\r\nX-Folded: a\r\n b\r\n\tc\r\n",
+    ] {
+        let outcome = invoke(&Server::answering(answer("200 OK", headers, r#"{"errorMessage":"m"}"#)));
+        assert_eq!(facts(&outcome), (Status::FunctionError, Execution::Ran, 1, 0), "{headers:?}: {outcome:?}");
+        assert_eq!(outcome.function_error.as_deref(), Some("Unhandled"), "{headers:?}");
+    }
+}
+
+#[test]
+fn a_folded_header_line_is_one_line() {
+    let headers = "X-Amzn-RequestId: one\r\n two\r\nX-Amz-Executed-Version:\r\n\t7\r\nX-Amz-Log-Result: aG\r\n k=\r\n";
+    let outcome = invoke(&Server::answering(answer("200 OK", headers, "1")));
+    assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 1, 0), "{outcome:?}");
+    assert_eq!(outcome.executed_version.as_deref(), Some("7"));
+    assert_eq!(outcome.log.as_deref(), Some(&b"hi"[..]));
+    let id = outcome.request_id.unwrap();
+    assert_eq!(id.split_whitespace().collect::<Vec<_>>(), ["one", "two"], "{id:?}");
+}
+
+#[test]
+fn a_date_to_wait_for_is_compared_with_the_servers_clock() {
+    for ahead in [-3_600, 0, 3_600] {
+        let machine = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let there = SystemTime::UNIX_EPOCH + Duration::from_secs(machine.as_secs().checked_add_signed(ahead).unwrap());
+        let headers = format!(
+            "x-amzn-ErrorType: TooManyRequestsException\r\nDate: {}\r\nRetry-After: {}\r\n",
+            httpdate::fmt_http_date(there),
+            httpdate::fmt_http_date(there + Duration::from_secs(2)),
+        );
+        let (server, _) = recovering(vec![answer("429 Too Many Requests", &headers, "{}")]);
+        let outcome = invoke(&server);
+        assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 2, 0), "{ahead}: {outcome:?}");
+        assert!(outcome.duration >= Duration::from_secs(2), "{ahead}: {outcome:?}");
+    }
+}
+
 /// Answers the first requests with `first`, then with 200; counts them.
 fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));

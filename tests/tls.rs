@@ -3,51 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls_support;
 
-use std::io::Write;
-use std::sync::Arc;
 use std::{env, fs, process};
 
 use lambda_invoke::{Client, Execution, Status};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
-use support::{Connection, Server, answer, config, request};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut parameters = CertificateParams::default();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
-}
-
-/// Answers every request with 200, in TLS, with a certificate for `name`.
-fn server(authority: &Authority, name: &str, version: &'static SupportedProtocolVersion) -> Server {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
-    let config = Arc::new(config);
-    Server::start(move |_, connection: Connection| {
-        let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
-        let mut stream = StreamOwned::new(tls, connection.0);
-        let mut seen = Vec::new();
-        while !seen.ends_with(b"\r\n\r\n{}") {
-            let mut byte = [0];
-            match std::io::Read::read(&mut stream, &mut byte) {
-                Ok(1) => seen.push(byte[0]),
-                // The client does not trust this server.
-                _ => return,
-            }
-        }
-        stream.write_all(answer("200 OK", "", "secret").as_bytes()).unwrap();
-    })
-}
+use support::{config, request};
+use tls_support::{authority, certificate, respond, server};
 
 /// One test, since whom to trust is read from the environment of the process.
 #[test]
@@ -63,12 +26,14 @@ fn only_who_is_trusted_gets_a_request() {
         env::remove_var("AWS_CA_BUNDLE");
     }
     let (tls12, tls13) = (&rustls::version::TLS12, &rustls::version::TLS13);
-    for (what, server, trusted) in [
-        ("TLS 1.3", server(&ours, "localhost", tls13), true),
-        ("TLS 1.2", server(&ours, "localhost", tls12), true),
-        ("another authority", server(&other, "localhost", tls13), false),
-        ("another name", server(&ours, "lambda.example", tls13), false),
+    for (what, authority, name, version, trusted) in [
+        ("TLS 1.3", &ours, "localhost", tls13, true),
+        ("TLS 1.2", &ours, "localhost", tls12, true),
+        ("another authority", &other, "localhost", tls13, false),
+        ("another name", &ours, "lambda.example", tls13, false),
     ] {
+        let (certificate, key) = certificate(authority, name);
+        let server = server(certificate, &key, version, respond);
         let client = Client::new(&config(&format!("https://localhost:{}", server.address.port()))).unwrap();
         let outcome = client.invoke(request(b"{}"));
         if trusted {

@@ -37,6 +37,10 @@ fn explain_certificate(why: &CertificateError) -> Option<&'static str> {
             "the server's certificate is signed by an authority that is not trusted (UnknownIssuer); if it is your own, set \
              ca_bundle to a PEM file with the authority's certificate",
         ),
+        CertificateError::BadSignature => Some(
+            "the server's certificate is not signed with the key of the trusted authority of the same name (BadSignature); \
+             check whether the authority's certificate in ca_bundle is still the right one",
+        ),
         CertificateError::Other(other) if other.to_string().contains(CA_USED_AS_END_ENTITY) => Some(
             "the server's certificate is that of an authority (CA:TRUE), as plain `openssl req -x509` makes it, and no \
              server may show such a one as its own; issue a certificate with basicConstraints=CA:FALSE for the server",
