@@ -4,51 +4,51 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// The function ran and returned, or Lambda took the event, or the dry run found nothing wrong.
+    /// The function ran and returned, or Lambda accepted the event, or the dry run found nothing wrong.
     Ok,
-    /// The function ran and failed; type and message are its own.
+    /// The function ran and failed; error type and message are its own.
     FunctionError,
-    /// Refused here: a field cannot be sent as it is.
+    /// The call was refused here: a field cannot be sent as it is.
     InvalidArgument,
-    /// Refused here: a setting is missing, or settings contradict each other.
+    /// The call was refused here: a setting is missing, or settings contradict each other.
     Config,
-    /// Refused here: no usable credentials.
+    /// The call was refused here: there are no usable credentials.
     Credentials,
     /// The endpoint's name could not be looked up.
     Resolve,
-    /// No connection: refused, unreachable, connect timeout.
+    /// No connection could be made: it was refused, the host is unreachable, or the connect timeout passed.
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// The connection broke after the request had begun.
+    /// The connection broke after the request had begun to leave.
     Io,
     /// The deadline of the call passed.
     Timeout,
-    /// The caller ended the call.
+    /// The caller cancelled the call.
     Cancelled,
-    /// The service turned the request away for its rate.
+    /// The request was throttled.
     Throttled,
-    /// The service answered with an error.
+    /// The service responded with an error.
     Service,
-    /// The answer makes no sense for this API.
+    /// The response is not one of this API.
     Protocol,
-    /// The answer is longer than `max_response_bytes`.
+    /// The response is longer than `max_response_bytes`.
     TooLarge,
-    /// A caught panic.
+    /// A panic was caught.
     Internal,
-    /// No memory for a payload or an answer.
+    /// There was no memory for a payload or a response.
     NoMemory,
 }
 
-/// Did the function run? Ordered by how much is at stake: over several attempts the highest counts.
+/// Whether the function ran. Ordered by how much is at stake: over several attempts the highest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Execution {
-    /// Certainly not, and it will not.
+    /// It certainly did not run, and will not.
     None,
-    /// Nobody knows: it may have run, may be running, may run yet.
+    /// That cannot be known: it may have run, may be running, or may run yet.
     Unknown,
-    /// Lambda took the event (202) and will run it.
+    /// Lambda accepted the event (202) and will run it.
     Queued,
-    /// It was started; how it went says the status.
+    /// It was started; the status says how it went.
     Ran,
 }

@@ -129,7 +129,8 @@ fn an_error_of_which_the_code_did_not_come_leaves_it_open() {
         (answer("410 Gone", gone, whole), unknown),
         (format!("HTTP/1.1 404 Not Found\r\n{gone}Content-Length: 200\r\n\r\n{cut}"), none),
         (
-            format!("HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\n\r\n{{\"__type\":\"ResourceNotFoundException\","),
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\n\r\n{\"__type\":\"ResourceNotFoundException\","
+                .to_owned(),
             none,
         ),
         (answer("404 Not Found", "", "404 page not found"), none),

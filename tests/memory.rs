@@ -30,8 +30,8 @@ fn one_call_with_little_memory() {
     // SAFETY: a plain call with a value of this function.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
     let outcome = client.invoke(request(b"large"));
-    // SAFETY: as above.
     let free = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, ..limit };
+    // SAFETY: as above.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const free) }, 0);
     assert_eq!((outcome.status, outcome.execution), (Status::FunctionError, Execution::Ran), "{outcome:?}");
     let message = outcome.error_message.unwrap();

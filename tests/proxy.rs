@@ -32,7 +32,7 @@ fn is_stopped(outcome: &Outcome, status: Status, proxy: &Server, attempts: u32) 
 #[test]
 fn a_proxy_that_wants_another_password_is_not_asked_again() {
     for endpoint in [HTTPS, HTTP] {
-        for (user, part) in [("", "wants a user"), ("me:hunter2@", "does not take the user")] {
+        for (user, part) in [("", "asks for a user"), ("me:hunter2@", "rejects the user")] {
             let headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n";
             let proxy = Server::answering(answer("407 Proxy Authentication Required", headers, "no"));
             let outcome = invoke(endpoint, &format!("http://{user}{}", proxy.address));

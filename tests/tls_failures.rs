@@ -49,18 +49,34 @@ fn assert_says(outcome: &Outcome, parts: &[&str]) {
 }
 
 #[test]
-fn a_signature_that_is_not_supported_is_named() {
+fn a_certificate_that_is_not_supported_says_why() {
     let ours = authority();
-    let (good, key) = certificate(&ours, "localhost");
-    // ecdsa-with-SHA256 becomes ecdsa-with-SHA512, in the certificate and beside its signature.
-    let (sha256, sha512) = (b"\x2a\x86\x48\xce\x3d\x04\x03\x02", b"\x2a\x86\x48\xce\x3d\x04\x03\x04");
-    let mut der = good.to_vec();
-    let at: Vec<usize> = der.windows(8).enumerate().filter(|(_, bytes)| bytes == sha256).map(|(at, _)| at).collect();
-    assert_eq!(at.len(), 2);
-    at.into_iter().for_each(|at| der[at..at + 8].copy_from_slice(sha512));
-    let server = server(CertificateDer::from(der), &key, &TLS13, respond);
-    let bundle = Bundle::new("sha512", ours.pem().as_bytes());
-    assert_says(&bundle.client(&server).invoke(request(b"{}")), &["certificate", "SHA-512", "P-521", "P-256"]);
+    let bundle = Bundle::new("unsupported", ours.pem().as_bytes());
+    for (what, from, to, places, parts) in [
+        (
+            // In the certificate and beside its signature.
+            "ecdsa-with-SHA256 becomes ecdsa-with-SHA512",
+            &b"\x2a\x86\x48\xce\x3d\x04\x03\x02"[..],
+            &b"\x2a\x86\x48\xce\x3d\x04\x03\x04"[..],
+            2,
+            &["certificate", "SHA-512", "P-521", "P-256"][..],
+        ),
+        (
+            "version 3 becomes version 1",
+            b"\xa0\x03\x02\x01\x02",
+            b"\xa0\x03\x02\x01\x00",
+            1,
+            &["version 1", "subjectAltName"],
+        ),
+    ] {
+        let (good, key) = certificate(&ours, "localhost");
+        let mut der = good.to_vec();
+        let found: Vec<usize> = (0..der.len() - from.len()).filter(|at| der[*at..].starts_with(from)).collect();
+        assert_eq!(found.len(), places, "{what}");
+        found.into_iter().for_each(|at| der[at..at + to.len()].copy_from_slice(to));
+        let server = server(CertificateDer::from(der), &key, &TLS13, respond);
+        assert_says(&bundle.client(&server).invoke(request(b"{}")), parts);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whom to trust. TLS 1.2 or later, certificates always verified.
+//! The trusted certificates. TLS 1.2 or later; certificates are always verified.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::config::profile::Profiles;
 use crate::config::setting::{Origin, Setting};
 use crate::error::Error;
 
-/// Sessions kept for resumption by one process's connections.
+/// The number of sessions that one process keeps for resumption.
 const SESSIONS: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -25,9 +25,9 @@ pub(crate) struct Tls(ClientConfig);
 /// Where trusted certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// A PEM file instead of the system's.
+    /// A PEM file that replaces the system's trust store.
     File(PathBuf),
-    /// What the system trusts; SSL_CERT_FILE and SSL_CERT_DIR replace that.
+    /// The system's trust store, which SSL_CERT_FILE and SSL_CERT_DIR replace.
     System,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct TrustedRoots {
 }
 
 impl TrustedRoots {
-    /// Reads files.
+    /// Reads the certificates from files.
     pub(crate) fn load(trust: &Setting<Trust>) -> Result<Self, Error> {
         let roots = match (&trust.value, &trust.origin) {
             (Trust::File(path), origin) => of_file(path, &origin.field())?,
@@ -92,7 +92,7 @@ impl Tls {
         Ok(Self(config))
     }
 
-    /// The same trust with a session cache of its own: a cache must not cross a fork, its lock may be held there.
+    /// Copies the settings with a session cache of their own: a cache must not cross a fork, since its lock may be held.
     pub(crate) fn with_own_sessions(&self) -> ClientConfig {
         let mut config = self.0.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
@@ -100,6 +100,7 @@ impl Tls {
     }
 }
 
+/// Reads a PEM file.
 fn of_file(path: &PathBuf, field: &str) -> Result<RootCertStore, Error> {
     let refuse = |why: String| {
         Error::config(format!("{field}: {}: {why}; expected a file of certificates in PEM form", path.display()))
@@ -110,21 +111,22 @@ fn of_file(path: &PathBuf, field: &str) -> Result<RootCertStore, Error> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
-    // As of the system's: an odd old one among many is passed over.
+    // As in the system's trust store: one that cannot be parsed among many is passed over.
     roots.add_parsable_certificates(certificates.map_err(|error| refuse(error.to_string()))?);
-    if roots.is_empty() { Err(refuse("holds no certificate".to_owned())) } else { Ok(roots) }
+    if roots.is_empty() { Err(refuse("contains no certificate".to_owned())) } else { Ok(roots) }
 }
 
-/// `variable` says where the system's certificates are, if the environment does: then there must be some.
+/// Reads the system's trust store. `variable` names the environment variable that says where it is, if one does: then there
+/// must be certificates.
 fn of_system(variable: Option<&str>) -> Result<RootCertStore, Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Trust stores hold odd old certificates; those that can be read are enough.
+    // Trust stores hold old certificates that cannot be parsed; the others are enough.
     roots.add_parsable_certificates(found.certs);
     match variable {
         Some(variable) if roots.is_empty() => {
             let why = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let why = if why.is_empty() { "holds no certificate" } else { &why };
+            let why = if why.is_empty() { "contains no certificate" } else { &why };
             Err(Error::config(format!("{variable}: {why}; expected certificates in PEM form")))
         }
         _ => Ok(roots),

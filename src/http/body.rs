@@ -1,9 +1,9 @@
-//! The body of a request, which bears witness: has any byte of the request been handed to the connection?
+//! The body of a request, which knows what was sent: whether any byte of the request may have been handed to the connection.
 //!
-//! Nobody can count bytes below reqwest, and a body that is empty is never polled although its request is sent. But
-//! hyper asks every body whether it is at its end when it encodes the head of the request, before it flushes anything:
-//! until that question nothing can have left, and after it everything may have. A test pins this against the locked
-//! hyper (tests/evidence.rs).
+//! Bytes cannot be counted below reqwest, and a body that is empty is never polled although its request is sent. But hyper
+//! asks every body whether it is at its end when it encodes the head of the request, before it flushes anything: until
+//! then nothing can have left, and afterwards everything may have. A test pins this against the locked hyper
+//! (tests/evidence.rs).
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 pub(crate) struct SentTracker(Arc<AtomicBool>);
 
 impl SentTracker {
-    /// Whether any byte may have been handed to a connection.
+    /// Returns whether any byte may have been handed to a connection.
     pub(crate) fn may_have_left(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -29,16 +29,16 @@ impl SentTracker {
     }
 }
 
-/// A payload on its way, never copied.
+/// A payload that is being sent, without a copy.
 #[derive(Debug)]
 pub(crate) struct Payload {
     left: Bytes,
-    witness: SentTracker,
+    sent: SentTracker,
 }
 
 impl Payload {
-    pub(crate) fn new(payload: Bytes, witness: SentTracker) -> Self {
-        Self { left: payload, witness }
+    pub(crate) fn new(payload: Bytes, sent: SentTracker) -> Self {
+        Self { left: payload, sent }
     }
 }
 
@@ -47,7 +47,7 @@ impl Body for Payload {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.witness.note();
+        self.sent.note();
         match std::mem::take(&mut self.left) {
             last if last.is_empty() => Poll::Ready(None),
             rest => Poll::Ready(Some(Ok(Frame::data(rest)))),
@@ -55,7 +55,7 @@ impl Body for Payload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.witness.note();
+        self.sent.note();
         self.left.is_empty()
     }
 

@@ -14,8 +14,8 @@ use crate::status::Status;
 
 const SIGNING_NAME: &str = "lambda";
 
-/// The request's headers and those of its signature. The path, which is encoded once on the wire, is encoded a second
-/// time in what is signed; User-Agent and X-Amzn-Trace-Id are not signed, since what lies between may change them.
+/// Signs a request, and returns its headers with those of the signature. The path, which is encoded once on the wire, is
+/// encoded a second time in what is signed. User-Agent and X-Amzn-Trace-Id are not signed, since proxies may change them.
 pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: SystemTime) -> Result<HeaderMap, Error> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Error::new(Status::Internal, format!("the request could not be signed: {what}: {error}; please report this"))
@@ -69,7 +69,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_767_323_045);
 
     #[test]
-    fn requests_and_signatures_are_botocores_for_every_form_of_every_field() {
+    fn requests_and_signatures_equal_botocores_for_every_form_of_every_field() {
         let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/invoke.json")).unwrap();
         let cases = vectors["cases"].as_array().unwrap();
         assert!(cases.len() > 100);

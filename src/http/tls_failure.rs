@@ -2,8 +2,9 @@
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
-/// webpki's word for it; rustls passes it on as another error's text. tests/tls.rs holds it to that.
+/// webpki's words; rustls passes them on as another error's text. tests/tls_failures.rs holds webpki to them.
 const CA_USED_AS_END_ENTITY: &str = "CaUsedAsEndEntity";
+const UNSUPPORTED_CERT_VERSION: &str = "UnsupportedCertVersion";
 
 /// Explains the failures that a person can mend. `None`: rustls's own words are clear, or only a bug explains it.
 pub(crate) fn explain(error: &Error) -> Option<&'static str> {
@@ -38,8 +39,13 @@ fn explain_certificate(why: &CertificateError) -> Option<&'static str> {
              ca_bundle to a PEM file with the authority's certificate",
         ),
         CertificateError::BadSignature => Some(
-            "the server's certificate is not signed with the key of the trusted authority of the same name (BadSignature); \
-             check whether the authority's certificate in ca_bundle is still the right one",
+            "a signature is not right (BadSignature): either the server's certificate is not signed with the key of the \
+             trusted authority of the same name, so check whether the authority's certificate in ca_bundle is still the \
+             right one, or the server's RSA key has fewer than 2,048 bits",
+        ),
+        CertificateError::Other(other) if other.to_string().contains(UNSUPPORTED_CERT_VERSION) => Some(
+            "the server's certificate is of X.509 version 1, which names no host; issue one of version 3 with a \
+             subjectAltName",
         ),
         CertificateError::Other(other) if other.to_string().contains(CA_USED_AS_END_ENTITY) => Some(
             "the server's certificate is that of an authority (CA:TRUE), as plain `openssl req -x509` makes it, and no \

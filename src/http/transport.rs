@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::{Method, Version};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::config::default;
@@ -45,7 +45,7 @@ pub(crate) enum FailureKind {
     Io,
     Protocol,
     NoDescriptors,
-    /// The proxy wants a user and a password, or others.
+    /// The proxy asks for a user and a password, or rejects those that it was given.
     ProxyAuthentication,
 }
 
@@ -74,10 +74,10 @@ pub(crate) enum BodyFailure {
     NoMemory,
 }
 
-/// What connections are made with.
+/// The settings that connections are made with.
 #[derive(Clone)]
 pub(crate) struct ConnectorSettings {
-    /// Of one connection.
+    /// For one connection: name, TCP, proxy and TLS together.
     pub(crate) timeout: Duration,
     pub(crate) tls: rustls::ClientConfig,
     pub(crate) platform: Arc<dyn Platform>,
@@ -148,7 +148,7 @@ impl Transport {
         Self::new(self.connector.clone(), proxies)
     }
 
-    /// What the operating system does for it.
+    /// Returns what the operating system does for it.
     pub(crate) fn platform(&self) -> &Arc<dyn Platform> {
         &self.connector.platform
     }
@@ -177,28 +177,29 @@ impl Transport {
         host: &str,
         mut headers: HeaderMap,
         payload: Bytes,
-        witness: SentTracker,
+        sent: SentTracker,
     ) -> Result<Answer, Failure> {
         let (parsed, _) = address(url)?;
         let reuse = &self.connector.reuse;
-        let client = if reuse.is_paused(host) { self.without_reuse()? } else { &self.client };
-        let may_be_reused = std::ptr::eq(client, &self.client) && self.has_served.load(Ordering::Relaxed);
-        if !std::ptr::eq(client, &self.client) {
+        let is_paused = reuse.is_paused(host);
+        let may_be_reused = !is_paused && self.has_served.load(Ordering::Relaxed);
+        let client = if is_paused { self.without_reuse()? } else { &self.client };
+        if is_paused {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // hyper leaves it out for an empty body, and some servers want it for a POST.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
         let mut request = reqwest::Request::new(METHOD, parsed);
         *request.headers_mut() = headers;
-        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, witness.clone())));
+        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, sent.clone())));
         let mut answer = client.execute(request).await.map(Answer).map_err(|error| {
             let failure = self.failure(url, host, &error);
-            if may_be_reused && failure.kind == FailureKind::Io && witness.may_have_left() {
+            if may_be_reused && failure.kind == FailureKind::Io && sent.may_have_left() {
                 reuse.pause(host);
             }
             failure
         })?;
-        self.has_served.store(true, Ordering::Relaxed);
+        self.has_served.store(answer.keeps_its_connection(), Ordering::Relaxed);
         match self.proxy_of(url) {
             // Of a plain request to a proxy; of a tunnel it never becomes a response.
             Some(proxy) if answer.status() == PROXY_AUTHENTICATION_REQUIRED => {
@@ -238,7 +239,7 @@ impl Transport {
         Failure { kind, message: format!("{what} {host}{through}: {why}") }
     }
 
-    /// Reads the kind of a failure off the errors below it.
+    /// Tells the kind of a failure by the errors that caused it.
     fn tell_apart(&self, is_https: bool, error: &reqwest::Error) -> (FailureKind, &'static str) {
         for cause in causes(error) {
             if let Some(error) = cause.downcast_ref::<LookupError>() {
@@ -261,7 +262,7 @@ impl Transport {
             if let Some(error) = cause.downcast_ref::<hyper::Error>()
                 && error.is_parse()
             {
-                return (FailureKind::Protocol, "what is not HTTP came from");
+                return (FailureKind::Protocol, "received something that is not HTTP from");
             }
         }
         if error.is_connect() {
@@ -282,6 +283,12 @@ impl Transport {
 }
 
 impl Answer {
+    /// Returns whether a later request may find this one's connection.
+    fn keeps_its_connection(&self) -> bool {
+        let says_close = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+        self.0.version() == Version::HTTP_11 && !self.0.headers().get_all(CONNECTION).iter().any(says_close)
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.0.status().as_u16()
     }
@@ -358,7 +365,7 @@ fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
 
 fn wants_password(proxy: &Proxy) -> String {
     let has_user = !proxy.url.username().is_empty();
-    let what = if has_user { "does not take the user and password of its URL" } else { "wants a user and a password" };
+    let what = if has_user { "rejects the user and password of its URL" } else { "asks for a user and a password" };
     format!("the proxy {} {what} (407)", proxy.host())
 }
 

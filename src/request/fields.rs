@@ -1,4 +1,4 @@
-//! The fields of an invocation and what each may hold. Source: the service model of Invoke.
+//! The fields of an invocation, and the values that each may have. Source: the service model of Invoke.
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use serde::de::IgnoredAny;
 use crate::error::{Error, quoted};
 use crate::request::function_name::FunctionName;
 
-/// Of X-Amz-Client-Context, in base64.
+/// The length of X-Amz-Client-Context, in base64.
 const MAX_CLIENT_CONTEXT_BYTES: usize = 3_583;
 const MAX_QUALIFIER_CHARACTERS: usize = 128;
 const MAX_TENANT_ID_CHARACTERS: usize = 256;
 const MAX_DURABLE_EXECUTION_NAME_CHARACTERS: usize = 64;
-/// Not in the model; far more than a trace has, and little enough for a header.
+/// Not in the model: far more than a trace has, and little enough for a header.
 const MAX_TRACE_HEADER_CHARACTERS: usize = 4_096;
 
-/// What to invoke, with the names and the forms of the service's own request.
+/// What to invoke. The fields have the names and the forms of the service's own request.
 ///
-/// Nothing is checked here; [`Client::invoke`](crate::Client::invoke) refuses what cannot be sent before it sends
-/// anything.
+/// They are not checked here. If one cannot be sent, [`Client::invoke`](crate::Client::invoke) refuses the call and sends
+/// nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct InvocationRequest {
-    /// Name, partial ARN or ARN, each with optional `:qualifier`; 1 to 256 characters.
+    /// A name, partial ARN or ARN, each with an optional `:qualifier`; 1 to 256 characters.
     pub function_name: String,
     /// Base64 of JSON, at most 3,583 bytes.
     pub client_context: Option<String>,
@@ -31,7 +31,7 @@ pub struct InvocationRequest {
     pub invocation_type: Option<String>,
     /// `None` (the default) or `Tail`, the latter only with `RequestResponse`.
     pub log_type: Option<String>,
-    /// Version or alias, 1 to 128 characters.
+    /// A version or an alias, 1 to 128 characters.
     pub qualifier: Option<String>,
     /// The bytes of the event; JSON for most functions. Lambda takes 6 MB, 1 MB for an `Event`.
     pub payload: Option<Vec<u8>>,
@@ -43,7 +43,7 @@ pub struct InvocationRequest {
     pub trace_header: Option<String>,
 }
 
-/// Payload and client context by length only: they are the user's own data.
+/// Shows payload and client context by their length only: they are the user's own data.
 impl fmt::Debug for InvocationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvocationRequest")
@@ -71,7 +71,7 @@ pub(crate) enum InvocationType {
 impl InvocationType {
     const ALL: [Self; 3] = [Self::RequestResponse, Self::Event, Self::DryRun];
 
-    /// As on the wire.
+    /// Returns the value of the header.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::RequestResponse => "RequestResponse",
@@ -82,7 +82,7 @@ impl InvocationType {
 
     pub(crate) fn parse(value: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == value).ok_or_else(|| {
-            Error::argument(format!("invocation_type: {} is none of RequestResponse, Event, DryRun", quoted(value)))
+            Error::argument(format!("invocation_type: {} is not RequestResponse, Event or DryRun", quoted(value)))
         })
     }
 }
@@ -95,7 +95,7 @@ pub(crate) enum LogType {
 }
 
 impl LogType {
-    /// As on the wire.
+    /// Returns the value of the header.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "None",
@@ -112,18 +112,18 @@ impl LogType {
 }
 
 impl InvocationRequest {
-    /// Sets the client context from JSON, which is checked to be such and sent as base64.
+    /// Sets the client context from JSON. It is checked to be JSON, and sent as base64.
     pub fn set_client_context_json(&mut self, json: &str) -> Result<(), Error> {
         self.client_context = Some(encode_client_context(json)?);
         Ok(())
     }
 
-    /// The type asked for, `RequestResponse` unless set.
+    /// Returns the invocation type, `RequestResponse` unless set.
     pub(crate) fn kind(&self) -> Result<InvocationType, Error> {
         self.invocation_type.as_deref().map_or(Ok(InvocationType::RequestResponse), InvocationType::parse)
     }
 
-    /// Every field by itself, then those that must agree.
+    /// Checks every field by itself, then those that must agree.
     pub(crate) fn check(&self) -> Result<FunctionName<'_>, Error> {
         let name = FunctionName::parse(&self.function_name)?;
         let optional = |value: &Option<String>, check: fn(&str) -> Result<(), Error>| match value {
@@ -139,7 +139,7 @@ impl InvocationRequest {
         let kind = self.kind()?;
         if log_type == LogType::Tail && kind != InvocationType::RequestResponse {
             return Err(Error::argument(format!(
-                "log_type: Tail is only to be had with the invocation type RequestResponse, not with {}",
+                "log_type: Tail needs the invocation type RequestResponse, not {}",
                 kind.as_str()
             )));
         }
@@ -147,7 +147,7 @@ impl InvocationRequest {
             && in_name != set
         {
             return Err(Error::argument(format!(
-                "qualifier: {set:?} contradicts the qualifier {in_name:?} in the function name {:?}; give one of them",
+                "qualifier: {set:?} contradicts the qualifier {in_name:?} in the function name {:?}; set only one of them",
                 self.function_name
             )));
         }
@@ -158,7 +158,7 @@ impl InvocationRequest {
 pub(crate) fn check_qualifier(value: &str) -> Result<(), Error> {
     check_length("qualifier", value, MAX_QUALIFIER_CHARACTERS)?;
     if value.chars().any(char::is_control) {
-        return Err(Error::argument(format!("qualifier: {} holds a control character", quoted(value))));
+        return Err(Error::argument(format!("qualifier: {} contains a control character", quoted(value))));
     }
     Ok(())
 }
@@ -173,14 +173,14 @@ pub(crate) fn check_client_context(value: &str) -> Result<(), Error> {
     match STANDARD.decode(value) {
         Ok(decoded) if !decoded.is_empty() => Ok(()),
         _ => Err(Error::argument(
-            "client_context: is not base64 of JSON; give JSON itself to the setter that encodes it, or unset the field",
+            "client_context: is not base64 of JSON; pass JSON itself to the setter that encodes it, or unset the field",
         )),
     }
 }
 
-/// Base64 of a client context given as JSON.
+/// Encodes a client context given as JSON.
 fn encode_client_context(json: &str) -> Result<String, Error> {
-    // Base64 makes four bytes of three: what cannot fit is not worth encoding.
+    // Base64 makes four bytes of three: what cannot fit is not encoded.
     if json.len() > MAX_CLIENT_CONTEXT_BYTES / 4 * 3 {
         return Err(Error::argument(format!(
             "client_context: is {} bytes of JSON, Lambda takes at most {MAX_CLIENT_CONTEXT_BYTES} bytes of base64",
@@ -220,14 +220,14 @@ fn check_length(field: &str, value: &str, max: usize) -> Result<(), Error> {
     }
 }
 
-/// What arrives as it was given: a header can carry printable ASCII, and HTTP trims the spaces around it.
+/// Checks that a value arrives as it was given: a header carries printable ASCII, and HTTP trims the spaces around it.
 fn check_header_value(field: &str, value: &str) -> Result<(), Error> {
     if value.is_empty() {
         return Err(Error::argument(format!("{field}: is empty; unset it instead")));
     }
     if !value.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         return Err(Error::argument(format!(
-            "{field}: {} holds a character that is not printable ASCII",
+            "{field}: {} contains a character that is not printable ASCII",
             quoted(value)
         )));
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn tail_goes_only_with_request_response() {
+    fn tail_needs_request_response() {
         for (kind, fits) in
             [(None, true), (Some("RequestResponse"), true), (Some("Event"), false), (Some("DryRun"), false)]
         {
@@ -258,14 +258,14 @@ mod tests {
                 Ok(_) => assert!(fits, "{kind:?}"),
                 Err(error) => {
                     assert!(!fits, "{error}");
-                    assert!(error.message().contains("only to be had with the invocation type RequestResponse"));
+                    assert!(error.message().contains("needs the invocation type RequestResponse"));
                 }
             }
         }
     }
 
     #[test]
-    fn two_qualifiers_must_be_one() {
+    fn two_qualifiers_must_be_equal() {
         let with = |name: &str, qualifier: &str| InvocationRequest {
             function_name: name.into(),
             qualifier: Some(qualifier.into()),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_that_http_would_drop_are_refused() {
+    fn spaces_that_http_would_trim_are_refused() {
         for (tenant, fits) in [("a b", true), ("a  b", true), (" a", false), ("a ", false), ("", false), ("é", false)]
         {
             let request = InvocationRequest { tenant_id: Some(tenant.into()), ..request() };
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn client_context_is_base64_or_made_so() {
+    fn a_client_context_is_base64_or_is_encoded() {
         assert!(check_client_context("e30=").is_ok());
         for wrong in ["{}", "e30", "", "%%%%", &"A".repeat(3_584)] {
             assert!(check_client_context(wrong).is_err(), "{wrong}");
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_keeps_the_users_data_to_itself() {
+    fn debug_output_does_not_show_the_users_data() {
         let request = InvocationRequest {
             payload: Some(b"top secret".to_vec()),
             client_context: Some("c2VjcmV0".into()),

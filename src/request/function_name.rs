@@ -1,4 +1,4 @@
-//! The ways to name a function, and what each means for path, region and qualifier.
+//! The forms of a function name, and what each means for path, region and qualifier.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -8,37 +8,37 @@ use crate::error::Error;
 /// The service model's bound for the whole field. Its pattern has changed and will again, so names are not held to one.
 const MAX_CHARACTERS: usize = 256;
 
-/// RFC 3986's unreserved characters stay, all others are encoded; what Signature Version 4 asks of a path segment and of
+/// RFC 3986's unreserved characters stay, and all others are encoded, as Signature Version 4 asks of a path segment and of
 /// a query value.
 pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A name, partial ARN or ARN, each with optional `:qualifier`.
+/// A name, partial ARN or ARN, each with an optional `:qualifier`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FunctionName<'a> {
     given: &'a str,
-    /// Of a full ARN.
+    /// The region of a full ARN.
     pub(crate) region: Option<&'a str>,
-    /// As part of the name.
+    /// The qualifier that is part of the name.
     pub(crate) qualifier: Option<&'a str>,
 }
 
 impl<'a> FunctionName<'a> {
-    /// Reads the name; refuses only what could not be sent or would be sent somewhere else.
+    /// Parses a name. It refuses only what could not be sent, or would be sent somewhere else.
     pub(crate) fn parse(given: &'a str) -> Result<Self, Error> {
         let refuse = |why: String| Err(Error::argument(format!("function_name: {why}")));
         if given.is_empty() {
-            return refuse("is not set: give a function's name, partial ARN or ARN".into());
+            return refuse("is not set: set a function's name, partial ARN or ARN".into());
         }
         let characters = given.chars().count();
         if characters > MAX_CHARACTERS {
             return refuse(format!("is {characters} characters long, Lambda takes at most {MAX_CHARACTERS}"));
         }
         if given.chars().any(char::is_control) {
-            return refuse(format!("{given:?} holds a control character"));
+            return refuse(format!("{given:?} contains a control character"));
         }
-        // Every server and URL library takes these two for steps in the path, encoded or not.
+        // Every server and URL library takes these two for path steps, encoded or not.
         if given == "." || given == ".." {
-            return refuse(format!("{given:?} is no name: it would change the path of the request"));
+            return refuse(format!("{given:?} is not a function name: it would change the path of the request"));
         }
         if given.starts_with("arn:") {
             return Self::parse_arn(given);
@@ -53,25 +53,25 @@ impl<'a> FunctionName<'a> {
         Ok(Self { given, region: None, qualifier: parts.get(name_at + 1).copied().filter(|part| !part.is_empty()) })
     }
 
-    /// arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]
+    /// Parses arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]
     fn parse_arn(given: &'a str) -> Result<Self, Error> {
         let refuse = |why: &str| Err(Error::argument(format!("function_name: {given:?} {why}")));
         let parts: Vec<&str> = given.split(':').collect();
         let [_, partition, service, arn_region, account, kind, name, rest @ ..] = parts.as_slice() else {
-            return refuse("is no function's ARN: expected arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME");
+            return refuse("is not the ARN of a function: expected arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME");
         };
         if *service != "lambda" || *kind != "function" || account.is_empty() || name.is_empty() {
-            return refuse("is no function's ARN: expected arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME");
+            return refuse("is not the ARN of a function: expected arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME");
         }
         region::check("function_name", arn_region)?;
         let own = region::partition_of(arn_region).name;
         if own != *partition {
-            return refuse(&format!("is no ARN of AWS: the region {arn_region} is in the partition {own}"));
+            return refuse(&format!("is not an ARN of AWS: the region {arn_region} is in the partition {own}"));
         }
         Ok(Self { given, region: Some(arn_region), qualifier: rest.first().copied().filter(|part| !part.is_empty()) })
     }
 
-    /// As one path segment: everything but unreserved characters encoded, once.
+    /// Returns the name as one path segment: everything but unreserved characters is encoded, once.
     pub(crate) fn path_segment(&self) -> impl std::fmt::Display + 'a {
         utf8_percent_encode(self.given, ENCODED)
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
+    fn a_name_that_cannot_be_sent_is_refused() {
         for given in [
             "",
             ".",

@@ -1,4 +1,4 @@
-//! An invocation as the HTTP request that it becomes: everything but the signature.
+//! An invocation as an HTTP request: everything but the signature.
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
@@ -26,14 +26,14 @@ const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 #[derive(Debug)]
 pub(crate) struct HttpRequest {
     pub(crate) url: String,
-    /// The host and port that it goes to, for messages.
+    /// The host and port that it is sent to, for messages.
     pub(crate) host: String,
     /// See [`Endpoint::resolved_here`].
     pub(crate) resolved_here: bool,
-    /// The region that signs.
+    /// The region that it is signed for.
     pub(crate) region: String,
     pub(crate) kind: InvocationType,
-    /// All headers of the request but those of the signature and Content-Length.
+    /// All headers but those of the signature and Content-Length.
     pub(crate) headers: HeaderMap,
     pub(crate) payload: Bytes,
     /// In lower-case hexadecimal.
@@ -41,7 +41,7 @@ pub(crate) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// Refuses what cannot be sent, or has no place to go.
+    /// Builds the request. It refuses what cannot be sent, or has no region.
     pub(crate) fn new(invocation: &Invocation, settings: &Settings) -> Result<Self, Error> {
         let fields = &invocation.request;
         let name = fields.check()?;
@@ -92,6 +92,7 @@ impl HttpRequest {
         })
     }
 
+    /// Returns whether the URL is an https one.
     pub(crate) fn is_over_tls(&self) -> bool {
         self.url.starts_with("https:")
     }

@@ -1,4 +1,4 @@
-//! One invocation as a call takes it: the request's fields, its payload shared instead of copied, and how to call.
+//! One invocation as a call takes it: the request's fields, a shared payload, and the settings of this call.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,15 +19,15 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Ends the whole call after this time, waiting for a connection and retries included, instead of the client's
-    /// time; 0 is the client's.
+    /// Sets the time after which the whole call ends, waiting for a connection and retries included. 0 is the client's
+    /// timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = (!timeout.is_zero()).then_some(timeout);
         self
     }
 
-    /// Retries as told here instead of as the client was told.
+    /// Sets the retry mode of this call instead of the client's.
     #[must_use]
     pub fn retry(mut self, mode: RetryMode) -> Self {
         self.retry = Some(mode);
@@ -35,7 +35,7 @@ impl Invocation {
     }
 }
 
-/// Takes the payload over without copying it.
+/// Takes the payload over without a copy.
 impl From<InvocationRequest> for Invocation {
     fn from(mut request: InvocationRequest) -> Self {
         let payload = request.payload.take().unwrap_or_default().into();
@@ -43,7 +43,7 @@ impl From<InvocationRequest> for Invocation {
     }
 }
 
-/// Copies the payload; give the request itself, or keep an `Invocation`, where that matters.
+/// Copies the payload. Pass the request itself, or keep an `Invocation`, where that matters.
 impl From<&InvocationRequest> for Invocation {
     fn from(request: &InvocationRequest) -> Self {
         request.clone().into()

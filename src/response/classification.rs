@@ -1,5 +1,5 @@
-//! What one attempt came to: its outcome, and what that means for trying again. With `response` (attempts that got the
-//! head of an answer) this is the table "Did it run?" of ARCHITECTURE.md.
+//! What one attempt came to: its outcome, and what that means for another attempt. With `response` (attempts that got the
+//! head of a response) this is the table "Did it run?" of ARCHITECTURE.md.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,40 +14,41 @@ use crate::status::{Execution, Status};
 /// a proxy's limit is often 1 MB.
 const PERHAPS_TOO_LARGE: usize = 256 * 1024;
 
-/// One attempt's outcome (its times and counts are the call's to fill in) and what may follow.
+/// One attempt's outcome, of which the call fills in times and counts, and what may follow.
 #[derive(Debug)]
 pub(crate) struct Classification {
     pub(crate) outcome: Outcome,
     pub(crate) again: RetryHint,
 }
 
-/// What the evidence says about trying again.
+/// What the evidence says about another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryHint {
-    /// It would not help, or it might run the function twice.
+    /// Another attempt would not help, or might run the function twice.
     No,
-    /// It certainly did not run, and may do better next time.
+    /// The function certainly did not run, and another attempt may succeed.
     Safe { connect_timeout: bool },
-    /// Worth one try at once with keys that the service has not refused.
+    /// One attempt at once may succeed, with credentials that the service has not rejected.
     WithNewCredentials,
-    /// Worth one try at once if the clock was off by more than `tolerance`: it was `date` at the server.
+    /// One attempt at once may succeed if the clock was off by more than `tolerance`: it was `date` at the server.
     WithClockSet { date: SystemTime, tolerance: Duration },
 }
 
 impl Classification {
+    /// Makes a classification after which there is no other attempt.
     pub(crate) fn end(outcome: Outcome) -> Self {
         Self { outcome, again: RetryHint::No }
     }
 
-    /// Refused here, before the attempt began.
+    /// Makes the classification of an attempt that was refused before it began.
     pub(crate) fn refused(error: &Error) -> Self {
         Self::end(Outcome::refused(error))
     }
 
-    /// No answer: `may_have_left` is the only evidence.
+    /// Classifies an attempt without a response: `may_have_left` is the only evidence.
     pub(crate) fn without_answer(failure: Failure, may_have_left: bool, request: &HttpRequest) -> Self {
         let safe = |connect_timeout| RetryHint::Safe { connect_timeout };
-        // The proxy had the request, and nobody behind it.
+        // The proxy had the request, and no server behind it.
         if may_have_left && failure.kind != FailureKind::ProxyAuthentication {
             let (status, execution) = match failure.kind {
                 FailureKind::Protocol => (Status::Protocol, Execution::Unknown),

@@ -1,33 +1,34 @@
-//! The few json_fields of a JSON object that matter, the rest skipped unread: a document may be large, and its writer is not
-//! trusted with memory.
+//! The few fields that matter of a JSON object that must be valid, such as a document of credentials. The rest is skipped
+//! unread: the document may be large, and its writer is not trusted with memory.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The texts of the json_fields with these names; `None` where there is none, or no string. `None` in all: no JSON object.
+/// Reads the texts of the fields with these names; `None` for one that is missing or not a string. `None` in all: the
+/// document is not a JSON object.
 pub(crate) fn texts<const N: usize>(json: &[u8], names: [&str; N]) -> Option<[Option<String>; N]> {
     Some(raw(json, names)?.map(|value| value.and_then(text)))
 }
 
-/// The json_fields with these names, unread.
+/// Finds the fields with these names, and leaves them unread.
 pub(crate) fn raw<'j, const N: usize>(json: &'j [u8], names: [&str; N]) -> Option<[Option<&'j RawValue>; N]> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let found = reader.deserialize_map(Members(names)).ok()?;
+    let found = reader.deserialize_map(Fields(names)).ok()?;
     reader.end().ok()?;
     Some(found)
 }
 
-/// A string, if there is memory for it.
+/// Reads a string, if there is memory for it.
 fn text(value: &RawValue) -> Option<String> {
     String::new().try_reserve(value.get().len()).ok()?;
     serde_json::from_str(value.get()).ok()
 }
 
-struct Members<'n, const N: usize>([&'n str; N]);
+struct Fields<'n, const N: usize>([&'n str; N]);
 
-impl<'j, const N: usize> Visitor<'j> for Members<'_, N> {
+impl<'j, const N: usize> Visitor<'j> for Fields<'_, N> {
     type Value = [Option<&'j RawValue>; N];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +47,7 @@ impl<'j, const N: usize> Visitor<'j> for Members<'_, N> {
     }
 }
 
-/// Which of the names a key is.
+/// Finds which of the names a key is.
 struct Name<'n>(&'n [&'n str]);
 
 impl<'j> DeserializeSeed<'j> for Name<'_> {
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wanted_members_are_found_among_others() {
+    fn the_wanted_fields_are_found_among_others() {
         let json = br#" {"other": {"a": "inner"}, "a": "one", "b\u0061": 2, "c": null, "\u0064": "four"} "#;
         let found = texts(json, ["a", "ba", "c", "d", "e"]).unwrap();
         assert_eq!(found, [Some("one".into()), None, None, Some("four".into()), None]);
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_members() {
+    fn what_is_not_an_object_has_no_fields() {
         for json in [&b"[1]"[..], b"", b"null", b"{", b"{} x", &[0xff], "[".repeat(100_000).as_bytes()] {
             assert!(texts(json, ["a"]).is_none(), "{:?}", String::from_utf8_lossy(json).get(..10));
         }

@@ -88,7 +88,7 @@ impl<'j> Scanner<'j> {
         }
     }
 
-    /// The content of a string, its escapes as they are.
+    /// Reads a string, and returns its content with the escapes as they are.
     fn string(&mut self) -> Option<&'j [u8]> {
         self.take(b'"')?;
         let start = self.at;
@@ -103,13 +103,15 @@ impl<'j> Scanner<'j> {
         self.json.get(start..self.at - 1)
     }
 
-    /// A value of any kind. Brackets are only counted: what is in them is skipped.
+    /// Reads a value of any kind. Brackets are only counted: what is in them is skipped.
     fn value(&mut self) -> Option<&'j [u8]> {
         let start = self.at;
         let mut depth = 0_usize;
         loop {
             match self.peek()? {
-                b'"' => drop(self.string()?),
+                b'"' => {
+                    self.string()?;
+                }
                 b'[' | b'{' => {
                     depth += 1;
                     self.at += 1;
@@ -131,7 +133,7 @@ impl<'j> Scanner<'j> {
         }
     }
 
-    /// A number or a word. One at the very end of the document may have been cut.
+    /// Reads a number or a word. One at the very end of the document may have been cut.
     fn literal(&mut self) -> Option<()> {
         let start = self.at;
         while !matches!(self.peek()?, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b']' | b'}' | b'[' | b'{' | b'"') {
@@ -148,7 +150,7 @@ fn is_name(raw: &[u8], name: &str) -> bool {
     }
 }
 
-/// The text of a string's content.
+/// Decodes a string's content.
 fn string(content: &[u8]) -> String {
     let mut text = ServerText::default();
     let mut rest = content;
@@ -165,7 +167,7 @@ fn string(content: &[u8]) -> String {
     text.finish()
 }
 
-/// The character of the escape that `bytes` begins with, and the escape's length.
+/// Decodes the escape that `bytes` begins with, and returns its length too.
 fn escape(bytes: &[u8]) -> (char, usize) {
     let character = match bytes.get(1) {
         Some(b'n') => '\n',
@@ -180,7 +182,7 @@ fn escape(bytes: &[u8]) -> (char, usize) {
     (character, 2)
 }
 
-/// The character of one `\uXXXX`, or of two that are a surrogate pair.
+/// Decodes one `\uXXXX`, or two that are a surrogate pair.
 fn code_units(bytes: &[u8]) -> (char, usize) {
     let Some(first) = code_unit(bytes) else { return (char::REPLACEMENT_CHARACTER, 2) };
     let second = bytes.get(6..).and_then(code_unit);

@@ -114,7 +114,7 @@ impl Head {
         Self { status, headers, circumstances, meaning }
     }
 
-    /// How much of the body is worth reading; `None`: whatever it says, it changes nothing.
+    /// Returns how much of the body to read; `None`: the body changes nothing.
     pub(crate) fn body_limit(&self, max_response_bytes: u64) -> Option<Limit> {
         match self.meaning {
             Meaning::Ran => Some(Limit { bytes: max_response_bytes, longer_is_refused: true }),
@@ -123,7 +123,7 @@ impl Head {
         }
     }
 
-    /// The setting that the limit of the body is, with a space behind it.
+    /// Names the setting that limits the body, if one does, in the way of a message.
     pub(crate) fn limit_name(&self) -> &'static str {
         if self.is_error() { "" } else { "max_response_bytes, " }
     }
@@ -136,7 +136,7 @@ impl Head {
         first_text(&self.headers, &REQUEST_ID)
     }
 
-    /// What the attempt came to, now that the body has been read as far as it matters.
+    /// Classifies the attempt, now that the body has been read as far as it matters.
     pub(crate) fn conclude(&self, body: Body) -> Classification {
         let mut classification = match self.meaning {
             Meaning::Ran => self.conclude_run(body),
@@ -159,7 +159,7 @@ impl Head {
         classification
     }
 
-    /// 200: the function ran.
+    /// Classifies a 200: the function ran.
     fn conclude_run(&self, body: Body) -> Classification {
         let mut outcome = Outcome::empty(Status::Ok, Execution::Ran);
         outcome.log = self.log();
@@ -246,7 +246,7 @@ impl Head {
         (Status::Service, Execution::Unknown, RetryHint::No)
     }
 
-    /// Whether a body that seems complete certainly is. One without a length and without chunks ends with its connection,
+    /// Returns whether a body that seems complete certainly is. One without a length and without chunks ends with its connection,
     /// and without TLS nothing tells its end from a connection that broke.
     fn has_certain_end(&self) -> bool {
         let is_framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
@@ -271,13 +271,13 @@ impl Head {
         httpdate::parse_http_date(self.headers.get(DATE)?.to_str().ok()?).ok()
     }
 
-    /// How long the response asks to wait. A date is compared with the response's own clock.
+    /// Returns how long the response asks to wait. A date is compared with the response's own clock.
     fn retry_after(&self) -> Option<Duration> {
         service_error::retry_after(&self.headers, self.date().unwrap_or(self.circumstances.received))
     }
 }
 
-/// The first value of a header that is not empty.
+/// Reads the first value of a header that is not empty.
 fn first_text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get_all(name).iter().map(|value| ServerText::of_bytes(value.as_bytes())).find(|text| !text.is_empty())
 }
@@ -309,7 +309,7 @@ mod tests {
     type Row = (u16, &'static [(&'static str, &'static str)], &'static str, Status, Execution, RetryHint);
 
     #[test]
-    fn did_it_run_by_the_head_of_the_answer() {
+    fn did_it_run_by_the_head_of_the_response() {
         use Execution::{None, Queued, Ran, Unknown};
         let rows: &[Row] = &[
             (200, &[], "1", Status::Ok, Ran, RetryHint::No),
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lambda_answers_for_lambda() {
+    fn a_response_that_is_not_lambdas_is_unexpected() {
         for status in [200, 202, 204] {
             let concluded = |headers| {
                 let circumstances = Circumstances { resolved_here: true, ..CIRCUMSTANCES };
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_body_does_not_unmake_the_run() {
+    fn a_function_ran_although_its_body_was_lost() {
         let classification = head(200, &[]).conclude(cut());
         assert_eq!((classification.outcome.status, classification.outcome.execution), (Status::Io, Execution::Ran));
         let classification = head(200, &[("x-amz-function-error", "Unhandled")]).conclude(cut());
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_was_cut_anywhere_is_never_said_not_to_have_run_unless_it_did_not() {
+    fn an_error_that_was_cut_anywhere_never_claims_less_than_when_whole() {
         let plain = Circumstances { over_tls: false, ..CIRCUMSTANCES };
         for (code, execution, _) in service_error::MODELLED {
             for (status, body) in
@@ -605,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_functions_words_are_taken_from_its_payload() {
+    fn the_errors_of_a_failed_function_are_read_from_its_payload() {
         let failed = [("x-amz-function-error", "Unhandled")];
         for (payload, kind, message) in [
             (r#"{"errorType":"ValueError","errorMessage":"no"}"#, Some("ValueError"), Some("no")),
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_says_why_and_for_how_long() {
+    fn a_throttled_outcome_has_reason_and_wait() {
         let classification = classify(
             429,
             &[("x-amzn-errortype", "TooManyRequestsException"), ("retry-after", "2")],

@@ -1,4 +1,4 @@
-//! What the service says when it does not invoke: code, message and reason, from wherever they stand.
+//! The error response of the service: code, message and reason, from wherever they stand.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,9 +14,9 @@ use crate::status::Execution;
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// Every error of Invoke that the service model knows: what it says about the function, and whether trying again is safe
-/// and of use. Source: AWS's service model and the documentation of each error. EFSIOException and ServiceException leave
-/// it open: an earlier handler may have been running.
+/// Every error of Invoke in the service model: whether the function ran, and whether another attempt is safe and of use.
+/// Source: AWS's service model and the documentation of each error. EFSIOException and ServiceException leave it open: an
+/// earlier handler may have been running.
 pub(super) const MODELLED: &[(&str, Execution, bool)] = &[
     ("CodeArtifactUserDeletedException", Execution::None, false),
     ("CodeArtifactUserFailedException", Execution::None, false),
@@ -65,10 +65,10 @@ pub(super) const MODELLED: &[(&str, Execution, bool)] = &[
     ("UnsupportedMediaTypeException", Execution::None, false),
 ];
 
-/// The session token has run out. Source: the common errors of AWS's query and JSON protocols.
+/// The session token has expired. Source: the common errors of AWS's query and JSON protocols.
 const EXPIRED_TOKEN: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
 
-/// AWS's codes for "too often" that the model does not have; with any 4xx.
+/// AWS's throttling codes that are not in the model; they count with any 4xx.
 const THROTTLING: &[&str] = &[
     "Throttling",
     "ThrottlingException",
@@ -79,20 +79,20 @@ const THROTTLING: &[&str] = &[
     "SlowDown",
 ];
 
-/// The clock of the signature is certainly wrong.
+/// The clock that the request was signed with is certainly wrong.
 const CLOCK: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
 
-/// The clock of the signature may be wrong; the Date of the answer shows it.
+/// The clock that the request was signed with may be wrong; the Date of the response shows it.
 const SIGNATURE: &[&str] = &["InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"];
 
-/// How Lambda's messages about a clock begin.
+/// Lambda's messages about a clock begin with these.
 const CLOCK_MESSAGES: &[&str] = &["Signature expired", "Signature not yet current"];
 
-/// Off by less, the clock is not what the service complains of.
+/// A clock that is off by less is not what the service complains of.
 const CERTAINLY_OFF: Duration = Duration::from_secs(30);
 const PERHAPS_OFF: Duration = Duration::from_secs(240);
 
-/// As much of an error that is no document as a message repeats.
+/// As much of an error that is neither JSON nor XML as a message repeats.
 const EXCERPT_CHARACTERS: usize = 200;
 
 /// The JSON fields of an error; the code may stand in any of the first three.
@@ -108,7 +108,7 @@ pub(crate) struct ServiceError {
     pub(crate) message: Option<String>,
     /// Why a call was throttled.
     pub(crate) reason: Option<String>,
-    /// In the body; the header goes before it.
+    /// From the body; the header goes before it.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -195,12 +195,12 @@ impl ServiceError {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
-    /// What the service model says of the code: whether the function ran, and whether trying again is safe.
+    /// Looks the code up in the service model: whether the function ran, and whether another attempt is safe.
     pub(crate) fn modelled(&self) -> Option<(Execution, bool)> {
         modelled(self.code.as_deref()?)
     }
 
-    /// What the service model says of other codes that the response names, the most cautious of it.
+    /// Looks the other codes up in the service model, and returns the most cautious execution.
     pub(crate) fn modelled_elsewhere(&self) -> Option<Execution> {
         let others = self.other_codes.iter().filter(|code| Some(*code) != self.code.as_ref());
         others.filter_map(|code| modelled(code)).map(|(execution, _)| execution).max()
@@ -214,7 +214,7 @@ impl ServiceError {
         self.has_code(EXPIRED_TOKEN)
     }
 
-    /// How far off the clock must be for this error to be about it; `None`: it is about something else.
+    /// Returns how far off the clock must be for this error to be about it; `None`: it is about something else.
     pub(crate) fn clock_tolerance(&self) -> Option<Duration> {
         let message = self.message.as_deref().unwrap_or_default();
         if self.has_code(CLOCK) || CLOCK_MESSAGES.iter().any(|start| message.starts_with(start)) {
@@ -245,7 +245,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     })
 }
 
-/// `namespace#Code:suffix` -> `Code`
+/// Takes `Code` out of `namespace#Code:suffix`.
 fn bare_code(given: &str) -> Option<String> {
     let code = given.split(':').next().unwrap_or_default();
     let code = code.rsplit('#').next().unwrap_or_default().trim();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_text_is_no_obstacle() {
+    fn a_body_that_is_not_text_still_gives_a_message() {
         let error = ServiceError::read(&HeaderMap::new(), &[0xff, 0xfe, 0, 1]);
         assert_eq!(error.code, None);
         assert!(error.message.is_some());

@@ -1,4 +1,4 @@
-//! The time that signatures are made with: the machine's, set right by what the service says.
+//! The time that requests are signed with: the machine's, corrected by the service's.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -10,6 +10,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// Returns the corrected time.
     pub(crate) fn now(&self) -> SystemTime {
         let ahead = self.ahead_seconds.load(Ordering::Relaxed);
         let by = Duration::from_secs(ahead.unsigned_abs());
@@ -18,7 +19,7 @@ impl Clock {
         corrected.unwrap_or(machine)
     }
 
-    /// From now on, it is `date`.
+    /// Corrects the clock: now it is `date`.
     pub(crate) fn set(&self, date: SystemTime) {
         let machine = SystemTime::now();
         let ahead = match date.duration_since(machine) {
@@ -29,7 +30,7 @@ impl Clock {
     }
 }
 
-/// How far two times are from each other.
+/// Returns how far two times are apart.
 pub(crate) fn difference(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).or_else(|_| other.duration_since(one)).unwrap_or_default()
 }
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_can_be_set_forwards_and_backwards() {
+    fn a_clock_can_be_set_forwards_and_backwards() {
         let hour = Duration::from_secs(3_600);
         let clock = Clock::default();
         for date in [SystemTime::now() + hour, SystemTime::now() - hour, SystemTime::now()] {

@@ -1,4 +1,4 @@
-//! Which attempt is followed by another, and after what wait. Pure policy: no clock, no sleep.
+//! Whether an attempt is followed by another, and after what wait. Pure policy: it reads no clock and does not sleep.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::status::{Execution, Status};
 
 const BASE: Duration = Duration::from_millis(100);
 const BASE_AFTER_THROTTLING: Duration = Duration::from_secs(1);
-/// No wait is longer; a service that asks for more ends the call.
+/// No wait is longer; if the service asks for more, the call ends.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 const TOKENS: u32 = 5;
 const TOKENS_AFTER_CONNECT_TIMEOUT: u32 = 10;
@@ -17,11 +17,12 @@ const TOKENS_AFTER_CONNECT_TIMEOUT: u32 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retry {
     pub(crate) wait: Duration,
-    /// Out of the client's retry quota; without them there is no further attempt.
+    /// The cost in the client's retry quota; if the quota has less, there is no further attempt.
     pub(crate) tokens: u32,
 }
 
-/// Whether `classification`, the `attempts`th of the call, may be followed by another attempt. `random` is uniform in 0..=1.
+/// Decides whether `classification`, of the call's attempt number `attempts`, is followed by another attempt. `random` is
+/// uniform in 0..=1.
 pub(crate) fn decide(
     mode: RetryMode,
     attempts: u32,
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_decides_what_may_run_twice() {
+    fn the_mode_decides_which_attempts_are_followed_by_another() {
         let unknown = classification(Status::Io, Execution::Unknown, RetryHint::No);
         let ran = classification(Status::Io, Execution::Ran, RetryHint::No);
         let hopeless = classification(Status::Service, Execution::None, RetryHint::No);
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_a_bound() {
+    fn waits_double_up_to_a_maximum() {
         let wait = |status, attempts, random| {
             let classification = classification(status, Execution::None, RetryHint::Safe { connect_timeout: false });
             decide(RetryMode::Safe, attempts, u32::MAX, &classification, random).unwrap().wait.as_millis()
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_asks_for_is_the_least() {
+    fn retry_after_is_a_lower_bound() {
         let mut asked = refused();
         asked.outcome.retry_after = Some(Duration::from_secs(3));
         assert_eq!(decide(RetryMode::Safe, 1, 3, &asked, 1.0).unwrap().wait, Duration::from_secs(3));
