@@ -40,11 +40,10 @@ pub struct Outcome {
     pub log: Option<Vec<u8>>,
     /// The value of X-Amz-Function-Error; `None` if the function did not fail.
     pub function_error: Option<String>,
-    /// The function's errorType, or the service's error code without namespace and suffix. A value that is not a string is
-    /// given as its JSON.
+    /// The function's errorType, if it is a string, or the service's error code without namespace and suffix.
     pub error_type: Option<String>,
-    /// Why the call failed: of a function that failed its errorMessage, a value that is not a string as its JSON. `None`
-    /// only if the status is `Ok`. Never holds a secret.
+    /// Why the call failed. Of a function that failed it is the errorMessage; one that is not a string is given as its JSON.
+    /// `None` only if the status is `Ok`. Never holds a secret.
     pub error_message: Option<String>,
     /// The reason that the service gave for throttling the call.
     pub throttle_reason: Option<String>,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, TRANSFER_ENCODING};
 
 use crate::http::transport::Limit;
 use crate::outcome::Outcome;
@@ -177,8 +177,9 @@ impl Head {
                 };
                 outcome.status = Status::FunctionError;
                 let found = json_text::find(&payload, ["errorType", "errorMessage"]);
-                [outcome.error_type, outcome.error_message] =
-                    found.map(|found| found.values.map(|value| value.and_then(json_text::text))).unwrap_or_default();
+                let [kind_of_error, message] = found.map(|found| found.values).unwrap_or_default();
+                outcome.error_type = kind_of_error.and_then(json_text::string_text);
+                outcome.error_message = message.and_then(json_text::text);
                 outcome.error_message.get_or_insert_with(|| match &lost {
                     None => format!("the function failed ({kind}) and its payload has no errorMessage"),
                     Some(why) => format!("the function failed ({kind}), but its payload was lost: {why}"),
@@ -197,11 +198,12 @@ impl Head {
             Body::Broken { partial, why, .. } => (partial, Some(why)),
         };
         let error = ServiceError::read(&self.headers, &text);
-        let is_whole = lost.is_none() && self.has_certain_end();
+        let is_whole = lost.is_none() && self.has_certain_end() && !self.is_encoded() && !error.is_cut;
         let (status, execution, again) = self.classify_error(&error, is_whole);
         let mut outcome = Outcome::empty(status, execution);
         outcome.error_message = Some(match (error.message, lost) {
-            (Some(message), _) => message,
+            (Some(message), None) => message,
+            (Some(message), Some(why)) => format!("{message} (the rest of the response was lost: {why})"),
             (None, None) => format!("HTTP {} without a message", self.status),
             (None, Some(why)) => format!("HTTP {}, its message was lost: {why}", self.status),
         });
@@ -251,6 +253,11 @@ impl Head {
     fn has_certain_end(&self) -> bool {
         let is_framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
         is_framed || self.circumstances.over_tls
+    }
+
+    /// Returns whether the body is compressed, which was not asked for, so that no code can be read from it.
+    fn is_encoded(&self) -> bool {
+        first_text(&self.headers, &CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
     }
 
     /// Decodes the tail of the log. A log that cannot be decoded is lost, the call is not.
@@ -476,6 +483,20 @@ mod tests {
         assert!(classification.outcome.error_message.unwrap().contains("cut"));
     }
 
+    #[test]
+    fn an_error_that_cannot_be_read_to_its_end_leaves_it_open() {
+        for (headers, body, execution) in [
+            (&[("content-encoding", "gzip")][..], "\u{1f}\u{8b}", Execution::Unknown),
+            (&[("content-encoding", "Identity")], "gone", Execution::None),
+            // Whole as HTTP sees it, and cut by whoever sent it on.
+            (&[], r#"{"message":"what went wrong","__ty"#, Execution::Unknown),
+            (&[], r#"{"message":"what went wrong"}"#, Execution::None),
+            (&[], "404 page not found", Execution::None),
+        ] {
+            assert_eq!(classify(404, headers, body).outcome.execution, execution, "{headers:?} {body}");
+        }
+    }
+
     /// A modelled error's body in every form that servers use.
     fn error_bodies(code: &str) -> [String; 5] {
         [
@@ -527,6 +548,7 @@ mod tests {
             (502, &[("x-amzn-errortype", "ENINotReadyException")], Execution::None, SAFE),
             (404, &[], Execution::Unknown, RetryHint::No),
             (404, &[("x-amzn-errortype", "")], Execution::Unknown, RetryHint::No),
+            (404, &[("content-encoding", "gzip")], Execution::Unknown, RetryHint::No),
         ] {
             let classification = head(status, headers).conclude(cut());
             assert_eq!(
@@ -612,7 +634,7 @@ mod tests {
             (r#"{"errorMessage":"no","stackTrace":[["a"]]}"#, None, Some("no")),
             (r#"{"errorType":"X","errorMessage":null}"#, Some("X"), None),
             (r#"{"errorMessage":"bad \ud83d here","errorType":"E"}"#, Some("E"), Some("bad \u{fffd} here")),
-            (r#"{"errorMessage":{"a":[1,"x"]},"errorType":7}"#, Some("7"), Some(r#"{"a":[1,"x"]}"#)),
+            (r#"{"errorMessage":{"a":[1,"x"]},"errorType":7}"#, None, Some(r#"{"a":[1,"x"]}"#)),
             (r#"{"errorMessage":"two\nlines"}"#, None, Some("two lines")),
             ("not json", None, None),
             ("", None, None),

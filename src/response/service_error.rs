@@ -110,12 +110,15 @@ pub(crate) struct ServiceError {
     pub(crate) reason: Option<String>,
     /// From the body; the header goes before it.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the body is a JSON object that does not come to its end, whoever cut it.
+    pub(crate) is_cut: bool,
 }
 
 impl ServiceError {
     /// Reads the code from x-amzn-ErrorType, else from the body; the rest from the body, which is JSON, XML or plain text
     /// and may be cut.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         let mut error = Self::from_json(body).or_else(|| Self::from_xml(body)).unwrap_or_else(|| Self::from_text(body));
         let in_head = headers.get_all(ERROR_TYPE).iter();
         let in_head = in_head.filter_map(|value| bare_code(&ServerText::of_bytes(value.as_bytes())));
@@ -131,7 +134,7 @@ impl ServiceError {
         let [kind, lower_code, code, lower_message, message, reason, seconds] = found.values;
         let codes = [kind, lower_code, code].into_iter().flatten();
         let mut codes = codes.filter_map(|value| bare_code(&json_text::string_text(value)?));
-        let error = Self {
+        let mut error = Self {
             code: codes.next(),
             other_codes: codes.collect(),
             message: lower_message.and_then(json_text::text).or_else(|| message.and_then(json_text::text)),
@@ -140,9 +143,12 @@ impl ServiceError {
                 .and_then(json_text::text)
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
+            is_cut: !found.is_whole,
         };
-        // What is neither whole nor says anything is shown as it is.
-        (found.is_whole || error.code.is_some() || error.message.is_some()).then_some(error)
+        if error.is_cut && error.code.is_none() && error.message.is_none() {
+            error.message = Self::from_text(body).message;
+        }
+        Some(error)
     }
 
     /// Reads the first Code and the first Message, wherever they stand.
@@ -311,6 +317,8 @@ mod tests {
             (None, "<x:E xmlns:x=\"u\"><x:Code>I</x:Code></x:E>", Some("I"), None),
             (None, "404 page not found\n", None, Some("404 page not found")),
             (None, "<html><body>502</body></html>", None, Some("<html><body>502</body></html>")),
+            (None, "\u{feff}{\"__type\":\"J\"}", Some("J"), None),
+            (None, "\u{feff}<E><Code>K</Code></E>", Some("K"), None),
             (None, "[1, 2]", None, Some("[1, 2]")),
             (None, "", None, None),
         ] {
@@ -377,6 +385,70 @@ mod tests {
             let error = ServiceError::read(&HeaderMap::new(), document.as_bytes());
             assert!(started.elapsed() < Duration::from_secs(5), "{:.20}: {:?}", document, started.elapsed());
             assert_eq!(error.code, None);
+        }
+    }
+
+    #[test]
+    fn no_document_is_too_odd() {
+        const PARTS: [&[u8]; 44] = [
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b"\"",
+            b"\\",
+            b"\\u",
+            b"d83d",
+            b":",
+            b",",
+            b"__type",
+            b"code",
+            b"message",
+            b"null",
+            b"1e9",
+            b"<",
+            b">",
+            b"</",
+            b"/>",
+            b"<!--",
+            b"-->",
+            b"<![CDATA[",
+            b"]]>",
+            b"<?",
+            b"?>",
+            b"<!DOCTYPE",
+            b"&",
+            b"&#",
+            b"&#x",
+            b";",
+            b"=",
+            b"'",
+            b"Code",
+            b"Message",
+            b"<Code>",
+            b"</Code>",
+            b"<Message>",
+            b"EFSIOException",
+            b"\xff",
+            b"\xc3",
+            b"\0",
+            b"\xef\xbb\xbf",
+            b" ",
+            b"\n",
+        ];
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..100_000 {
+            let start: &[u8] =
+                random.choice([&b"{\""[..], b"<", b"", b"\xef\xbb\xbf{", b"<E><Code>"]).unwrap_or_default();
+            let mut body = start.to_vec();
+            for _ in 0..random.usize(..24) {
+                body.extend_from_slice(PARTS[random.usize(..PARTS.len())]);
+            }
+            let error = ServiceError::read(&HeaderMap::new(), &body);
+            let texts = error.code.iter().chain(&error.message).chain(&error.reason).chain(&error.other_codes);
+            for text in texts {
+                assert!(!text.contains(char::is_control), "{}: {text:?}", body.escape_ascii());
+            }
         }
     }
 }
