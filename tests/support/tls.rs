@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 use crate::support::{Connection, Server, answer};
@@ -44,12 +46,14 @@ pub fn server(
     version: &'static SupportedProtocolVersion,
     script: Script,
 ) -> Server {
+    // Not checked here: it is the client that may refuse it.
+    let signing_key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
+    let certified = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], signing_key));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-        .unwrap();
+        .with_cert_resolver(Arc::new(certified));
     let config = Arc::new(config);
     Server::start(move |_, connection: Connection| {
         let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
