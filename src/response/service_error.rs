@@ -110,8 +110,6 @@ pub(crate) struct ServiceError {
     pub(crate) reason: Option<String>,
     /// From the body; the header goes before it.
     pub(crate) retry_after: Option<Duration>,
-    /// Whether the body is a JSON object that does not come to its end, whoever cut it.
-    pub(crate) is_cut: bool,
 }
 
 impl ServiceError {
@@ -143,9 +141,9 @@ impl ServiceError {
                 .and_then(json_text::text)
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
-            is_cut: !found.is_whole,
         };
-        if error.is_cut && error.code.is_none() && error.message.is_none() {
+        // What is neither whole nor says anything is shown as it is.
+        if !found.is_whole && error.code.is_none() && error.message.is_none() {
             error.message = Self::from_text(body).message;
         }
         Some(error)
