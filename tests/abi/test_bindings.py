@@ -30,7 +30,7 @@ SOURCES = {
     "go": sources("bindings/go", "*.go", "numbers.go"),
 }
 # How a binding reads a field of struct lambda_result.
-READS = {"c++": r"result_->{}\b", "python": r"\braw\.{}\b", "go": r"\br\.{}\b"}
+READS = {"c++": r"get\(\)->{}\b", "python": r"\braw\.{}\b", "go": r"\br\.{}\b"}
 # Fields that nobody reads, and why.
 UNREAD = {"tag": "0 for a blocking call, the only kind there is", "reserved": "0"}
 # Functions that a binding does not call, and why.
