@@ -159,7 +159,7 @@ $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/la
 	rm $(LIB)/liblambda_invoke.o $(LIB)/liblambda_invoke-rust.a $(LIB)/hidden.o
 
 # Every function of the header, each edited by the argument.
-FUNCTIONS = sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\1/p' include/lambda_invoke.h | sed
+FUNCTIONS = sed -nE 's/^(LAMBDA_MUST_USE )?[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\2/p' include/lambda_invoke.h | sed
 
 $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 	@mkdir -p $(BUILD)

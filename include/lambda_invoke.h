@@ -80,6 +80,13 @@
  */
 #define LAMBDA_VERSION_NUMBER (LAMBDA_VERSION_MAJOR * 1000000 + LAMBDA_VERSION_MINOR * 1000 + LAMBDA_VERSION_PATCH)
 
+/** Has the compiler warn where a program drops the result of a function, which the program owns. */
+#if defined(__GNUC__)
+#define LAMBDA_MUST_USE __attribute__((warn_unused_result))
+#else
+#define LAMBDA_MUST_USE
+#endif
+
 /** The call succeeded: the function returned, the event was queued, or the dry run was allowed. */
 #define LAMBDA_OK 0
 
@@ -314,7 +321,7 @@ typedef struct lambda_result {
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Returns the version of the library as a number.
@@ -378,7 +385,7 @@ void lambda_error_free(struct lambda_error *error);
  *
  * @return Owned by the caller: lambda_config_free. NULL only when there is no memory.
  */
-struct lambda_config *lambda_config_new(void);
+LAMBDA_MUST_USE struct lambda_config *lambda_config_new(void);
 
 /** Frees a config. NULL does nothing. Clients made with it keep working. */
 void lambda_config_free(struct lambda_config *config);
@@ -546,7 +553,7 @@ lambda_status lambda_client_new(const struct lambda_config *config,
  *
  * @return Owned by the caller: lambda_string_free. NULL only for a NULL client or when there is no memory.
  */
-char *lambda_client_describe(const struct lambda_client *client);
+LAMBDA_MUST_USE char *lambda_client_describe(const struct lambda_client *client);
 
 /**
  * Frees a client, which must not be used afterwards. NULL does nothing. Does not wait: calls under way continue to
@@ -559,14 +566,14 @@ void lambda_client_free(struct lambda_client *client);
  *
  * @return Owned by the caller: lambda_request_free. NULL only when there is no memory.
  */
-struct lambda_request *lambda_request_new(void);
+LAMBDA_MUST_USE struct lambda_request *lambda_request_new(void);
 
 /**
  * Copies a request; both share the payload.
  *
  * @return Owned by the caller: lambda_request_free. NULL when there is no memory, and for NULL.
  */
-struct lambda_request *lambda_request_clone(const struct lambda_request *request);
+LAMBDA_MUST_USE struct lambda_request *lambda_request_clone(const struct lambda_request *request);
 
 /** Frees a request. NULL does nothing. */
 void lambda_request_free(struct lambda_request *request);
@@ -676,7 +683,7 @@ lambda_status lambda_request_set_interrupt(struct lambda_request *request,
  *
  * @return Never NULL. Owned by the caller: lambda_result_free.
  */
-struct lambda_result *lambda_result_clone(const struct lambda_result *result);
+LAMBDA_MUST_USE struct lambda_result *lambda_result_clone(const struct lambda_result *result);
 
 /** Frees a result that the library made. NULL does nothing. */
 void lambda_result_free(struct lambda_result *result);
@@ -686,10 +693,12 @@ void lambda_result_free(struct lambda_result *result);
  *
  * @return Never NULL: every failure is a result, also a NULL client. Owned by the caller: lambda_result_free.
  */
-struct lambda_result *lambda_invoke(const struct lambda_client *client, const struct lambda_request *request);
+LAMBDA_MUST_USE
+struct lambda_result *lambda_invoke(const struct lambda_client *client,
+                                    const struct lambda_request *request);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
 
 #endif  /* LAMBDA_INVOKE_H */

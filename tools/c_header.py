@@ -119,12 +119,13 @@ _FORMS = [
         r"typedef struct (?P<struct>\w+) \{(?P<fields>[^{}]*)\} (?P=struct);",
         r"typedef int32_t (?P<alias>lambda_status);",
         r"typedef (?P<returns>[\w ]+[ *])\(\*(?P<callback>\w+)\)\((?P<parameters>[^()]*)\);",
-        r"(?P<returns>[a-z][\w ]+[ *])(?P<function>lambda_\w+)\((?P<parameters>[^()]*)\);",
+        r"(?:LAMBDA_MUST_USE\s+)?(?P<returns>[a-z][\w ]+[ *])(?P<function>lambda_\w+)\((?P<parameters>[^()]*)\);",
     )
 ]
 _FRAME = re.compile(
+    r"^/\*\* [^\n]* \*/\n#if defined\(__GNUC__\)\n#define LAMBDA_MUST_USE [^\n]*\n#else\n#define LAMBDA_MUST_USE$|"
     r"\A/\*\*[\s\S]*?\*/|^#ifndef LAMBDA_INVOKE_H$|^#define LAMBDA_INVOKE_H$|^#include <\w+\.h>$|^#ifdef __cplusplus$"
-    r'|^extern "C" \{$|^\}  // extern "C"$|^#endif\b.*$',
+    r'|^extern "C" \{$|^\}  /\* extern "C" \*/$|^#endif\b.*$',
     re.MULTILINE,
 )
 

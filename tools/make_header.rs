@@ -64,8 +64,20 @@ fn versions() -> String {
     for (name, comment, value) in macros {
         text += &format!("\n/**\n * {comment}\n */\n#define LAMBDA_VERSION_{name} {value}\n");
     }
-    text
+    text + MUST_USE
 }
+
+/// What stands before a function whose result the caller must not drop: the `must_use` of cbindgen.toml.
+const MUST_USE: &str = "
+/**
+ * Has the compiler warn where a program drops the result of a function, which the program owns.
+ */
+#if defined(__GNUC__)
+#define LAMBDA_MUST_USE __attribute__((warn_unused_result))
+#else
+#define LAMBDA_MUST_USE
+#endif
+";
 
 /// Removes the `# Safety` sections, since the conventions at the top of the header say once what Rust asks of a caller,
 /// and the second of two blank lines. Puts a comment that fits there on one line.
@@ -87,7 +99,10 @@ fn tidy(header: &str) -> String {
             kept.push(line.trim_end());
         }
     }
+    // C90 has no other comments, even behind a directive.
     with_short_comments(&kept)
+        .replace("// __cplusplus", "/* __cplusplus */")
+        .replace("// extern \"C\"", "/* extern \"C\" */")
 }
 
 fn with_short_comments(lines: &[&str]) -> String {

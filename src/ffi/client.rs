@@ -82,6 +82,7 @@ pub unsafe extern "C" fn lambda_client_new(
 ///
 /// # Safety
 /// See [`handle::as_ref`].
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) -> *mut c_char {
     entry(

@@ -41,6 +41,7 @@ impl lambda_config {
 /// Makes an empty config. Reads nothing.
 ///
 /// @return Owned by the caller: lambda_config_free. NULL only when there is no memory.
+#[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_config_new() -> *mut lambda_config {
     entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_config::default()))

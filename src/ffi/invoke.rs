@@ -15,6 +15,7 @@ use crate::error::Error;
 ///
 /// # Safety
 /// See [`handle::as_ref`].
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_invoke(
     client: *const lambda_client,

@@ -76,6 +76,7 @@ impl lambda_request {
 /// Makes an empty request.
 ///
 /// @return Owned by the caller: lambda_request_free. NULL only when there is no memory.
+#[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_request_new() -> *mut lambda_request {
     entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_request::default()))
@@ -87,6 +88,7 @@ pub extern "C" fn lambda_request_new() -> *mut lambda_request {
 ///
 /// # Safety
 /// See [`handle::as_ref`].
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_clone(request: *const lambda_request) -> *mut lambda_request {
     entry(

@@ -212,6 +212,7 @@ fn without_memory(execution: i32) -> *mut lambda_result {
 ///
 /// # Safety
 /// NULL, or a result whose pointers are NULL or valid for their lengths, strings NUL-terminated.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_result_clone(result: *const lambda_result) -> *mut lambda_result {
     entry(give_panic, || {

@@ -120,7 +120,7 @@ def test_it_can_be_loaded_where_no_stack_is_executable() -> None:
 
 
 LANGUAGES = [
-    *((CC, "c", standard) for standard in ("c99", "c11", "c17")),
+    *((CC, "c", standard) for standard in ("c90", "c99", "c11", "c17")),
     *((CXX, "c++", standard) for standard in ("c++11", "c++17", "c++20")),
 ]
 
