@@ -7,7 +7,7 @@ use crate::config::describe::describe;
 use crate::config::environment::Environment;
 use crate::config::lookup::Lookup;
 use crate::config::profile::Profiles;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, Surroundings};
 use crate::config::tls::{Tls, TrustedRoots};
 use crate::credentials::source::Source;
 use crate::driver::blocking::invoke;
@@ -18,6 +18,7 @@ use crate::driver::interrupt::Interrupt;
 use crate::error::Error;
 use crate::log::{Sink, target};
 use crate::outcome::Outcome;
+use crate::platform::limits;
 use crate::platform::per_process::PerProcess;
 use crate::platform::stderr::stderr;
 use crate::request::invocation::Invocation;
@@ -49,15 +50,23 @@ impl Client {
                     .to_owned()
             });
         }
+        for warning in &client.settings.warnings {
+            log.warn(target::CONFIG, || warning.clone());
+        }
         log.debug(target::CONFIG, || client.describe());
         Ok(client)
     }
 
     fn resolved(config: &Config) -> Result<Self, Error> {
-        let environment = Environment { variable: &|name| std::env::var_os(name), home: std::env::home_dir() };
+        // Both take locks of the standard and the C library, which a forked child must not find taken.
+        let variable = |name: &str| ForkBarrier::guarded(|| std::env::var_os(name));
+        let home = ForkBarrier::guarded(std::env::home_dir);
+        let environment = Environment { variable: &variable, home };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
-        let settings = Settings::resolve(config, &lookup, stderr(), through_the_door)?;
+        let (stderr, max_connections) = (stderr(), limits::default_max_connections());
+        let surroundings = Surroundings { stderr, callers_sink: through_the_door, max_connections };
+        let settings = Settings::resolve(config, &lookup, surroundings)?;
         let source = Source::resolve(config, &lookup, &settings)?;
         let roots = match settings.speaks_tls() || source.speaks_tls() {
             true => TrustedRoots::load(&settings.trust)?,

@@ -114,16 +114,16 @@ func TestDescribe(t *testing.T) {
 		expect(t, "source of "+name, settings[name].Source, "setter")
 	}
 	for name, value := range map[string]string{
-		"proxy":    "proxy:8080",
-		"timeouts": "connect_ms:30000",
-		"endpoint": "lambda-fips.us-west-2.api.aws",
-		"app_id":   "stock",
+		"proxy":              "proxy:8080",
+		"connect_timeout_ms": "30000",
+		"endpoint_url":       "lambda-fips.us-west-2.api.aws",
+		"app_id":             "stock",
 	} {
 		expectContains(t, "value of "+name, fmt.Sprint(settings[name].Value), value)
 	}
 	expect(t, "source of proxy", settings["proxy"].Source, "setter")
-	expect(t, "source of timeouts", settings["timeouts"].Source, "setter")
-	expect(t, "source of endpoint", settings["endpoint"].Source, "default")
+	expect(t, "source of connect_timeout_ms", settings["connect_timeout_ms"].Source, "setter")
+	expect(t, "source of endpoint_url", settings["endpoint_url"].Source, "default")
 	expectContains(t, "source of app_id", settings["app_id"].Source, "orders")
 	expect(t, "shows a secret", strings.Contains(fmt.Sprint(settings), "hunter2"), false)
 
@@ -151,7 +151,7 @@ func TestDescribeWhatIsOff(t *testing.T) {
 	}
 	expect(t, "source of max_attempts", settings["max_attempts"].Source, "default")
 	expect(t, "value of log", settings["log"].Value, any("off"))
-	expectContains(t, "source of endpoint", settings["endpoint"].Source, "AWS_ENDPOINT_URL")
+	expectContains(t, "source of endpoint_url", settings["endpoint_url"].Source, "AWS_ENDPOINT_URL")
 
 	_, err := lambdainvoke.NewClient(lambdainvoke.Config{})
 	expectContains(t, "without these fields", failure(t, nil, err).ErrorMessage, "AWS_USE_FIPS_ENDPOINT")

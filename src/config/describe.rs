@@ -1,15 +1,16 @@
-//! The settings in force, in JSON: for support, and for tests.
+//! The resolved settings as JSON, for support and for tests.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::config::{RetryMode, default};
+use crate::config::config::RetryMode;
 use crate::config::setting::{Origin, Setting};
 use crate::config::settings::Settings;
 use crate::config::tls::Trust;
 
-/// One member a setting, each an object with `value` and `source`. Never a secret.
+/// Returns a JSON object with one member for each setting, by the name of its setter if it has one. Each is an object with
+/// `value` and `source`. Secrets are never shown.
 pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trusts_built_in: bool) -> String {
     let mut all = Map::new();
     let mut add = |name: &str, value: Value, origin: &dyn std::fmt::Display| {
@@ -20,10 +21,10 @@ pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trust
         None => add("region", Value::Null, &Origin::Default),
     }
     // What a call that names no other region would use.
-    let url = settings.region.as_ref().map(|region| settings.endpoint_of(&region.value).url(""));
+    let url = settings.region.as_ref().map(|region| settings.endpoint_of(&region.value).shown());
     match (&settings.endpoint, url) {
-        (Some(endpoint), _) => add("endpoint", json!(endpoint.value.url("")), &endpoint.origin),
-        (None, url) => add("endpoint", json!(url), &Origin::Default),
+        (Some(endpoint), _) => add("endpoint_url", json!(endpoint.value.shown()), &endpoint.origin),
+        (None, url) => add("endpoint_url", json!(url), &Origin::Default),
     }
     add("use_fips", json!(settings.use_fips.value), &settings.use_fips.origin);
     add("use_dual_stack", json!(settings.use_dual_stack.value), &settings.use_dual_stack.origin);
@@ -40,10 +41,7 @@ pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trust
     add("retry", json!(retry), &settings.retry.origin);
     add("max_attempts", json!(settings.max_attempts.value), &settings.max_attempts.origin);
     timeouts(settings, &mut add);
-    match &settings.max_connections {
-        Some(connections) => add("max_connections", json!(connections.value), &connections.origin),
-        None => add("max_connections", json!("half of the descriptors"), &Origin::Default),
-    }
+    add("max_connections", json!(settings.max_connections.value), &settings.max_connections.origin);
     add("max_response_bytes", json!(settings.max_response_bytes.value), &settings.max_response_bytes.origin);
     match &settings.trust.value {
         Trust::File(path) => add("ca_bundle", json!(path.display().to_string()), &settings.trust.origin),
@@ -56,7 +54,7 @@ pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trust
     let proxy = if is_https { &settings.proxies.https } else { &settings.proxies.http };
     add("proxy", json!(proxy.value.as_ref().map(ToString::to_string)), &proxy.origin);
     match &settings.proxies.exceptions {
-        Some(list) => add("no_proxy", json!(list.value), &list.origin),
+        Some(list) => add("no_proxy", json!(list.value.list), &list.origin),
         None => add("no_proxy", Value::Null, &Origin::Default),
     }
     match &settings.app_id {
@@ -64,26 +62,23 @@ pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trust
         None => add("app_id", Value::Null, &Origin::Default),
     }
     add("user_agent", json!(settings.user_agent), &Origin::Default);
-    let level = settings.log_level.value.map_or("off", crate::log::LogLevel::as_str).to_ascii_lowercase();
-    add("log", json!(level), &settings.log_level.origin);
+    let logging = &settings.logging;
+    let level = logging.level.value.map_or("off", crate::log::LogLevel::as_str).to_ascii_lowercase();
+    let ignored = logging.ignored.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+    add("log", json!(level), &format!("{}{ignored}", logging.level.origin));
     Value::Object(all).to_string()
 }
 
-/// One member for all of them: each has an origin of its own.
 fn timeouts(settings: &Settings, add: &mut impl FnMut(&str, Value, &dyn std::fmt::Display)) {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let value = json!({
-        "connect_ms": ms(settings.connect_timeout.value),
-        "request_response_ms": ms(settings.timeout(true)),
-        "event_and_dry_run_ms": ms(settings.timeout(false)),
-    });
-    let call =
-        Setting::set_or("timeout", settings.timeout.as_ref().map(|timeout| timeout.value), default::TIMEOUT).origin;
-    let connect = &settings.connect_timeout.origin;
-    let source = if *connect == call || connect.to_string() == call.to_string() {
-        call.to_string()
-    } else {
-        format!("connect_ms: {connect}; the others: {call}")
-    };
-    add("timeouts", value, &source);
+    let connect = &settings.connect_timeout;
+    add("connect_timeout_ms", json!(ms(connect.value)), &connect.origin);
+    let timeout = json!(ms(settings.timeout(true)));
+    match &settings.timeout {
+        Some(set) => add("timeout_ms", timeout, &set.origin),
+        None => {
+            let without_wait = ms(settings.timeout(false));
+            add("timeout_ms", timeout, &format!("{}; {without_wait} for Event and DryRun", Origin::Default));
+        }
+    }
 }

@@ -1,8 +1,12 @@
-//! Where a call goes.
+//! The address that a call goes to.
 
 use url::Url;
 
+use crate::config::config::Config;
+use crate::config::lookup::{Lookup, checked};
 use crate::config::region;
+use crate::config::setting::Setting;
+use crate::config::shown_url::shown;
 use crate::error::Error;
 
 /// More than any endpoint needs.
@@ -17,6 +21,32 @@ pub(crate) struct Variant {
     pub(crate) dual_stack: bool,
 }
 
+/// Takes the setter's custom endpoint, else the environment's, else the profile's. Fails if the endpoint is to be FIPS or
+/// dual-stack as well: which one a custom endpoint is, nobody but its owner knows.
+pub(crate) fn resolve(
+    config: &Config,
+    lookup: &Lookup<'_>,
+    use_fips: &Setting<bool>,
+    use_dual_stack: &Setting<bool>,
+) -> Result<Option<Setting<Endpoint>>, Error> {
+    let url = match Setting::of_setter("endpoint_url", config.endpoint_url.clone()) {
+        Some(set) => Some(set),
+        None => lookup.endpoint_url("AWS_ENDPOINT_URL_LAMBDA", "lambda")?,
+    };
+    let Some(url) = url else { return Ok(None) };
+    let endpoint = checked(url, |field, url| Endpoint::custom(field, &url))?;
+    for (variant, what) in [(use_fips, "FIPS endpoints"), (use_dual_stack, "dual-stack endpoints")] {
+        if variant.value {
+            return Err(Error::config(format!(
+                "{what} ({}) cannot be combined with a custom endpoint ({}): unset one of them",
+                variant.origin.field(),
+                endpoint.origin.field()
+            )));
+        }
+    }
+    Ok(Some(endpoint))
+}
+
 /// The root of the Lambda API for one region, or a custom one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -24,7 +54,7 @@ pub(crate) struct Endpoint {
     base: String,
     /// Host, and the port unless it is the scheme's own: what HTTP's Host header says.
     pub(crate) host: String,
-    /// Found by AWS's rules, not given: an answer from there must look like Lambda's.
+    /// Found by AWS's rules, not given: a response from there must look like Lambda's.
     pub(crate) resolved_here: bool,
 }
 
@@ -38,28 +68,32 @@ impl Endpoint {
         Self { base: format!("https://{host}"), host, resolved_here: true }
     }
 
-    /// A URL from a setter or the environment; `origin` names it in messages, which never repeat the URL itself: a
-    /// password may stand in it.
+    /// Reads a URL from a setter, the environment or a profile; `origin` names it in messages, which never repeat the URL
+    /// itself: it may contain a password.
     pub(crate) fn custom(origin: &str, url: &str) -> Result<Self, Error> {
         let refuse =
             |why: &str| Err(Error::argument(format!("{origin}: {why}; expected http(s)://host[:port][/path]")));
         if url.len() > MAX_URL_BYTES {
             return refuse(&format!("is {} bytes long", url.len()));
         }
+        // The parser would leave line breaks out.
+        if url.contains(char::is_control) {
+            return refuse("contains a line break or another control character");
+        }
         let url = match Url::parse(url) {
             Ok(url) => url,
-            Err(error) => return refuse(&format!("is no URL ({error})")),
+            Err(error) => return refuse(&format!("is not a valid URL ({error})")),
         };
         if !matches!(url.scheme(), "http" | "https") {
             return refuse("is neither http nor https");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user name or a password, which Lambda has no use for");
+            return refuse("contains a user name or a password, which Lambda has no use for");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return refuse("holds a query or a fragment");
+            return refuse("contains a query or a fragment");
         }
-        let Some(name) = url.host_str() else { return refuse("names no host") };
+        let Some(name) = url.host_str() else { return refuse("does not name a host") };
         let host = match url.port() {
             Some(port) => format!("{name}:{port}"),
             None => name.to_owned(),
@@ -67,9 +101,14 @@ impl Endpoint {
         Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), host, resolved_here: false })
     }
 
-    /// The full URL of a path that begins with a slash.
+    /// Returns the full URL of a path that begins with a slash.
     pub(crate) fn url(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.base)
+    }
+
+    /// Returns the URL for people.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.base)
     }
 
     pub(crate) fn is_https(&self) -> bool {
@@ -77,7 +116,7 @@ impl Endpoint {
     }
 }
 
-/// Refuses what is no http or https URL with a host, or holds what no endpoint has a use for; a query it may have.
+/// Rejects what is not an http or https URL with a host, or contains what no endpoint has a use for. A query is allowed.
 pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
     let without_query = url.split_once('?').map_or(url, |(before, _)| before);
     Endpoint::custom(origin, without_query).map(drop)
@@ -105,9 +144,17 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused_without_repeating_it() {
-        for given in
-            ["", "localhost:4566", "ftp://h", "http://", "http://u:hunter2@h", "http://h/?hunter2", "http://h/#hunter2"]
-        {
+        for given in [
+            "",
+            "localhost:4566",
+            "ftp://h",
+            "http://",
+            "http://u:hunter2@h",
+            "http://h/?hunter2",
+            "http://h/#hunter2",
+            "http://h\n/hunter2",
+            "http://h hunter2",
+        ] {
             let error = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap_err();
             assert!(
                 error.message().starts_with("AWS_ENDPOINT_URL: ") && !error.message().contains("hunter2"),

@@ -1,32 +1,23 @@
-//! The shared files of the AWS tools and the profiles in them. Source of their syntax and lookup: the AWS SDKs and Tools
-//! Reference Guide, "Shared config and credentials files"; AWS's own parser reads them.
+//! The shared AWS files and the profiles in them. Source of their lookup: the AWS SDKs and Tools Reference Guide, "Shared
+//! config and credentials files", and botocore.
 
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_runtime::env_config::property::PropertiesKey;
-use aws_runtime::env_config::section::EnvConfigSections;
-use aws_runtime::env_config::source;
-use aws_types::os_shim_internal::{Env, Fs};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use crate::config::environment::Environment;
 use crate::config::setting::{Origin, Setting};
+use crate::config::shared_file::{Kind, NoHeader, SectionName, SharedFile, nested};
 use crate::error::{Error, quoted};
 
 const DEFAULT: &str = "default";
 /// Longer than anybody names a profile.
 const MAX_NAME_BYTES: usize = 256;
 
-/// What both files say, and which profile counts.
+/// Both files, and the name of the selected profile.
 #[derive(Debug)]
 pub(crate) struct Profiles {
-    /// The selected profile.
     pub(crate) name: Setting<String>,
     pub(crate) config: File,
     pub(crate) credentials: File,
@@ -37,133 +28,188 @@ pub(crate) struct Profiles {
 pub(crate) struct File {
     /// Absent where no home is known.
     pub(crate) path: Setting<Option<PathBuf>>,
-    sections: EnvConfigSections,
+    sections: SharedFile,
     /// Why nothing was read.
     absent: Option<String>,
+    /// Whether it is there, but could not be read.
+    is_unreadable: bool,
 }
 
 impl Profiles {
-    /// Reads both files. A missing one is as good as an empty one; a broken one is an error. `selected` is the setter's.
+    /// Reads both files. A missing file counts as an empty one. `selected` is the setter's; then the profile must exist.
+    /// Fails if the selected profile has a line that is not valid; other profiles may be as they like.
     pub(crate) fn read(selected: Option<&str>, environment: &Environment<'_>) -> Result<Self, Error> {
-        let name = match (selected, environment.get("AWS_PROFILE")?, environment.get("AWS_DEFAULT_PROFILE")?) {
-            (Some(name), ..) => Setting::new(name.to_owned(), Origin::Setter("profile")),
-            (None, Some(name), _) => Setting::new(name, Origin::Variable("AWS_PROFILE")),
-            (None, None, Some(name)) => Setting::new(name, Origin::Variable("AWS_DEFAULT_PROFILE")),
-            (None, None, None) => Setting::new(DEFAULT.to_owned(), Origin::Default),
+        let name = match selected {
+            Some(name) => Setting::new(name.to_owned(), Origin::Setter("profile")),
+            None => environment
+                .first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])?
+                .unwrap_or_else(|| Setting::new(DEFAULT.to_owned(), Origin::Default)),
         };
         let profiles = Self {
             name,
-            config: File::read(EnvConfigFileKind::Config, "AWS_CONFIG_FILE", "config", environment)?,
-            credentials: File::read(
-                EnvConfigFileKind::Credentials,
-                "AWS_SHARED_CREDENTIALS_FILE",
-                "credentials",
-                environment,
-            )?,
+            config: File::read(Kind::Config, "AWS_CONFIG_FILE", "config", environment)?,
+            credentials: File::read(Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials", environment)?,
         };
-        if selected.is_some() && !profiles.exists(&profiles.name.value) {
-            return Err(Error::config(profiles.no_such(&profiles.name.value)));
+        let selected_name = &profiles.name.value;
+        if let Some(fault) = profiles.fault(selected_name) {
+            return Err(Error::config(fault));
+        }
+        if selected.is_some() && !profiles.exists(selected_name) {
+            return Err(Error::config(profiles.no_such(selected_name)));
         }
         Ok(profiles)
     }
 
     pub(crate) fn exists(&self, profile: &str) -> bool {
-        [&self.config, &self.credentials].iter().any(|file| file.sections.get_profile(&encoded(profile)).is_some())
+        let section = SectionName::Profile(profile.to_owned());
+        self.files().iter().any(|file| file.sections.contains(&section))
     }
 
-    /// A key of any profile. What the credentials file says goes before what the config file says.
-    pub(crate) fn get(&self, profile: &str, key: &str) -> Option<Setting<String>> {
-        self.credentials.get(profile, key).or_else(|| self.config.get(profile, key))
+    /// What is wrong with a profile's lines.
+    pub(crate) fn fault(&self, profile: &str) -> Option<String> {
+        let section = SectionName::Profile(profile.to_owned());
+        self.files().iter().find_map(|file| file.fault(&section))
     }
 
-    /// A key of the selected profile.
-    pub(crate) fn selected(&self, key: &str) -> Option<Setting<String>> {
-        self.get(&self.name.value, key)
+    fn files(&self) -> [&File; 2] {
+        [&self.credentials, &self.config]
     }
 
-    /// The endpoint of one service, from the section that the selected profile's `services` names.
-    pub(crate) fn endpoint_of_service(&self, service: &str) -> Option<Setting<String>> {
-        let section = self.selected("services")?.value;
-        let key = PropertiesKey::builder()
-            .section_key("services")
-            .section_name(encoded(&section))
-            .property_name(service)
-            .sub_property_name("endpoint_url")
-            .build()
-            .ok()?;
-        let value = self.config.sections.other_sections().get(&key)?.to_string();
-        let key = format!("endpoint_url of {service} in services {section}");
-        (!value.is_empty()).then(|| Setting::new(value, self.config.origin(&self.name.value, &key)))
+    /// Returns a property of any profile. The file that has it decides, the credentials file first; an empty value counts as
+    /// not set.
+    pub(crate) fn get(&self, profile: &str, property: &str) -> Option<Setting<String>> {
+        let (file, value) = self.find(profile, property)?;
+        (!value.is_empty()).then(|| Setting::new(value, file.origin(profile, property)))
     }
 
-    /// A key of an `sso-session` section.
-    pub(crate) fn sso_session(&self, session: &str, key: &str) -> Option<String> {
-        self.config.sections.sso_session(&encoded(session))?.get(key).map(str::to_owned)
+    fn find(&self, profile: &str, property: &str) -> Option<(&File, String)> {
+        let section = SectionName::Profile(profile.to_owned());
+        self.files().into_iter().find_map(|file| Some((file, file.property(&section, property)?)))
     }
 
-    /// That a profile is in neither file, and which these are.
+    /// Returns a property of the selected profile.
+    pub(crate) fn selected(&self, property: &str) -> Option<Setting<String>> {
+        self.get(&self.name.value, property)
+    }
+
+    /// Returns the endpoint of one service, from the section that the selected profile's `services` names. Fails if that
+    /// section cannot mean what it was written for: the call would go to AWS's own endpoint without a word.
+    pub(crate) fn endpoint_of_service(&self, service: &str) -> Result<Option<Setting<String>>, Error> {
+        let Some((file, name)) = self.find(&self.name.value, "services") else { return Ok(None) };
+        let section = SectionName::Services(name.clone());
+        let config = &self.config;
+        let title = format!("[services {name}] in {}", config.place());
+        let invalid = |why: &str| {
+            let field = file.origin(&self.name.value, "services").field();
+            Err(Error::config(format!("{field}: {title} {why}")))
+        };
+        if let Some(fault) = config.fault(&section) {
+            return Err(Error::config(fault));
+        }
+        if config.sections.is_empty(&section) {
+            return invalid(if config.sections.contains(&section) { "is empty" } else { "does not exist" });
+        }
+        let indented = "has an endpoint_url that belongs to no service: indent it below the name of its service";
+        match config.sections.get(&section, service) {
+            None if config.sections.get(&section, "endpoint_url").is_some() => invalid(indented),
+            None => Ok(None),
+            Some(value) if !value.starts_with('\n') => {
+                invalid(&format!("must have the properties of {service} below \"{service} =\", indented"))
+            }
+            Some(value) => match nested(&value, "endpoint_url") {
+                Err(()) => invalid(&format!("has a line below \"{service} =\" that is not NAME = VALUE")),
+                Ok(url) => Ok(url.filter(|url| !url.is_empty()).map(|url| {
+                    let property = format!("endpoint_url of {service} in services {name}");
+                    Setting::new(url.to_owned(), config.origin(&self.name.value, &property))
+                })),
+            },
+        }
+    }
+
+    /// Returns a property of an `sso-session` section.
+    pub(crate) fn sso_session(&self, session: &str, property: &str) -> Option<String> {
+        self.config.property(&SectionName::SsoSession(session.to_owned()), property).filter(|value| !value.is_empty())
+    }
+
+    /// Says that a profile is in neither file, and which files these are.
     pub(crate) fn no_such(&self, profile: &str) -> String {
-        format!("profile {profile}: no such profile in {} or {}", self.config.place(), self.credentials.place())
+        let files = format!("no such profile in {} or {}", self.config.place(), self.credentials.place());
+        match self.config.sections.contains(&SectionName::Other(profile.to_owned())) {
+            false => format!("profile {profile}: {files}"),
+            true => format!("profile {profile}: {files}: a profile of the config file begins with [profile {profile}]"),
+        }
+    }
+
+    /// What does not stop a client, but may not be what was meant.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        let unreadable = self.files().into_iter().filter(|file| file.is_unreadable);
+        let unreadable = unreadable.map(|file| format!("not read: {}", file.place()));
+        let name = &self.name.value;
+        let is_missing = self.name.origin != Origin::Default && !self.exists(name);
+        unreadable.chain(is_missing.then(|| format!("{}: {}", self.name.origin.field(), self.no_such(name))))
     }
 }
 
 impl File {
-    fn read(
-        kind: EnvConfigFileKind,
-        variable: &'static str,
-        name: &str,
-        environment: &Environment<'_>,
-    ) -> Result<Self, Error> {
-        let path = match (environment.path(variable), &environment.home) {
+    fn read(kind: Kind, variable: &'static str, name: &str, environment: &Environment<'_>) -> Result<Self, Error> {
+        let path = match (environment.path_with_variables(variable), &environment.home) {
             (Some(path), _) => Setting::new(Some(path), Origin::Variable(variable)),
             (None, Some(home)) => Setting::new(Some(home.join(".aws").join(name)), Origin::Default),
             (None, None) => Setting::new(None, Origin::Default),
         };
-        let absent =
-            |path, why: &str| Ok(Self { path, sections: EnvConfigSections::default(), absent: Some(why.to_owned()) });
+        let absent = |path, why: &str, is_unreadable| {
+            Ok(Self { path, sections: SharedFile::default(), absent: Some(why.to_owned()), is_unreadable })
+        };
         let Some(file) = path.value.clone() else {
-            return absent(path, "no home directory is known");
+            return absent(path, "no home directory is known", false);
         };
-        let text = match std::fs::read(&file).map(String::from_utf8) {
-            Ok(Ok(text)) => Zeroizing::new(text),
-            Ok(Err(_)) => return Err(Error::config(format!("{}: is not UTF-8", file.display()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return absent(path, "no such file"),
-            Err(error) => return absent(path, &error.to_string()),
-        };
-        let files = EnvConfigFiles::builder().with_contents(kind, in_parsers_form(&text, kind).as_str()).build();
-        // The parser asks the environment only for what was decided here.
-        let parsed = at_once(source::load(&Env::from_slice(&[]), &Fs::real(), &files));
-        let broken = |why: String| {
-            // It names the line, but has no path to name.
-            let why = why.strip_prefix("error parsing  ").unwrap_or(&why).split_whitespace().collect::<Vec<_>>();
-            Error::config(format!("{}: {}", file.display(), why.join(" ")))
-        };
-        let parsed = parsed.ok_or_else(|| broken("could not be read at once".to_owned()))?;
-        let sections = EnvConfigSections::parse(parsed.map_err(|error| broken(error.to_string()))?)
-            .map_err(|error| broken(error.to_string()))?;
-        Ok(Self { path, sections, absent: None })
+        match SharedFile::load(&file) {
+            Ok(bytes) => match SharedFile::parse(bytes, kind) {
+                Ok(sections) => Ok(Self { path, sections, absent: None, is_unreadable: false }),
+                Err(NoHeader { line }) => {
+                    let example = if kind == Kind::Config { "[profile NAME]" } else { "[NAME]" };
+                    Err(Error::config(format!(
+                        "{}, line {line}: stands before the first section: begin it with [default] or {example}",
+                        file.display()
+                    )))
+                }
+            },
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => absent(path, "no such file", false),
+                io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory => {
+                    Err(Error::config(format!("{}: {error}", file.display())))
+                }
+                _ => absent(path, &error.to_string(), true),
+            },
+        }
     }
 
-    /// A key of one of its profiles.
-    fn get(&self, profile: &str, key: &str) -> Option<Setting<String>> {
-        let value = self.sections.get_profile(&encoded(profile))?.get(key).filter(|value| !value.is_empty())?;
-        Some(Setting::new(value.to_owned(), self.origin(profile, key)))
+    /// Returns a property without the blanks around it.
+    fn property(&self, section: &SectionName, property: &str) -> Option<String> {
+        let value = Zeroizing::new(self.sections.get(section, property)?);
+        Some(value.trim().to_owned())
     }
 
-    /// Whether a setting came from it.
+    fn fault(&self, section: &SectionName) -> Option<String> {
+        let line = self.sections.faulty_line(section)?;
+        let path = self.path.value.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        Some(format!("{path}, line {line}: expected [SECTION], NAME = VALUE in UTF-8, or a comment that begins with #"))
+    }
+
+    /// Whether a setting came from this file.
     pub(crate) fn holds(&self, origin: &Origin) -> bool {
         matches!(origin, Origin::Profile { file, .. } if Some(file) == self.path.value.as_ref())
     }
 
-    fn origin(&self, profile: &str, key: &str) -> Origin {
+    fn origin(&self, profile: &str, property: &str) -> Origin {
         Origin::Profile {
             profile: profile.to_owned(),
-            key: key.to_owned(),
+            property: property.to_owned(),
             file: self.path.value.clone().unwrap_or_default(),
         }
     }
 
-    /// Its path, and why it holds nothing.
+    /// Returns its path, and why it holds nothing.
     pub(crate) fn place(&self) -> String {
         let path = self.path.value.as_ref().map_or_else(|| "~/.aws".to_owned(), |path| path.display().to_string());
         match &self.absent {
@@ -173,71 +219,14 @@ impl File {
     }
 }
 
-/// What the parser takes in a name; a profile with another character in its name it would drop without a word.
-const NAME: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'-')
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'%')
-    .remove(b'@')
-    .remove(b':')
-    .remove(b'+');
-
-fn encoded(name: &str) -> String {
-    utf8_percent_encode(name, NAME).to_string()
-}
-
-/// The same lines in the form that the parser takes: `[profile "my prod"]` is a name with a space, and `key: value` is as
-/// good as `key = value`, as for the AWS CLI.
-fn in_parsers_form(text: &str, kind: EnvConfigFileKind) -> Zeroizing<String> {
-    let header = |line: &str| -> Option<String> {
-        let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
-        let inner = inner.trim();
-        let encoded = match (kind, inner.split_once([' ', '\t'])) {
-            (EnvConfigFileKind::Config, Some((word, name))) => {
-                let name = name.trim();
-                let quoted = ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
-                // Without quotes the AWS CLI takes no name with a space either.
-                match quoted {
-                    None if name.contains(char::is_whitespace) => format!("{word} {name}"),
-                    name_in_quotes => format!("{word} {}", encoded(name_in_quotes.unwrap_or(name))),
-                }
-            }
-            (EnvConfigFileKind::Config, None) => inner.to_owned(),
-            (_, _) => encoded(inner),
-        };
-        Some(format!("[{encoded}]{rest}"))
-    };
-    let property = |line: &str| -> Option<String> {
-        // A line that begins with a blank goes on with a value.
-        let at = line.find(['=', ':', '#', ';']).filter(|_| !line.starts_with([' ', '\t']))?;
-        line[at..].strip_prefix(':').map(|value| format!("{}={value}", &line[..at]))
-    };
-    // Made at its full length: one that grew would leave copies of secrets behind.
-    let mut all = Zeroizing::new(String::with_capacity(text.len() * 3 + 1));
-    for line in text.lines() {
-        match header(line).or_else(|| property(line)).map(Zeroizing::new) {
-            Some(changed) => all.push_str(&changed),
-            None => all.push_str(line),
-        }
-        all.push('\n');
-    }
-    all
-}
-
-/// The output of a future that has nothing to wait for, as the parser's, which reads files.
-fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    }
-}
-
-/// Refuses what cannot name a profile.
+/// Rejects what cannot name a profile.
 pub(crate) fn check_name(origin: &str, name: &str) -> Result<(), Error> {
     let is_name = (1..=MAX_NAME_BYTES).contains(&name.len())
         && name.trim() == name
         && !name.chars().any(|c| c.is_control() || c == '[' || c == ']');
-    if is_name { Ok(()) } else { Err(Error::argument(format!("{origin}: {} names no profile", quoted(name)))) }
+    if is_name {
+        Ok(())
+    } else {
+        Err(Error::argument(format!("{origin}: {} is not the name of a profile", quoted(name))))
+    }
 }

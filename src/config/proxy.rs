@@ -1,6 +1,7 @@
-//! Which proxy stands between here and a URL. What NO_PROXY excepts is decided by hyper-util, which reqwest asks too.
+//! Which proxy a URL is reached through. hyper-util decides which hosts NO_PROXY excepts; the ports are ours.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
@@ -8,11 +9,19 @@ use url::Url;
 use crate::config::environment::Environment;
 use crate::config::lookup::checked;
 use crate::config::setting::{Origin, Setting};
+use crate::config::shown_url::shown_parsed;
 use crate::error::Error;
 
 const SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 /// More than any proxy's URL needs.
 const MAX_URL_BYTES: usize = 2_048;
+
+/// A variable, in lower case and in upper case.
+type Variable = [&'static str; 2];
+const HTTP_PROXY: Variable = ["http_proxy", "HTTP_PROXY"];
+const HTTPS_PROXY: Variable = ["https_proxy", "HTTPS_PROXY"];
+const ALL_PROXY: Variable = ["all_proxy", "ALL_PROXY"];
+const NO_PROXY: Variable = ["no_proxy", "NO_PROXY"];
 
 /// The proxies of a client.
 #[derive(Clone, Debug)]
@@ -21,63 +30,128 @@ pub(crate) struct Proxies {
     pub(crate) http: Setting<Option<Proxy>>,
     /// For https URLs.
     pub(crate) https: Setting<Option<Proxy>>,
-    /// Hosts that are reached without.
-    pub(crate) exceptions: Option<Setting<String>>,
+    /// What is reached without a proxy.
+    pub(crate) exceptions: Option<Setting<Exceptions>>,
 }
 
-/// One proxy. Its URL may hold a password, so only the rest is shown.
+/// A proxy. Its URL may contain a password, so only the rest is shown.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) url: Url,
 }
 
+/// The list in NO_PROXY.
+#[derive(Clone)]
+pub(crate) struct Exceptions {
+    pub(crate) list: String,
+    /// Each port with the hosts that are excepted there; the first is every port.
+    hosts: Arc<[(Option<u16>, Matcher)]>,
+}
+
 impl Proxies {
-    /// None for anything: for what must not pass one, and for tests.
+    /// Returns no proxies: for what must not pass one, and for tests.
     pub(crate) fn none() -> Self {
         let none = || Setting::new(None, Origin::Default);
         Self { http: none(), https: none(), exceptions: None }
     }
 
-    /// The setter's goes before the environment's and has no exceptions; an empty one means none.
+    /// Takes the setter's proxy, which has no exceptions and is none if it is empty; else those of the environment.
     pub(crate) fn resolve(set: Option<&str>, environment: &Environment<'_>) -> Result<Self, Error> {
         if let Some(url) = set {
             let proxy = if url.is_empty() { None } else { Some(Proxy::parse("proxy", url)?) };
             let proxy = Setting::new(proxy, Origin::Setter("proxy"));
             return Ok(Self { http: proxy.clone(), https: proxy, exceptions: None });
         }
-        let first = |names: &[&'static str]| -> Result<Setting<Option<Proxy>>, Error> {
-            match environment.first(names)? {
-                Some(found) => checked(found, |name, url| Proxy::parse(name, &url).map(Some)),
-                None => Ok(Setting::new(None, Origin::Default)),
-            }
-        };
         // A web server passes the header Proxy of its client on to a CGI program as HTTP_PROXY.
-        let http: &[_] = match environment.get("REQUEST_METHOD")? {
-            Some(_) => &["http_proxy", "all_proxy", "ALL_PROXY"],
-            None => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
-        };
+        let is_cgi = environment.is_set("REQUEST_METHOD");
+        let http = if is_cgi { &HTTP_PROXY[..1] } else { &HTTP_PROXY };
+        let exceptions = variable(&NO_PROXY, environment)?;
         Ok(Self {
-            http: first(http)?,
-            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
-            exceptions: environment.first(&["no_proxy", "NO_PROXY"])?,
+            http: Self::of_variables(http, environment)?,
+            https: Self::of_variables(&HTTPS_PROXY, environment)?,
+            exceptions: exceptions
+                .filter(|list| !list.value.is_empty())
+                .map(|list| Setting { value: Exceptions::parse(list.value), origin: list.origin }),
         })
     }
 
-    /// The one between here and `url`.
-    pub(crate) fn of(&self, url: &str) -> Option<&Setting<Option<Proxy>>> {
-        let candidate = if url.starts_with("https:") { &self.https } else { &self.http };
-        candidate.value.as_ref()?;
-        let all = Matcher::builder().all("http://proxy").no(self.exceptions().unwrap_or_default()).build();
-        all.intercept(&url.parse().ok()?).map(|_| candidate)
+    /// Takes the scheme's own variable, else ALL_PROXY.
+    fn of_variables(names: &[&'static str], environment: &Environment<'_>) -> Result<Setting<Option<Proxy>>, Error> {
+        let mut none = Setting::new(None, Origin::Default);
+        for names in [names, &ALL_PROXY] {
+            match variable(names, environment)? {
+                Some(found) if found.value.is_empty() => none.origin = found.origin,
+                Some(found) => return checked(found, |name, url| Proxy::parse(name, &url).map(Some)),
+                None => {}
+            }
+        }
+        Ok(none)
     }
 
-    pub(crate) fn exceptions(&self) -> Option<&str> {
-        self.exceptions.as_ref().map(|list| list.value.as_str())
+    pub(crate) fn is_none(&self) -> bool {
+        self.http.value.is_none() && self.https.value.is_none()
+    }
+
+    /// Returns the proxy that `url` is reached through.
+    pub(crate) fn of(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let proxy = proxy.value.as_ref()?;
+        let is_excepted = self.exceptions.as_ref().is_some_and(|exceptions| exceptions.value.contain(url));
+        (!is_excepted).then_some(proxy)
+    }
+}
+
+/// Returns a variable, the one in lower case first. That one may be empty, and then means none, as in curl and Python:
+/// the one in upper case is not looked at.
+fn variable(names: &[&'static str], environment: &Environment<'_>) -> Result<Option<Setting<String>>, Error> {
+    match names.first() {
+        Some(lower) if environment.is_set(lower) && environment.get(lower)?.is_none() => {
+            Ok(Some(Setting::new(String::new(), Origin::Variable(lower))))
+        }
+        _ => environment.first(names),
+    }
+}
+
+impl Exceptions {
+    /// Reads hosts, domains, addresses and networks, separated by commas. `HOST:PORT` excepts one port only, as in Python
+    /// and Go; an IPv6 address with a port stands in brackets.
+    fn parse(list: String) -> Self {
+        let mut hosts: Vec<(Option<u16>, Vec<&str>)> = vec![(None, Vec::new())];
+        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let (host, port) = match entry.rsplit_once(':') {
+                Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+                    Ok(port) => (host, Some(port)),
+                    Err(_) => (entry, None),
+                },
+                _ => (entry, None),
+            };
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            match hosts.iter_mut().find(|(known, _)| *known == port) {
+                Some((_, hosts)) => hosts.push(host),
+                None => hosts.push((port, vec![host])),
+            }
+        }
+        // The matcher tells which URLs have a proxy, so it needs one.
+        let matcher = |hosts: Vec<&str>| Matcher::builder().all("http://proxy").no(hosts.join(",")).build();
+        let hosts = hosts.into_iter().map(|(port, hosts)| (port, matcher(hosts))).collect();
+        Self { list, hosts }
+    }
+
+    fn contain(&self, url: &Url) -> bool {
+        let Ok(uri) = url.as_str().parse() else { return false };
+        let is_port = |port: Option<u16>| port.is_none() || port == url.port_or_known_default();
+        self.hosts.iter().any(|(port, hosts)| is_port(*port) && hosts.intercept(&uri).is_none())
+    }
+}
+
+impl fmt::Debug for Exceptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.list, f)
     }
 }
 
 impl Proxy {
-    /// A URL, or `host:port`, which is one of http. Messages never repeat it: a password may stand in it.
+    /// Reads a URL, or `host:port`, which is one of http. Messages never repeat it: it may contain a password.
     fn parse(origin: &str, text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| {
             Err(Error::argument(format!(
@@ -89,14 +163,14 @@ impl Proxy {
         }
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&with_scheme) {
-            Err(error) => refuse(&format!("is no URL ({error})")),
-            Ok(url) if !SCHEMES.contains(&url.scheme()) => refuse("is of no kind that proxies have"),
-            Ok(url) if url.host_str().is_none_or(str::is_empty) => refuse("names no host"),
+            Err(error) => refuse(&format!("is not a valid URL ({error})")),
+            Ok(url) if !SCHEMES.contains(&url.scheme()) => refuse("does not have the scheme of a proxy"),
+            Ok(url) if url.host_str().is_none_or(str::is_empty) => refuse("does not name a host"),
             Ok(url) => Ok(Self { url }),
         }
     }
 
-    /// Its host and port, for messages.
+    /// Returns its host and port, for messages.
     pub(crate) fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port_or_known_default() {
@@ -106,7 +180,7 @@ impl Proxy {
     }
 }
 
-/// Refuses what is no proxy's URL; an empty one means none.
+/// Rejects what is not the URL of a proxy; an empty one means no proxy.
 pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
     if url.is_empty() { Ok(()) } else { Proxy::parse(origin, url).map(drop) }
 }
@@ -114,8 +188,7 @@ pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
 /// Without user and password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let with_user = !self.url.username().is_empty() || self.url.password().is_some();
-        write!(f, "{}://{}{}", self.url.scheme(), if with_user { "(redacted)@" } else { "" }, self.host())
+        f.write_str(&shown_parsed(&self.url))
     }
 }
 
@@ -135,11 +208,11 @@ mod tests {
     }
 
     fn way(proxies: &Proxies, url: &str) -> Option<String> {
-        proxies.of(url).and_then(|proxy| proxy.value.as_ref()).map(Proxy::host)
+        proxies.of(&url.parse().unwrap()).map(Proxy::host)
     }
 
     #[test]
-    fn each_scheme_has_its_proxy_and_small_letters_go_first() {
+    fn each_scheme_has_its_proxy_and_lower_case_goes_first() {
         let env = [("https_proxy", "small:1"), ("HTTPS_PROXY", "http://LARGE:2"), ("ALL_PROXY", "socks5://all:3")];
         let proxies = resolve(None, &env).unwrap();
         assert_eq!(way(&proxies, "https://lambda.example/x").as_deref(), Some("small:1"));
@@ -159,6 +232,56 @@ mod tests {
         let all = resolve(None, &[("HTTP_PROXY", "p:1"), ("no_proxy", "*")]).unwrap();
         assert_eq!(way(&all, "http://anything/"), None);
         assert_eq!(way(&resolve(Some("p:1"), &env).unwrap(), "http://localhost/").as_deref(), Some("p:1"));
+    }
+
+    /// As in Python and Go.
+    #[test]
+    fn an_exception_may_hold_for_one_port() {
+        for (exception, url, is_excepted) in [
+            ("localhost:4566", "http://localhost:4566/", true),
+            ("localhost:4566", "http://localhost:4567/", false),
+            ("localhost:4566", "http://a.localhost:4566/", true),
+            (".localhost:4566", "http://a.localhost:4566/", true),
+            ("127.0.0.1:4566", "http://127.0.0.1:4566/", true),
+            ("127.0.0.1:4566", "http://127.0.0.1/", false),
+            ("127.0.0.0/8:4566", "http://127.0.0.1:4566/", true),
+            ("[::1]:4566", "http://[::1]:4566/", true),
+            ("[::1]:4566", "http://[::1]:4567/", false),
+            ("[::1]", "http://[::1]:4567/", true),
+            ("::1", "http://[::1]:4567/", true),
+            ("fd00::/8", "http://[fd00::1]:4567/", true),
+            ("h:80", "http://h/", true),
+            ("h:443", "http://h/", false),
+            ("*:4566", "http://h:4566/", true),
+            ("h:4566, other", "http://other/", true),
+            ("h:port", "http://h/", false),
+            ("h:", "http://h/", false),
+        ] {
+            let proxies = resolve(None, &[("HTTP_PROXY", "p:1"), ("NO_PROXY", exception)]).unwrap();
+            assert_eq!(way(&proxies, url).is_none(), is_excepted, "{exception} {url}");
+        }
+    }
+
+    /// As in curl and Python; ALL_PROXY is another variable, as in curl.
+    #[test]
+    fn an_empty_variable_in_lower_case_means_none() {
+        let upper = [("HTTP_PROXY", "p:1"), ("HTTPS_PROXY", "p:2"), ("ALL_PROXY", "p:3"), ("NO_PROXY", "*")];
+        for (empty, http, https) in [
+            (&["http_proxy", "no_proxy"][..], Some("p:3"), Some("p:2")),
+            (&["https_proxy", "no_proxy"], Some("p:1"), Some("p:3")),
+            (&["all_proxy", "no_proxy"], Some("p:1"), Some("p:2")),
+            (&["http_proxy", "https_proxy", "all_proxy", "no_proxy"], None, None),
+            (&["http_proxy"], None, None),
+        ] {
+            for blank in ["", " "] {
+                let variables: Vec<_> = upper.into_iter().chain(empty.iter().map(|name| (*name, blank))).collect();
+                let proxies = resolve(None, &variables).unwrap();
+                assert_eq!(way(&proxies, "http://h/").as_deref(), http, "{empty:?}");
+                assert_eq!(way(&proxies, "https://h/").as_deref(), https, "{empty:?}");
+            }
+        }
+        let proxies = resolve(None, &[("http_proxy", ""), ("HTTP_PROXY", "p:1")]).unwrap();
+        assert_eq!(proxies.http.origin, Origin::Variable("http_proxy"));
     }
 
     #[test]

@@ -1,6 +1,44 @@
-//! Regions and partitions: which region may stand in a host name, and which partition it belongs to.
+//! Regions and partitions: which region counts, what may stand in a host name, and which partition a region belongs to.
 
+use std::borrow::Cow;
+
+use crate::config::config::Config;
+use crate::config::lookup::{Lookup, checked};
+use crate::config::setting::Setting;
 use crate::error::{Error, quoted};
+
+/// The client's region.
+pub(crate) struct ClientRegion {
+    pub(crate) region: Setting<String>,
+    /// Its name asked for FIPS endpoints: see [`normalized`].
+    pub(crate) asks_for_fips: bool,
+}
+
+/// Takes the setter's region, else the environment's, else the profile's.
+pub(crate) fn resolve(config: &Config, lookup: &Lookup<'_>) -> Result<Option<ClientRegion>, Error> {
+    let found = match Setting::of_setter("region", config.region.clone()) {
+        Some(set) => Some(set),
+        None => lookup.find(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region")?,
+    };
+    let Some(found) = found else { return Ok(None) };
+    let mut asks_for_fips = false;
+    let region = checked(found, |field, name| {
+        check(field, &name)?;
+        let (region, is_fips) = normalized(&name);
+        asks_for_fips = is_fips;
+        check(field, &region).map(|()| region.into_owned())
+    })?;
+    Ok(Some(ClientRegion { region, asks_for_fips }))
+}
+
+/// Returns the region that a pseudo region such as `fips-us-east-1` or `us-east-1-fips` stands for, and whether it is one:
+/// it asks for the FIPS endpoints of that region. The rule is botocore's.
+pub(crate) fn normalized(name: &str) -> (Cow<'_, str>, bool) {
+    match name.contains("fips-") || name.contains("-fips") {
+        true => (name.replace("fips-", "").replace("-fips", "").into(), true),
+        false => (name.into(), false),
+    }
+}
 
 /// A part of AWS with its own domain. Source: the partitions of AWS's endpoint rules.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,7 +123,7 @@ pub(crate) fn partition_of(region: &str) -> &'static Partition {
     PARTITIONS.iter().find(|partition| matches(partition) || is_global(partition)).unwrap_or(&PARTITIONS[0])
 }
 
-/// Refuses what must not become part of a host name. `origin` says where the value came from.
+/// Rejects what must not become part of a host name. `origin` says where the value came from.
 pub(crate) fn check(origin: &str, region: &str) -> Result<(), Error> {
     let label = (1..=63).contains(&region.len())
         && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -95,7 +133,7 @@ pub(crate) fn check(origin: &str, region: &str) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::argument(format!(
-            "{origin}: {} is no region: expected 1 to 63 of a-z, 0-9 and '-', such as us-east-1",
+            "{origin}: {} is not a region: expected 1 to 63 of a-z, 0-9 and '-', such as us-east-1",
             quoted(region)
         )))
     }
@@ -122,6 +160,20 @@ mod tests {
             ("local", "aws"),
         ] {
             assert_eq!(partition_of(region).name, partition, "{region}");
+        }
+    }
+
+    #[test]
+    fn pseudo_regions_stand_for_the_fips_endpoints_of_regions() {
+        for (name, region, is_fips) in [
+            ("fips-us-east-1", "us-east-1", true),
+            ("us-east-1-fips", "us-east-1", true),
+            ("us-gov-fips-west-1", "us-gov-west-1", true),
+            ("fips-us-gov-west-1", "us-gov-west-1", true),
+            ("us-east-1", "us-east-1", false),
+            ("fips", "fips", false),
+        ] {
+            assert_eq!(normalized(name), (region.into(), is_fips));
         }
     }
 

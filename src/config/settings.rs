@@ -1,24 +1,21 @@
-//! What holds for a client: each setting from the first place that says something about it. Setters go before the
-//! environment, that before the profile, that before the defaults.
+//! The settings of a client, each from the first place where it is set: setters, the environment, the profile, the
+//! defaults.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::config::{Config, RetryMode, default};
-use crate::config::endpoint::{Endpoint, Variant};
-use crate::config::environment::Environment;
-use crate::config::lookup::{Lookup, checked};
+use crate::config::endpoint::{self, Endpoint, Variant};
+use crate::config::logging::Logging;
+use crate::config::lookup::Lookup;
 use crate::config::proxy::Proxies;
 use crate::config::setting::{Origin, Setting};
 use crate::config::tls::Trust;
-use crate::config::{region, user_agent};
-use crate::error::{Error, quoted};
-use crate::log::{Log, LogLevel, Sink};
+use crate::config::{region, retry, user_agent};
+use crate::error::Error;
+use crate::log::{Log, Sink};
 
-/// Chooses how much goes to stderr; nothing else ever writes there.
-const LOG_VARIABLE: &str = "LAMBDA_INVOKE_LOG";
-
-/// Settled once, when a client is made.
+/// Resolved once, when a client is made.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Without one, only calls by full ARN can be made.
@@ -35,70 +32,65 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Setting<Duration>>,
     pub(crate) max_attempts: Setting<u32>,
     pub(crate) retry: Setting<RetryMode>,
-    /// `None`: what the descriptors allow.
-    pub(crate) max_connections: Option<Setting<u32>>,
+    pub(crate) max_connections: Setting<u32>,
     pub(crate) max_response_bytes: Setting<u64>,
     pub(crate) profile: Setting<String>,
-    /// Each file with where its path came from.
+    /// The shared files, with where their paths came from.
     pub(crate) files: [(&'static str, Setting<String>); 2],
     pub(crate) log: Log,
-    /// Of the log that wants to know the most.
-    pub(crate) log_level: Setting<Option<LogLevel>>,
+    pub(crate) logging: Logging,
+    /// What does not stop a client, but may not be what was meant.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// 0 is the default, in Rust as in C: nobody means a call that may take no time, or never begin.
-fn unless_zero<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
-    value.filter(|value| *value != T::default())
+/// What the platform contributes.
+pub(crate) struct Surroundings {
+    /// Receives the events that LAMBDA_INVOKE_LOG asks for.
+    pub(crate) stderr: Sink,
+    /// Makes a sink of the caller's fit to be called from anywhere.
+    pub(crate) callers_sink: fn(Sink) -> Sink,
+    /// The calls at once that the process's limits allow.
+    pub(crate) max_connections: u32,
 }
 
 impl Settings {
-    /// Resolves every setting. `stderr` receives the events that LAMBDA_INVOKE_LOG asks for; `callers` makes a sink of the
-    /// caller's fit to be called from anywhere.
-    pub(crate) fn resolve(
-        config: &Config,
-        lookup: &Lookup<'_>,
-        stderr: Sink,
-        callers: fn(Sink) -> Sink,
-    ) -> Result<Self, Error> {
-        let (log, log_level) = log(config, lookup.environment, stderr, callers)?;
-        let use_fips = lookup.flag("use_fips", config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
+    /// Resolves every setting.
+    pub(crate) fn resolve(config: &Config, lookup: &Lookup<'_>, surroundings: Surroundings) -> Result<Self, Error> {
+        let Surroundings { stderr, callers_sink, max_connections } = surroundings;
+        let logging = Logging::resolve(config, lookup.environment, stderr, callers_sink);
+        let profiles = lookup.profiles;
+        let (region, use_fips) = region_and_fips(config, lookup)?;
         let (variable, property) = ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
         let use_dual_stack = lookup.flag("use_dual_stack", config.use_dual_stack, variable, property)?;
-        let app_id = app_id(config, lookup)?;
-        let profiles = lookup.profiles;
+        let app_id = user_agent::resolve_app_id(config, lookup)?;
         Ok(Self {
-            region: region(config, lookup)?,
-            endpoint: endpoint(config, lookup, &use_fips, &use_dual_stack)?,
+            region,
+            endpoint: endpoint::resolve(config, lookup, &use_fips, &use_dual_stack)?,
             use_fips,
             use_dual_stack,
             trust: Trust::resolve(config.ca_bundle.as_deref(), lookup.environment, profiles)?,
             proxies: Proxies::resolve(config.proxy.as_deref(), lookup.environment)?,
             user_agent: user_agent::user_agent(app_id.as_ref().map(|id| id.value.as_str())),
             app_id,
-            connect_timeout: Setting::set_or(
-                "connect_timeout",
-                unless_zero(config.connect_timeout),
-                default::CONNECT_TIMEOUT,
-            ),
-            timeout: unless_zero(config.timeout).map(|timeout| Setting::new(timeout, Origin::Setter("timeout"))),
-            max_attempts: max_attempts(config, lookup)?,
-            retry: retry(config, lookup)?,
-            max_connections: unless_zero(config.max_connections)
-                .map(|connections| Setting::new(connections, Origin::Setter("max_connections"))),
-            max_response_bytes: Setting::set_or(
-                "max_response_bytes",
-                unless_zero(config.max_response_bytes),
-                default::MAX_RESPONSE_BYTES,
-            ),
+            connect_timeout: Setting::of_setter_unless_zero("connect_timeout", config.connect_timeout)
+                .unwrap_or(Setting::default(default::CONNECT_TIMEOUT)),
+            timeout: Setting::of_setter_unless_zero("timeout", config.timeout),
+            max_attempts: retry::resolve_max_attempts(config, lookup)?,
+            retry: retry::resolve_mode(config, lookup)?,
+            max_connections: Setting::of_setter_unless_zero("max_connections", config.max_connections)
+                .unwrap_or(Setting::new(max_connections, Origin::System)),
+            max_response_bytes: Setting::of_setter_unless_zero("max_response_bytes", config.max_response_bytes)
+                .unwrap_or(Setting::default(default::MAX_RESPONSE_BYTES)),
             files: [("config_file", &profiles.config), ("credentials_file", &profiles.credentials)]
                 .map(|(name, file)| (name, Setting::new(file.place(), file.path.origin.clone()))),
             profile: profiles.name.clone(),
-            log,
-            log_level,
+            warnings: logging.ignored.clone().into_iter().chain(profiles.warnings()).collect(),
+            log: logging.log.clone(),
+            logging,
         })
     }
 
-    /// The timeout of a call that sets none of its own. `waits`: the response comes only when the function has run.
+    /// Returns the timeout of a call that sets none of its own. `waits`: the response comes only when the function has run.
     pub(crate) fn timeout(&self, waits: bool) -> Duration {
         match (&self.timeout, waits) {
             (Some(timeout), _) => timeout.value,
@@ -107,7 +99,7 @@ impl Settings {
         }
     }
 
-    /// Where calls to a region go.
+    /// Returns the endpoint of calls to a region.
     pub(crate) fn endpoint_of(&self, region: &str) -> Cow<'_, Endpoint> {
         match &self.endpoint {
             Some(custom) => Cow::Borrowed(&custom.value),
@@ -128,121 +120,26 @@ impl Settings {
     }
 }
 
-fn from_setter(name: &'static str, value: &Option<String>) -> Option<Setting<String>> {
-    value.clone().map(|value| Setting::new(value, Origin::Setter(name)))
-}
-
-fn log(
-    config: &Config,
-    environment: &Environment<'_>,
-    stderr: Sink,
-    callers: fn(Sink) -> Sink,
-) -> Result<(Log, Setting<Option<LogLevel>>), Error> {
-    let mut log = Log::default();
-    let (set, in_environment) = (config.log.as_ref().map(|(level, _)| *level), stderr_level(environment)?);
-    if let Some((level, sink)) = &config.log {
-        log.add(*level, callers(sink.clone()));
-    }
-    if let Some(level) = in_environment {
-        log.add(level, stderr);
-    }
-    let most = match (set, in_environment) {
-        (None, None) => Setting::new(None, Origin::Default),
-        (set, in_environment) if set > in_environment => Setting::new(set, Origin::Setter("log")),
-        (_, in_environment) => Setting::new(in_environment, Origin::Variable(LOG_VARIABLE)),
+/// A region whose name asks for FIPS decides; nobody who writes `fips-us-east-1` means another endpoint.
+fn region_and_fips(config: &Config, lookup: &Lookup<'_>) -> Result<(Option<Setting<String>>, Setting<bool>), Error> {
+    let region = region::resolve(config, lookup)?;
+    let use_fips = match &region {
+        Some(region) if region.asks_for_fips => Setting::new(true, region.region.origin.clone()),
+        _ => lookup.flag("use_fips", config.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?,
     };
-    Ok((log, most))
-}
-
-fn region(config: &Config, lookup: &Lookup<'_>) -> Result<Option<Setting<String>>, Error> {
-    let region = match from_setter("region", &config.region) {
-        Some(set) => Some(set),
-        None => lookup.find(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region")?,
-    };
-    region.map(|region| checked(region, |field, region| region::check(field, &region).map(|()| region))).transpose()
-}
-
-fn endpoint(
-    config: &Config,
-    lookup: &Lookup<'_>,
-    use_fips: &Setting<bool>,
-    use_dual_stack: &Setting<bool>,
-) -> Result<Option<Setting<Endpoint>>, Error> {
-    let endpoint = match from_setter("endpoint_url", &config.endpoint_url) {
-        Some(set) => Some(set),
-        None => lookup.endpoint_url("AWS_ENDPOINT_URL_LAMBDA", "lambda")?,
-    };
-    let endpoint = endpoint.map(|url| checked(url, |field, url| Endpoint::custom(field, &url))).transpose()?;
-    for (variant, what) in [(use_fips, "FIPS endpoints"), (use_dual_stack, "dual-stack endpoints")] {
-        if let (true, Some(endpoint)) = (variant.value, &endpoint) {
-            return Err(Error::config(format!(
-                "{what} ({}) do not go together with a custom endpoint ({}): unset one of them",
-                variant.origin.field(),
-                endpoint.origin.field()
-            )));
-        }
-    }
-    Ok(endpoint)
-}
-
-fn max_attempts(config: &Config, lookup: &Lookup<'_>) -> Result<Setting<u32>, Error> {
-    if let Some(set) = unless_zero(config.max_attempts) {
-        return Ok(Setting::new(set, Origin::Setter("max_attempts")));
-    }
-    match lookup.find(&["AWS_MAX_ATTEMPTS"], "max_attempts")? {
-        Some(found) => {
-            checked(found, |field, text| {
-                text.trim().parse().ok().filter(|attempts| *attempts > 0).ok_or_else(|| {
-                    Error::config(format!("{field}: {} is no number of attempts, 1 or more", quoted(&text)))
-                })
-            })
-        }
-        None => Ok(Setting::new(default::MAX_ATTEMPTS, Origin::Default)),
-    }
-}
-
-fn retry(config: &Config, lookup: &Lookup<'_>) -> Result<Setting<RetryMode>, Error> {
-    if let Some(set) = config.retry {
-        return Ok(Setting::new(set, Origin::Setter("retry")));
-    }
-    match lookup.find(&["AWS_RETRY_MODE"], "retry_mode")? {
-        Some(found) => checked(found, |field, mode| match mode.to_ascii_lowercase().as_str() {
-            "legacy" | "standard" | "adaptive" => Ok(RetryMode::Safe),
-            _ => Err(Error::config(format!(
-                "{field}: {} is no retry mode: expected legacy, standard or adaptive",
-                quoted(&mode)
-            ))),
-        }),
-        None => Ok(Setting::new(RetryMode::Safe, Origin::Default)),
-    }
-}
-
-fn app_id(config: &Config, lookup: &Lookup<'_>) -> Result<Option<Setting<String>>, Error> {
-    match from_setter("app_id", &config.app_id) {
-        Some(set) => checked(set, |field, id| user_agent::check_app_id(field, &id).map(|()| id)).map(Some),
-        None => lookup.find(&["AWS_SDK_UA_APP_ID"], "sdk_ua_app_id"),
-    }
-}
-
-fn stderr_level(environment: &Environment<'_>) -> Result<Option<LogLevel>, Error> {
-    let Some(level) = environment.get(LOG_VARIABLE)? else { return Ok(None) };
-    LogLevel::parse(&level).ok_or_else(|| {
-        Error::config(format!(
-            "{LOG_VARIABLE}: {} is no level: expected off, error, warn, info, debug or trace",
-            quoted(&level)
-        ))
-    })
+    Ok((region.map(|region| region.region), use_fips))
 }
 
 #[cfg(test)]
 impl Settings {
-    /// With these variables, without a home.
+    /// Resolves with these variables, without a home.
     pub(crate) fn of(config: &Config, variables: &[(&str, &str)]) -> Result<Self, Error> {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        let environment = Environment { variable: &variable, home: None };
+        let environment = crate::config::environment::Environment { variable: &variable, home: None };
         let profiles = crate::config::profile::Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
-        Self::resolve(config, &lookup, std::sync::Arc::new(|_, _, _| {}), |sink| sink)
+        let stderr: Sink = std::sync::Arc::new(|_, _, _| {});
+        Self::resolve(config, &lookup, Surroundings { stderr, callers_sink: |sink| sink, max_connections: 128 })
     }
 }
 
@@ -292,13 +189,33 @@ mod tests {
             ("AWS_MAX_ATTEMPTS", "many"),
             ("AWS_RETRY_MODE", "always"),
             ("AWS_USE_FIPS_ENDPOINT", "yes"),
-            ("LAMBDA_INVOKE_LOG", "loud"),
             ("HTTPS_PROXY", "ftp://proxy"),
         ] {
             let error = Settings::of(&Config::default(), &[(name, value)]).unwrap_err();
             assert!(error.message().starts_with(&format!("{name}: ")), "{error}");
             assert_eq!(error.status(), crate::Status::Config, "{error}");
         }
+    }
+
+    #[test]
+    fn a_bad_level_of_the_log_stops_nobody() {
+        let settings = Settings::of(&Config::default(), &[("LAMBDA_INVOKE_LOG", "loud")]).unwrap();
+        assert!(settings.warnings[0].starts_with("LAMBDA_INVOKE_LOG is ignored: \"loud\""), "{:?}", settings.warnings);
+        let shown = crate::config::describe::describe(&settings, &Setting::default("x".to_owned()), false);
+        assert!(shown.contains(r#""log":{"source":"default; LAMBDA_INVOKE_LOG is ignored: \"loud\""#), "{shown}");
+    }
+
+    #[test]
+    fn a_pseudo_region_asks_for_fips() {
+        for name in ["fips-us-east-1", "us-east-1-fips"] {
+            let config = Config { use_fips: Some(false), ..Config::default() };
+            let settings = Settings::of(&config, &[("AWS_REGION", name)]).unwrap();
+            assert_eq!(region(&settings), Some("us-east-1"));
+            assert_eq!(settings.endpoint_of("us-east-1").host, "lambda-fips.us-east-1.amazonaws.com");
+            let error = Settings::of(&config, &[("AWS_REGION", name), ("AWS_ENDPOINT_URL", "http://h")]).unwrap_err();
+            assert!(error.message().contains("AWS_REGION") && error.message().contains("AWS_ENDPOINT_URL"), "{error}");
+        }
+        assert!(Settings::of(&Config::default(), &[("AWS_REGION", "fips--fips")]).is_err());
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl ProfileChain {
                     profiles.no_such(&name)
                 )));
             }
+            if let Some(fault) = profiles.fault(&name) {
+                return Err(NoProfileChain::Invalid(format!("profile {name}: {fault}")));
+            }
             if visited.contains(&name) {
                 visited.push(name);
                 return Err(NoProfileChain::Invalid(format!(
@@ -235,7 +238,8 @@ impl Profile<'_> {
             // The credentials file is for keys, so they go first; in the config file they go last.
             (Some(keys), ..) if are_in_credentials_file => return Ok(BaseSource::Keys(keys)),
             (_, Some(session), _) => return Ok(BaseSource::Login { session }),
-            (_, None, Some(command)) => return Ok(BaseSource::Process { command }),
+            // A value may go on in lines below it; a shell would take them for commands of their own.
+            (_, None, Some(command)) => return Ok(BaseSource::Process { command: command.replace('\n', " ") }),
             (Some(keys), None, None) => return Ok(BaseSource::Keys(keys)),
             (None, None, None) => {}
         }
@@ -372,6 +376,7 @@ mod tests {
             ("[profile p]\naws_access_key_id = A\n", "but no aws_secret_access_key"),
             ("[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = n\n", "sso_session s is missing"),
             ("[profile p]\nsso_account_id = 1\n", "but no sso_role_name"),
+            ("[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nnonsense\n", "line 5: expected"),
         ] {
             let why = plan(config, "").unwrap_err();
             assert!(why.contains(part), "{config}: {why}");

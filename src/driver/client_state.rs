@@ -11,7 +11,6 @@ use crate::driver::pool::Pool;
 use crate::driver::worker::{NoWorker, Worker};
 use crate::http::reuse::ConnectionReuse;
 use crate::http::transport::ConnectorSettings;
-use crate::platform::limits;
 use crate::platform::native::Native;
 
 /// The half of a client that must not cross a fork.
@@ -25,10 +24,9 @@ pub(crate) struct ClientState {
 
 impl ClientState {
     pub(crate) fn new(settings: &Arc<Settings>, source: &Arc<Source>, tls: &Tls) -> Self {
-        let max = settings.max_connections.as_ref().map(|connections| connections.value);
         Self {
             shared: Arc::new(Shared::new(Arc::clone(settings), Arc::clone(source))),
-            permits: Permits::new(max.unwrap_or_else(limits::default_max_connections)),
+            permits: Permits::new(settings.max_connections.value),
             pool: Pool::default(),
             tls: tls.with_own_sessions(),
             reuse: Arc::default(),

@@ -314,7 +314,7 @@ pub unsafe extern "C" fn lambda_config_set_max_attempts(config: *mut lambda_conf
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_config_set_retry(config: *mut lambda_config, mode: i32) -> lambda_status {
     set(config, "retry", |config| {
-        config.retry = Some(retry_mode(mode)?);
+        config.retry = retry_mode(mode)?;
         Ok(())
     })
 }

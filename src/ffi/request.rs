@@ -327,7 +327,7 @@ pub unsafe extern "C" fn lambda_request_set_timeout_ms(request: *mut lambda_requ
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_request_set_retry(request: *mut lambda_request, mode: i32) -> lambda_status {
     set(request, "retry", |invocation| {
-        invocation.retry = if mode == -1 { None } else { Some(retry_mode(mode)?) };
+        invocation.retry = retry_mode(mode)?;
         Ok(())
     })
 }
@@ -356,12 +356,13 @@ pub unsafe extern "C" fn lambda_request_set_interrupt(
     )
 }
 
-/// A number of LAMBDA_RETRY_*.
-pub(super) fn retry_mode(mode: i32) -> Result<RetryMode, Error> {
+/// Reads a number of LAMBDA_RETRY_*; -1 is none of its own.
+pub(super) fn retry_mode(mode: i32) -> Result<Option<RetryMode>, Error> {
     match mode {
-        LAMBDA_RETRY_SAFE => Ok(RetryMode::Safe),
-        LAMBDA_RETRY_NONE => Ok(RetryMode::None),
-        LAMBDA_RETRY_ALWAYS => Ok(RetryMode::Always),
+        -1 => Ok(None),
+        LAMBDA_RETRY_SAFE => Ok(Some(RetryMode::Safe)),
+        LAMBDA_RETRY_NONE => Ok(Some(RetryMode::None)),
+        LAMBDA_RETRY_ALWAYS => Ok(Some(RetryMode::Always)),
         other => Err(unknown("retry", other, "LAMBDA_RETRY_*")),
     }
 }

@@ -14,7 +14,6 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::config::default;
 use crate::config::proxy::{Proxies, Proxy};
-use crate::config::setting::Setting;
 use crate::error::Error;
 use crate::http::body::{Payload, SentTracker};
 use crate::http::reuse::ConnectionReuse;
@@ -131,12 +130,9 @@ impl Transport {
             .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
             .pool_max_idle_per_host(max_idle)
             .pool_idle_timeout(default::IDLE_TIMEOUT);
-        let url = |proxy: &Setting<Option<Proxy>>| proxy.value.as_ref().map(|proxy| proxy.url.clone());
-        let http = url(&proxies.http).map(reqwest::Proxy::http);
-        let https = url(&proxies.https).map(reqwest::Proxy::https);
-        for proxy in [http, https].into_iter().flatten() {
-            let exceptions = proxies.exceptions().and_then(reqwest::NoProxy::from_string);
-            builder = builder.proxy(proxy.map_err(failed)?.no_proxy(exceptions));
+        if !proxies.is_none() {
+            let of_url = proxies.clone();
+            builder = builder.proxy(reqwest::Proxy::custom(move |url| of_url.of(url).map(|proxy| proxy.url.clone())));
         }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
@@ -223,7 +219,7 @@ impl Transport {
     }
 
     fn proxy_of(&self, url: &str) -> Option<&Proxy> {
-        self.proxies.of(url)?.value.as_ref()
+        self.proxies.of(&url.parse().ok()?)
     }
 
     fn failure(&self, url: &str, host: &str, error: &reqwest::Error) -> Failure {

@@ -1,5 +1,6 @@
 /* The settings of every AWS tool: what their setters refuse, and how a client shows what is in force. */
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -271,8 +272,8 @@ static lambda_status give(void *user_data, lambda_credentials *out) {
 
 static void all_by_default(void) {
     char *shown = described(NULL);
-    static const char *const names[] = {"region", "endpoint", "use_fips", "use_dual_stack", "profile", "config_file",
-        "credentials_file", "credentials", "retry", "max_attempts", "timeouts", "max_connections", "max_response_bytes",
+    static const char *const names[] = {"region", "endpoint_url", "use_fips", "use_dual_stack", "profile", "config_file",
+        "credentials_file", "credentials", "retry", "max_attempts", "connect_timeout_ms", "timeout_ms", "max_connections", "max_response_bytes",
         "ca_bundle", "proxy", "no_proxy", "app_id", "user_agent", "log"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         MEMBER(names[i], "", NULL);
@@ -285,7 +286,16 @@ static void all_by_default(void) {
     MEMBER("app_id", "null", "default");
     MEMBER("proxy", "null", "default");
     MEMBER("log", "\"off\"", "default");
-    MEMBER("endpoint", "\"https://lambda.us-east-1.amazonaws.com\"", "default");
+    MEMBER("connect_timeout_ms", "5000", "default");
+    MEMBER("timeout_ms", "910000", "default; 60000 for Event and DryRun");
+    MEMBER("max_response_bytes", "67108864", "default");
+    /* What half of the descriptors allow, with 4 for a call. */
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    char connections[32];
+    snprintf(connections, sizeof connections, "%llu", (unsigned long long)limit.rlim_cur / 8);
+    MEMBER("max_connections", connections, "system");
+    MEMBER("endpoint_url", "\"https://lambda.us-east-1.amazonaws.com\"", "default");
     MEMBER("region", "\"us-east-1\"", "environment variable AWS_REGION");
     MEMBER("config_file", "\"/dev/null\"", "environment variable AWS_CONFIG_FILE");
     lambda_string_free(shown);
@@ -301,17 +311,21 @@ static void from_setters(void) {
     CHECK_INT(lambda_config_set_max_attempts(config, 7), LAMBDA_OK);
     CHECK_INT(lambda_config_set_retry(config, LAMBDA_RETRY_ALWAYS), LAMBDA_OK);
     CHECK_INT(lambda_config_set_max_connections(config, 5), LAMBDA_OK);
+    CHECK_INT(lambda_config_set_connect_timeout_ms(config, 1234), LAMBDA_OK);
+    CHECK_INT(lambda_config_set_timeout_ms(config, 123456), LAMBDA_OK);
     CHECK_INT(lambda_config_set_max_response_bytes(config, 1000), LAMBDA_OK);
     CHECK_INT(lambda_config_set_log(config, LAMBDA_LOG_LEVEL_WARN, hear, NULL, NULL), LAMBDA_OK);
     char *shown = described(config);
     MEMBER("region", "\"eu-central-1\"", "setter");
     MEMBER("use_fips", "true", "setter");
     MEMBER("use_dual_stack", "true", "setter");
-    MEMBER("endpoint", "\"https://lambda-fips.eu-central-1.api.aws\"", "default");
+    MEMBER("endpoint_url", "\"https://lambda-fips.eu-central-1.api.aws\"", "default");
     MEMBER("app_id", "\"orders.v2\"", "setter");
     MEMBER("max_attempts", "7", "setter");
     MEMBER("retry", "\"always\"", "setter");
     MEMBER("max_connections", "5", "setter");
+    MEMBER("connect_timeout_ms", "1234", "setter");
+    MEMBER("timeout_ms", "123456", "setter");
     MEMBER("max_response_bytes", "1000", "setter");
     MEMBER("log", "\"warn\"", "setter");
     MEMBER("credentials", "\"access key AKID\"", "setter");
@@ -324,7 +338,7 @@ static void from_setters(void) {
     CHECK_INT(lambda_config_set_endpoint_url(config, "http://localhost:4566"), LAMBDA_OK);
     shown = described(config);
     MEMBER("credentials", "\"callback\"", "setter");
-    MEMBER("endpoint", "\"http://localhost:4566\"", "setter");
+    MEMBER("endpoint_url", "\"http://localhost:4566\"", "setter");
     lambda_string_free(shown);
 }
 

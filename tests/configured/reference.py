@@ -108,7 +108,7 @@ def make_round(client: Any, options: argparse.Namespace) -> None:
             thread.join()
     describe = {
         "region": {"value": client.meta.region_name},
-        "endpoint": {"value": client.meta.endpoint_url},
+        "endpoint_url": {"value": client.meta.endpoint_url},
         "max_attempts": {"value": client.meta.config.retries.get("total_max_attempts")},
     }
     print(json.dumps({"describe": describe, "calls": results}), flush=True)

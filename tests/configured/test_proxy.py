@@ -3,6 +3,7 @@ on the function. It connects from an address of its own, so that the endpoint se
 
 from __future__ import annotations
 
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -151,6 +152,43 @@ def test_an_address_can_be_an_exception(client: str, plain: Server, world: World
     world.set(HTTP_PROXY=f"http://{proxy.address}", NO_PROXY="127.0.0.1")
     assert world.run(client).status == "LAMBDA_OK"
     assert_not_used(proxy, plain)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("exception", "is_excepted"),
+    [("{host}:{port}", True), ("other.invalid, {host}:{port}", True), (".{host}:{port}", True), ("{host}:1", False)],
+)
+def test_an_exception_may_hold_for_one_port(
+    client: str, exception: str, is_excepted: bool, endpoint: Server, world: World, proxy: Tinyproxy
+) -> None:
+    host, port = endpoint.address.rsplit(":", 1)
+    world.set(HTTP_PROXY=proxy.address, HTTPS_PROXY=proxy.address, NO_PROXY=exception.format(host=host, port=port))
+    assert world.run(client).status == "LAMBDA_OK"
+    (assert_not_used if is_excepted else assert_used)(proxy, endpoint)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_empty_variable_in_lower_case_means_no_proxy(
+    client: str, endpoint: Server, world: World, proxy: Tinyproxy
+) -> None:
+    world.set(HTTP_PROXY=proxy.address, HTTPS_PROXY=proxy.address, http_proxy="", https_proxy="")
+    assert world.run(client).status == "LAMBDA_OK"
+    assert_not_used(proxy, endpoint)
+
+
+# What botocore and curl know of NO_PROXY differs from each other; what either of them excepts by host and port counts.
+@pytest.mark.parametrize("exception", ["[::1]:{port}", "::1", "[::1]", "x,[::1]:{port}"])
+def test_an_ipv6_address_can_be_an_exception(exception: str, world: World, proxy: Tinyproxy) -> None:
+    world.set_keys(world.make_keys())
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        port = listener.getsockname()[1]
+        world.set(HTTP_PROXY=proxy.address, NO_PROXY=exception.format(port=port))
+        world.set(AWS_ENDPOINT_URL_LAMBDA=f"http://[::1]:{port}")
+        world.run(LIBRARY_CLIENT, "--timeout-ms", "300")
+        assert proxy.requests == []
+        listener.settimeout(5)
+        listener.accept()[0].close()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -11,7 +11,8 @@ from configured_servers import json_answer
 from configured_world import BOTOCORE, CLIENTS, LIBRARY_CLIENT, REGION, World
 
 MEMBERS = {
-    *("region", "endpoint", "profile", "credentials", "retry", "max_attempts", "timeouts", "ca_bundle", "proxy"),
+    *("region", "endpoint_url", "use_fips", "use_dual_stack", "profile", "credentials", "ca_bundle", "proxy", "app_id"),
+    *("connect_timeout_ms", "timeout_ms", "max_attempts", "retry", "max_connections", "max_response_bytes", "log"),
 }
 
 
@@ -70,68 +71,123 @@ SETTINGS = {
         "region", REGION, ("AWS_DEFAULT_REGION",), profile("region = sa-east-1")
     ),
     "a region by setter": Setting("region", "sa-east-1", ("setter",), lambda _: None, flags=("--region", "sa-east-1")),
-    "AWS's own endpoint": Setting("endpoint", OWN, ("default",), environment(AWS_ENDPOINT_URL_LAMBDA=None)),
+    "AWS's own endpoint": Setting("endpoint_url", OWN, ("default",), environment(AWS_ENDPOINT_URL_LAMBDA=None)),
     "an endpoint by AWS_ENDPOINT_URL": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://all.invalid/a",
         ("AWS_ENDPOINT_URL",),
         environment(AWS_ENDPOINT_URL="http://all.invalid/a", AWS_ENDPOINT_URL_LAMBDA=None),
     ),
     "AWS_ENDPOINT_URL_LAMBDA before AWS_ENDPOINT_URL": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://lambda.invalid/l",
         ("AWS_ENDPOINT_URL_LAMBDA",),
         environment(AWS_ENDPOINT_URL="http://all.invalid/a", AWS_ENDPOINT_URL_LAMBDA="http://lambda.invalid/l"),
     ),
     "an endpoint by profile": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://profile.invalid/p",
         ("prod", "config"),
         profile("endpoint_url = http://profile.invalid/p", AWS_ENDPOINT_URL_LAMBDA=None),
     ),
     "an endpoint by services section": Setting(
-        "endpoint", "http://service.invalid/s", ("prod", "config"), profile(SERVICES, AWS_ENDPOINT_URL_LAMBDA=None)
+        "endpoint_url", "http://service.invalid/s", ("prod", "config"), profile(SERVICES, AWS_ENDPOINT_URL_LAMBDA=None)
     ),
     "the service's before all services' of a profile": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://service.invalid/s",
         ("prod", "config"),
         profile(f"endpoint_url = http://profile.invalid/p\n{SERVICES}", AWS_ENDPOINT_URL_LAMBDA=None),
     ),
     "AWS_ENDPOINT_URL before the services section": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://all.invalid/a",
         ("AWS_ENDPOINT_URL",),
         profile(SERVICES, AWS_ENDPOINT_URL="http://all.invalid/a", AWS_ENDPOINT_URL_LAMBDA=None),
     ),
     "an endpoint by setter": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://set.invalid/s",
         ("setter",),
         lambda _: None,
         flags=("--endpoint-url", "http://set.invalid/s"),
     ),
     "endpoints of the environment ignored": Setting(
-        "endpoint", OWN, ("default",), environment(AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
+        "endpoint_url", OWN, ("default",), environment(AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
     ),
     "endpoints of a profile ignored": Setting(
-        "endpoint", OWN, ("default",), profile(f"ignore_configured_endpoint_urls = true\n{SERVICES}")
+        "endpoint_url", OWN, ("default",), profile(f"ignore_configured_endpoint_urls = true\n{SERVICES}")
     ),
     "an endpoint by setter, others ignored": Setting(
-        "endpoint",
+        "endpoint_url",
         "http://set.invalid/s",
         ("setter",),
         environment(AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true"),
         flags=("--endpoint-url", "http://set.invalid/s"),
     ),
-    "FIPS by environment": Setting("endpoint", FIPS, (), environment(AWS_USE_FIPS_ENDPOINT="true", **US)),
-    "FIPS by profile": Setting("endpoint", FIPS, (), profile("use_fips_endpoint = true", **US)),
-    "FIPS by setter": Setting("endpoint", FIPS, (), environment(**US), flags=("--fips", "1")),
-    "dual stack by environment": Setting("endpoint", DUAL, (), environment(AWS_USE_DUALSTACK_ENDPOINT="true", **US)),
-    "dual stack by profile": Setting("endpoint", DUAL, (), profile("use_dualstack_endpoint = true", **US)),
-    "dual stack by setter": Setting("endpoint", DUAL, (), environment(**US), flags=("--dual-stack", "1")),
+    "FIPS by environment": Setting("endpoint_url", FIPS, (), environment(AWS_USE_FIPS_ENDPOINT="true", **US)),
+    "FIPS by profile": Setting("endpoint_url", FIPS, (), profile("use_fips_endpoint = true", **US)),
+    "FIPS by setter": Setting("endpoint_url", FIPS, (), environment(**US), flags=("--fips", "1")),
+    "dual stack by environment": Setting("endpoint_url", DUAL, (), environment(AWS_USE_DUALSTACK_ENDPOINT="true", **US)),
+    "dual stack by profile": Setting("endpoint_url", DUAL, (), profile("use_dualstack_endpoint = true", **US)),
+    "dual stack by setter": Setting("endpoint_url", DUAL, (), environment(**US), flags=("--dual-stack", "1")),
     "FIPS and dual stack": Setting(
-        "endpoint", BOTH, (), environment(AWS_USE_FIPS_ENDPOINT="true", **US), flags=("--dual-stack", "1")
+        "endpoint_url", BOTH, (), environment(AWS_USE_FIPS_ENDPOINT="true", **US), flags=("--dual-stack", "1")
+    ),
+    "the region of a pseudo region": Setting(
+        "region", "us-east-1", (), environment(AWS_DEFAULT_REGION="fips-us-east-1", AWS_ENDPOINT_URL_LAMBDA=None)
+    ),
+    "a pseudo region that begins with fips": Setting(
+        "endpoint_url",
+        "https://lambda-fips.us-east-1.amazonaws.com",
+        (),
+        environment(AWS_DEFAULT_REGION="fips-us-east-1", AWS_ENDPOINT_URL_LAMBDA=None),
+    ),
+    "a pseudo region that ends in fips": Setting(
+        "endpoint_url",
+        "https://lambda-fips.us-gov-west-1.amazonaws.com",
+        (),
+        profile("region = us-gov-west-1-fips", **NOWHERE),
+    ),
+    "a pseudo region by setter": Setting(
+        "endpoint_url",
+        "https://lambda-fips.us-west-2.amazonaws.com",
+        (),
+        environment(**NOWHERE),
+        flags=("--region", "us-west-2-fips"),
+    ),
+    "blanks around a region": Setting(
+        "region",
+        "sa-east-1",
+        ("AWS_DEFAULT_REGION",),
+        environment(AWS_DEFAULT_REGION=" sa-east-1\n"),
+        not_in_botocore=True,
+    ),
+    "blanks around an endpoint": Setting(
+        "endpoint_url",
+        "http://blank.invalid",
+        ("AWS_ENDPOINT_URL_LAMBDA",),
+        environment(AWS_ENDPOINT_URL_LAMBDA="\thttp://blank.invalid \r\n"),
+        not_in_botocore=True,
+    ),
+    "blanks around a number": Setting(
+        "max_attempts", 5, ("AWS_MAX_ATTEMPTS",), environment(AWS_MAX_ATTEMPTS=" 5\n")
+    ),
+    "blanks around true": Setting(
+        "endpoint_url", FIPS, (), environment(AWS_USE_FIPS_ENDPOINT=" True ", **US), not_in_botocore=True
+    ),
+    "blanks around the name of a profile": Setting(
+        "region",
+        "sa-east-1",
+        ("prod",),
+        lambda world: (profile("region = sa-east-1", **NOWHERE)(world), world.set(AWS_PROFILE=" prod\n")),
+        not_in_botocore=True,
+    ),
+    "nothing but blanks, which is nothing": Setting(
+        "region", "sa-east-1", (), environment(AWS_REGION=" ", AWS_DEFAULT_REGION="sa-east-1")
+    ),
+    "AWS_PROFILE before AWS_DEFAULT_PROFILE": Setting(
+        "profile", "prod", ("AWS_PROFILE",), profile("", AWS_DEFAULT_PROFILE="other"), not_in_botocore=True
     ),
     "attempts by environment": Setting("max_attempts", 5, ("AWS_MAX_ATTEMPTS",), environment(AWS_MAX_ATTEMPTS=5)),
     "attempts by profile": Setting("max_attempts", 4, ("prod", "config"), profile("max_attempts = 4")),
@@ -166,7 +222,7 @@ def test_a_setting_is_found(client: str, setting: Setting, world: World) -> None
     run = world.run(client, *setting.flags, "--describe-only")
     assert run.describe is not None, str(run)
     found = run.describe[setting.name]
-    value = found["value"].rstrip("/") if setting.name == "endpoint" else found["value"]
+    value = found["value"].rstrip("/") if setting.name == "endpoint_url" else found["value"]
     assert value == setting.value
     if client == LIBRARY_CLIENT:
         assert all(part in found["source"] for part in setting.source), found
@@ -188,6 +244,57 @@ def test_a_description_changes_with_nothing_but_the_settings(world: World) -> No
         assert first.signed_by == keys.access_key_id
         world.config("[default]\nregion = sa-east-1")
         assert session.round().describe == first.describe
+
+
+def test_a_bad_level_of_the_log_stops_no_program(world: World) -> None:
+    keys = world.make_keys()
+    world.set_keys(keys)
+    world.set(LAMBDA_INVOKE_LOG="bogus")
+    run = world.run(LIBRARY_CLIENT, "--log-level", "2")
+    assert run.signed_by == keys.access_key_id
+    assert run.describe["log"]["value"] == "warn"
+    assert 'LAMBDA_INVOKE_LOG is ignored: "bogus" is not a level' in run.describe["log"]["source"]
+    assert 'LAMBDA_INVOKE_LOG is ignored: "bogus"' in run.stderr
+
+
+def test_a_profile_that_no_file_has_is_a_warning(world: World) -> None:
+    """botocore refuses it; here the environment may have all that a call needs, but the call may not go where it should."""
+    world.set_keys(world.make_keys())
+    world.config("[prod]\nregion = sa-east-1")
+    world.set(AWS_PROFILE="prod", LAMBDA_INVOKE_LOG="warn")
+    run = world.run(LIBRARY_CLIENT)
+    assert run.status == "LAMBDA_OK"
+    assert "AWS_PROFILE: profile prod: no such profile" in run.stderr
+    assert "[profile prod]" in run.stderr
+
+
+# Every setting whose value is a URL, and how it is set.
+URLS: dict[str, Callable[[World, str], object]] = {
+    **{
+        name: lambda world, url, name=name: world.set(**{name: url})
+        for name in (
+            *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO"),
+            *("AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SIGNIN", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+            *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+        )
+    },
+    **{
+        name: lambda world, url, name=name: profile(f"{name} = {url}", AWS_ENDPOINT_URL_LAMBDA=None)(world)
+        for name in ("endpoint_url", "ec2_metadata_service_endpoint")
+    },
+    "services": lambda world, url: profile(SERVICES.replace("http://service.invalid/s", url), **NOWHERE)(world),
+}
+
+
+@pytest.mark.parametrize("flags", [(), ("--describe-only",)])
+@pytest.mark.parametrize("form", ["http://u:{}@h.invalid:1/x", "http://{}@h.invalid/", "ftp://u:{}@h", "http://u:{}@h:port", "{}"])
+@pytest.mark.parametrize("name", URLS)
+def test_no_url_shows_its_password(name: str, form: str, flags: tuple[str, ...], world: World) -> None:
+    """Neither in what is described nor in the message and the log: the world looks for secrets in all of them."""
+    world.set(AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:1")
+    URLS[name](world, form.format(world.vault.make_secret("url-password")))
+    run = world.run(LIBRARY_CLIENT, *flags)
+    assert run.describe is not None or run.status == "LAMBDA_E_CONFIG"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -303,7 +410,6 @@ REFUSED = [
     ("AWS_ENDPOINT_URL_LAMBDA", "lambda", CLIENTS),
     ("AWS_USE_FIPS_ENDPOINT", "perhaps", [LIBRARY_CLIENT]),
     ("AWS_USE_DUALSTACK_ENDPOINT", "perhaps", [LIBRARY_CLIENT]),
-    ("LAMBDA_INVOKE_LOG", "loud", [LIBRARY_CLIENT]),
 ]
 REFUSALS = [(client, variable, value) for variable, value, clients in REFUSED for client in clients]
 
