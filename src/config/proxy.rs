@@ -125,6 +125,8 @@ impl Exceptions {
                 },
                 _ => (entry, None),
             };
+            // `.example.com` and `example.com` are the same to the matcher, but not before an address.
+            let host = host.trim_start_matches('.');
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             match hosts.iter_mut().find(|(known, _)| *known == port) {
                 Some((_, hosts)) => hosts.push(host),
@@ -243,6 +245,7 @@ mod tests {
             ("localhost:4566", "http://a.localhost:4566/", true),
             (".localhost:4566", "http://a.localhost:4566/", true),
             ("127.0.0.1:4566", "http://127.0.0.1:4566/", true),
+            (".127.0.0.1:4566", "http://127.0.0.1:4566/", true),
             ("127.0.0.1:4566", "http://127.0.0.1/", false),
             ("127.0.0.0/8:4566", "http://127.0.0.1:4566/", true),
             ("[::1]:4566", "http://[::1]:4566/", true),

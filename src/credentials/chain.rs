@@ -36,6 +36,7 @@ use crate::config::environment::Environment;
 use crate::config::lookup::{Lookup, checked};
 use crate::config::proxy::Proxies;
 use crate::config::setting::{Origin, Setting};
+use crate::config::shown_url::shown;
 use crate::credentials::process;
 use crate::credentials::profile_chain::{BaseSource, NoProfileChain, ProfileChain, Role};
 use crate::credentials::sdk_http::Http;
@@ -148,7 +149,9 @@ impl Chain {
                 Setting::new(format!("web identity for {}", role.arn), Origin::Variable("AWS_WEB_IDENTITY_TOKEN_FILE"))
             }
             (_, _, Ok(container), _) => Setting::new("container".to_owned(), Origin::Variable(container.variable)),
-            (_, _, _, Ok(imds)) => Setting::new(format!("instance metadata at {}", imds.endpoint), Origin::Default),
+            (_, _, _, Ok(imds)) => {
+                Setting::new(format!("instance metadata at {}", shown(&imds.endpoint)), Origin::Default)
+            }
             (_, _, _, Err(why)) => Setting::new(format!("none ({why})"), Origin::Default),
         }
     }
@@ -301,6 +304,10 @@ fn imds(lookup: &Lookup<'_>) -> Result<Result<Imds, String>, Error> {
         Ok(environment.get(variable)?.or_else(|| lookup.profiles.selected(key).map(|found| found.value)))
     };
     let endpoint = match either("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")? {
+        // AWS's client would repeat it in its message.
+        Some(endpoint) if !url::Url::parse(&endpoint).is_ok_and(|url| url.has_host()) => {
+            return Ok(Err("ec2_metadata_service_endpoint is not a valid URL".to_owned()));
+        }
         Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
         None => {
             let mode = either("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
@@ -448,7 +455,7 @@ impl<'a> Providers<'a> {
 
     async fn imds(&self) -> Result<Credentials, ProviderError> {
         let imds = self.chain.imds.as_ref().map_err(|why| ProviderError::NotAvailable(why.clone()))?;
-        let at = |refusal: ProviderError| refusal.about(&format!("at {}", imds.endpoint));
+        let at = |refusal: ProviderError| refusal.about(&format!("at {}", shown(&imds.endpoint)));
         let config = self.provider_config(&self.direct, None);
         let client = imds::Client::builder()
             .configure(&config)

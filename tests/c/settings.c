@@ -382,7 +382,10 @@ static void from_the_environment(void) {
     CHECK_INT(lambda_config_set_app_id(config, NULL), LAMBDA_OK);
     CHECK_INT(lambda_config_set_proxy(config, ""), LAMBDA_OK);
     CHECK_INT(lambda_config_set_proxy(config, NULL), LAMBDA_OK);
+    CHECK_INT(lambda_config_set_retry(config, LAMBDA_RETRY_ALWAYS), LAMBDA_OK);
+    CHECK_INT(lambda_config_set_retry(config, -1), LAMBDA_OK);
     shown = described(config);
+    MEMBER("retry", "\"safe\"", "default");
     MEMBER("use_fips", "true", "environment variable AWS_USE_FIPS_ENDPOINT");
     MEMBER("app_id", "\"environment\"", "environment variable AWS_SDK_UA_APP_ID");
     MEMBER("proxy", "\"http://(redacted)@elsewhere:1\"", "environment variable HTTPS_PROXY");

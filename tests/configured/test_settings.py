@@ -279,7 +279,7 @@ URLS: dict[str, Callable[[World, str], object]] = {
         )
     },
     **{
-        name: lambda world, url, name=name: profile(f"{name} = {url}", AWS_ENDPOINT_URL_LAMBDA=None)(world)
+        name: lambda world, url, name=name: profile(f"{name} = {url}", AWS_ENDPOINT_URL_LAMBDA=None, AWS_EC2_METADATA_SERVICE_ENDPOINT=None)(world)
         for name in ("endpoint_url", "ec2_metadata_service_endpoint")
     },
     "services": lambda world, url: profile(SERVICES.replace("http://service.invalid/s", url), **NOWHERE)(world),
@@ -287,7 +287,7 @@ URLS: dict[str, Callable[[World, str], object]] = {
 
 
 @pytest.mark.parametrize("flags", [(), ("--describe-only",)])
-@pytest.mark.parametrize("form", ["http://u:{}@h.invalid:1/x", "http://{}@h.invalid/", "ftp://u:{}@h", "http://u:{}@h:port", "{}"])
+@pytest.mark.parametrize("form", ["http://u:{}@h.invalid:1/x", "http://{}@h.invalid/", "ftp://u:{}@h", "http://u:{}@h:port", "u:{}@h:1"])
 @pytest.mark.parametrize("name", URLS)
 def test_no_url_shows_its_password(name: str, form: str, flags: tuple[str, ...], world: World) -> None:
     """Neither in what is described nor in the message and the log: the world looks for secrets in all of them."""
