@@ -1,4 +1,4 @@
-//! What can be set for a client. What holds in the end, `settings` says.
+//! What can be set for a client, and the defaults. `settings` resolves what is not set.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::config::credentials::{Callback, Credentials};
 use crate::error::Error;
 use crate::log::{LogLevel, Sink};
 
-/// The defaults of everything that can be set, and of the connections.
+/// The defaults of the settings and of the connections.
 pub(crate) mod default {
     use std::time::Duration;
 
     /// A function may run 15 minutes.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(910);
-    /// Event and DryRun are answered at once.
+    /// Event and DryRun get their response at once.
     pub(crate) const TIMEOUT_WITHOUT_WAIT: Duration = Duration::from_secs(60);
-    /// Name, TCP and TLS of one connection together.
+    /// Name lookup, TCP and TLS of one connection together.
     pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
     pub(crate) const MAX_ATTEMPTS: u32 = 3;
     pub(crate) const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
@@ -28,53 +28,59 @@ pub(crate) mod default {
     pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 }
 
-/// What may be tried again.
+/// Which attempts are retried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryMode {
-    /// Only what certainly did not run.
+    /// Only attempts that certainly did not run.
     #[default]
     Safe,
-    /// Nothing.
+    /// None.
     None,
-    /// Also what may have run, for functions that may run twice.
+    /// Also attempts that may have run, for functions that may run twice.
     Always,
 }
 
-/// How to reach Lambda. What is not set, or 0, comes from the environment and the shared AWS files when the client is
-/// made, else from the defaults.
+/// How to reach Lambda. Settings that are not set, or 0, come from the environment and the shared AWS files when the client
+/// is made, else from the defaults.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// Such as `us-east-1`; else AWS_REGION, AWS_DEFAULT_REGION, the profile. A full ARN's own region goes before it.
+    /// The AWS region, such as `us-east-1`; else AWS_REGION, AWS_DEFAULT_REGION, the profile. A full ARN's own region goes
+    /// before it. `fips-us-east-1` and `us-east-1-fips` stand for the FIPS endpoints of `us-east-1`.
     pub region: Option<String>,
     /// A profile of the shared files, which must exist; else AWS_PROFILE, AWS_DEFAULT_PROFILE, `default`. Set here, its
     /// credentials go before those of the environment.
     pub profile: Option<String>,
-    /// `http(s)://host[:port][/path]`; else AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile, else AWS's own for the
-    /// region.
+    /// A custom endpoint, `http(s)://host[:port][/path]`; else AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL, the profile, AWS's
+    /// own endpoint for the region.
     pub endpoint_url: Option<String>,
-    /// Endpoints with FIPS 140 cryptography; else AWS_USE_FIPS_ENDPOINT, the profile. Not with a custom endpoint.
+    /// Whether to use endpoints with FIPS 140 cryptography; else AWS_USE_FIPS_ENDPOINT, the profile. Cannot be combined with
+    /// a custom endpoint.
     pub use_fips: Option<bool>,
-    /// Endpoints with IPv6 addresses too; else AWS_USE_DUALSTACK_ENDPOINT, the profile. Not with a custom endpoint.
+    /// Whether to use endpoints that have IPv6 addresses too; else AWS_USE_DUALSTACK_ENDPOINT, the profile. Cannot be
+    /// combined with a custom endpoint.
     pub use_dual_stack: Option<bool>,
-    /// A PEM file of the certificates to trust; else AWS_CA_BUNDLE, the profile, SSL_CERT_FILE, the system's.
+    /// A PEM file of the certificates to trust; else AWS_CA_BUNDLE, the profile, SSL_CERT_FILE, the system's trust store.
     pub ca_bundle: Option<String>,
-    /// The URL of a proxy, with `user:password@` if it asks for that; empty for none; else HTTPS_PROXY, HTTP_PROXY,
+    /// The URL of a proxy, with `user:password@` if the proxy needs that; empty for no proxy; else HTTPS_PROXY, HTTP_PROXY,
     /// ALL_PROXY, with the exceptions of NO_PROXY.
     pub proxy: Option<String>,
-    /// Names the application in User-Agent; else AWS_SDK_UA_APP_ID, the profile.
+    /// The application's name in User-Agent; else AWS_SDK_UA_APP_ID, the profile.
     pub app_id: Option<String>,
-    /// One connection: name, TCP, proxy and TLS together; 5 s. Ends an attempt, not the call.
+    /// The timeout of one connection: name lookup, TCP, proxy and TLS together; 5 s. Ends an attempt, not the call.
     pub connect_timeout: Option<Duration>,
-    /// A whole call, waiting for a connection, credentials and retries included; 910 s, Event and DryRun 60 s.
+    /// The timeout of a whole call, including the wait for a permit, credentials and retries; 910 s, 60 s for Event and
+    /// DryRun.
     pub timeout: Option<Duration>,
-    /// The first try included; else AWS_MAX_ATTEMPTS, the profile, 3.
+    /// The most attempts of a call, including the first; else AWS_MAX_ATTEMPTS, the profile, 3.
     pub max_attempts: Option<u32>,
-    /// What may be tried again; [`RetryMode::Safe`]. No environment and no file ever chooses [`RetryMode::Always`].
+    /// Which attempts are retried; [`RetryMode::Safe`]. No environment variable and no file ever chooses
+    /// [`RetryMode::Always`].
     pub retry: Option<RetryMode>,
-    /// Calls under way at once; what half of the process's descriptors allow. More wait their turn.
+    /// The most calls at once; by default half of the process's descriptors at 4 for each call, which is 128 with a limit of
+    /// 1,024. More calls wait for a permit, within their deadlines.
     pub max_connections: Option<u32>,
-    /// Of one answer's payload; 64 MiB.
+    /// The largest payload of a response; 64 MiB.
     pub max_response_bytes: Option<u64>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) callback: Option<Callback>,
@@ -82,7 +88,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Signs with these keys and asks nobody else. Refuses keys that no header could carry.
+    /// Sets credentials that all calls are signed with. Rejects credentials that no header could carry.
     pub fn set_credentials(
         &mut self,
         access_key_id: &str,
@@ -93,14 +99,14 @@ impl Config {
         Ok(())
     }
 
-    /// Takes the keys of the callback, the environment and the files again.
+    /// Unsets them: the callback, the environment and the files count again.
     pub fn unset_credentials(&mut self) {
         self.credentials = None;
     }
 
-    /// Asks `callback` for keys when there are none yet and shortly before they expire, unless keys are set: on the
-    /// thread inside the call, never twice at once for one client. What it answers instead of keys becomes part of the
-    /// call's message. It may block: the deadline of the call that it serves is then late.
+    /// Sets a callback that returns credentials, unless credentials are set. It is called when there are none yet and
+    /// shortly before they expire, on the thread inside the call, never twice at once for one client. Its error becomes part
+    /// of the call's message. It may block: the deadline of the call that it serves is then late.
     pub fn set_credentials_callback(
         &mut self,
         callback: impl Fn() -> Result<Credentials, String> + Send + Sync + 'static,
@@ -108,18 +114,18 @@ impl Config {
         self.callback = Some(Callback::new(callback));
     }
 
-    /// Takes the keys of the environment and the files again.
+    /// Unsets it: the environment and the files count again.
     pub fn unset_credentials_callback(&mut self) {
         self.callback = None;
     }
 
-    /// Passes events up to `max_level` to `sink` (level, target, message), on the thread where they happen, several at
-    /// once. Never a secret. `sink` must not call this library.
+    /// Sets a sink for log events up to `max_level` (level, target, message). It is called on the thread where an event
+    /// happens, by several threads at once, and never with a secret. It must not call this library.
     pub fn set_log(&mut self, max_level: LogLevel, sink: impl Fn(LogLevel, &str, &str) + Send + Sync + 'static) {
         self.log = Some((max_level, Arc::new(sink)));
     }
 
-    /// Passes events to nobody.
+    /// Unsets it.
     pub fn unset_log(&mut self) {
         self.log = None;
     }

@@ -12,12 +12,12 @@ use crate::error::Error;
 /// More than any endpoint needs.
 const MAX_URL_BYTES: usize = 2_048;
 
-/// The kinds of endpoints that AWS has beside the plain one.
+/// The variants of endpoints that AWS has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variant {
     /// With FIPS 140 cryptography.
     pub(crate) fips: bool,
-    /// With IPv6 addresses too.
+    /// With IPv6 addresses as well.
     pub(crate) dual_stack: bool,
 }
 
@@ -52,14 +52,14 @@ pub(crate) fn resolve(
 pub(crate) struct Endpoint {
     /// Scheme, authority and path prefix, without a slash at its end.
     base: String,
-    /// Host, and the port unless it is the scheme's own: what HTTP's Host header says.
+    /// The host, and the port unless it is the scheme's default: the value of the Host header.
     pub(crate) host: String,
     /// Found by AWS's rules, not given: a response from there must look like Lambda's.
     pub(crate) resolved_here: bool,
 }
 
 impl Endpoint {
-    /// `https://lambda[-fips].REGION.SUFFIX`. `region` has passed [`region::check`].
+    /// Returns `https://lambda[-fips].REGION.SUFFIX`. `region` has passed [`region::check`].
     pub(crate) fn of_region(region: &str, variant: Variant) -> Self {
         let partition = region::partition_of(region);
         let service = if variant.fips { "lambda-fips" } else { "lambda" };

@@ -43,11 +43,11 @@ pub(crate) fn normalized(name: &str) -> (Cow<'_, str>, bool) {
 /// A part of AWS with its own domain. Source: the partitions of AWS's endpoint rules.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Partition {
-    /// As in an ARN.
+    /// Its name in an ARN.
     pub(crate) name: &'static str,
-    /// What stands before `-word-digits` in the names of its regions.
+    /// The part before `-word-digits` in the names of its regions.
     region_prefixes: &'static [&'static str],
-    /// What follows `lambda.REGION.` in the names of its endpoints.
+    /// The part after `lambda.REGION.` in the names of its endpoints.
     pub(crate) dns_suffix: &'static str,
     /// The same for endpoints with IPv6 addresses.
     pub(crate) dual_stack_suffix: &'static str,
@@ -105,7 +105,7 @@ const PARTITIONS: &[Partition] = &[
     },
 ];
 
-/// The partition of a region: the one whose pattern `prefix-word-digits` it matches or whose `NAME-global` it is, else
+/// Returns the partition of a region: the one whose pattern `prefix-word-digits` it matches or whose `NAME-global` it is, else
 /// `aws`.
 pub(crate) fn partition_of(region: &str) -> &'static Partition {
     let matches = |partition: &&Partition| {
@@ -118,12 +118,12 @@ pub(crate) fn partition_of(region: &str) -> &'static Partition {
                 && digits.bytes().all(|b| b.is_ascii_digit())
         })
     };
-    // The pseudo-regions that AWS's data list one by one.
+    // AWS's data list these pseudo regions one by one.
     let is_global = |partition: &&Partition| region.strip_suffix("-global") == Some(partition.name);
     PARTITIONS.iter().find(|partition| matches(partition) || is_global(partition)).unwrap_or(&PARTITIONS[0])
 }
 
-/// Rejects what must not become part of a host name. `origin` says where the value came from.
+/// Rejects what must not become part of a host name. `origin` names where the value came from.
 pub(crate) fn check(origin: &str, region: &str) -> Result<(), Error> {
     let label = (1..=63).contains(&region.len())
         && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
