@@ -146,7 +146,13 @@ impl Profiles {
         let unreadable = unreadable.map(|file| format!("not read: {}", file.place()));
         let name = &self.name.value;
         let is_missing = self.name.origin != Origin::Default && !self.exists(name);
-        unreadable.chain(is_missing.then(|| format!("{}: {}", self.name.origin.field(), self.no_such(name))))
+        let missing = is_missing.then(|| format!("{}: {}", self.name.origin.field(), self.no_such(name)));
+        let section = SectionName::Profile(name.clone());
+        let swallowing = self.files().into_iter().filter_map(move |file| {
+            let field = file.origin(name, file.sections.swallowing(&section)?).field();
+            Some(format!("{field}: the lines below it are indented deeper, so they continue its value"))
+        });
+        unreadable.chain(missing).chain(swallowing)
     }
 }
 

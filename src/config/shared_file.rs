@@ -159,6 +159,19 @@ impl SharedFile {
         [section, &SectionName::Defaults].iter().find_map(|name| self.sections.get(name)?.faulty_line)
     }
 
+    /// The first property whose value is followed by what looks like another property, but continues the value since it is
+    /// indented deeper.
+    pub(crate) fn swallowing(&self, section: &SectionName) -> Option<&str> {
+        let properties = &self.sections.get(section)?.properties;
+        let swallowing = properties.iter().find(|property| {
+            let mut lines = property.value.of(&self.text).lines().filter(|line| !line.trim().is_empty());
+            let value = lines.next().unwrap_or_default();
+            // A value that begins in the line below is nested.
+            property.value.of(&self.text).starts_with(value) && lines.any(|line| line.contains('='))
+        })?;
+        Some(swallowing.name.of(&self.text))
+    }
+
     /// A property of a section, in lower case; its lines are joined by `\n`, each without the blanks around it. A value
     /// that begins with `\n` has its lines indented below the property: see [`nested`].
     pub(crate) fn get(&self, section: &SectionName, property: &str) -> Option<String> {

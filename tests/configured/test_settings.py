@@ -268,6 +268,26 @@ def test_a_profile_that_no_file_has_is_a_warning(world: World) -> None:
     assert "[profile prod]" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "is_warned"),
+    [
+        ("output = json\n  endpoint_url = http://localhost:4566", True),
+        ("output = json\n\n  # not this\n  endpoint_url = http://localhost:4566", True),
+        ("s3 =\n  addressing_style = path", False),
+        ("s3 =\n\n  addressing_style = path\n  x = y", False),
+        ("output = json\n  and more", False),
+        ("  output = json\n  cli_pager =\nx = y=z", False),
+    ],
+)
+def test_a_property_that_continues_another_is_a_warning(text: str, is_warned: bool, world: World) -> None:
+    """The AWS tools read it so too, without a word: the call goes to AWS instead of the endpoint that was meant."""
+    world.set_keys(world.make_keys())
+    world.file(".aws/config", f"[default]\n{text}\n")
+    run = world.run(LIBRARY_CLIENT)
+    assert run.status == "LAMBDA_OK"
+    assert ("output of profile default" in run.stderr and "indented deeper" in run.stderr) == is_warned
+
+
 # Every setting whose value is a URL, and how it is set.
 URLS: dict[str, Callable[[World, str], object]] = {
     **{
