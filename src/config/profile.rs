@@ -111,7 +111,7 @@ impl Profiles {
         }
         let indented = "has an endpoint_url that belongs to no service: indent it below the name of its service";
         match config.sections.get(&section, service) {
-            None if config.sections.get(&section, "endpoint_url").is_some() => invalid(indented),
+            None if config.sections.has(&section, "endpoint_url") => invalid(indented),
             None => Ok(None),
             Some(value) if !value.starts_with('\n') => {
                 invalid(&format!("must have the properties of {service} below \"{service} =\", indented"))

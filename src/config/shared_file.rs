@@ -176,10 +176,17 @@ impl SharedFile {
     /// that begins with `\n` has its lines indented below the property: see [`nested`].
     pub(crate) fn get(&self, section: &SectionName, property: &str) -> Option<String> {
         let own = self.sections.get(section)?;
-        [Some(own), self.sections.get(&SectionName::Defaults)].into_iter().flatten().find_map(|section| {
-            let is_wanted = |found: &&Property| found.name.of(&self.text).eq_ignore_ascii_case(property);
-            section.properties.iter().rev().find(is_wanted).map(|found| joined(&self.text, found.value))
-        })
+        let found = self.own(own, property).or_else(|| self.own(self.sections.get(&SectionName::Defaults)?, property));
+        found.map(|found| joined(&self.text, found.value))
+    }
+
+    /// Whether a section has a property itself, not by default.
+    pub(crate) fn has(&self, section: &SectionName, property: &str) -> bool {
+        self.sections.get(section).is_some_and(|section| self.own(section, property).is_some())
+    }
+
+    fn own<'s>(&self, section: &'s Section, property: &str) -> Option<&'s Property> {
+        section.properties.iter().rev().find(|found| found.name.of(&self.text).eq_ignore_ascii_case(property))
     }
 }
 

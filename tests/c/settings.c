@@ -273,8 +273,8 @@ static lambda_status give(void *user_data, lambda_credentials *out) {
 static void all_by_default(void) {
     char *shown = described(NULL);
     static const char *const names[] = {"region", "endpoint_url", "use_fips", "use_dual_stack", "profile", "config_file",
-        "credentials_file", "credentials", "retry", "max_attempts", "connect_timeout_ms", "timeout_ms", "max_connections", "max_response_bytes",
-        "ca_bundle", "proxy", "no_proxy", "app_id", "user_agent", "log"};
+        "credentials_file", "credentials", "retry", "max_attempts", "connect_timeout_ms", "timeout_ms", "max_connections",
+        "max_response_bytes", "ca_bundle", "proxy", "no_proxy", "app_id", "user_agent", "log"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         MEMBER(names[i], "", NULL);
     }

@@ -128,7 +128,9 @@ SETTINGS = {
     "FIPS by environment": Setting("endpoint_url", FIPS, (), environment(AWS_USE_FIPS_ENDPOINT="true", **US)),
     "FIPS by profile": Setting("endpoint_url", FIPS, (), profile("use_fips_endpoint = true", **US)),
     "FIPS by setter": Setting("endpoint_url", FIPS, (), environment(**US), flags=("--fips", "1")),
-    "dual stack by environment": Setting("endpoint_url", DUAL, (), environment(AWS_USE_DUALSTACK_ENDPOINT="true", **US)),
+    "dual stack by environment": Setting(
+        "endpoint_url", DUAL, (), environment(AWS_USE_DUALSTACK_ENDPOINT="true", **US)
+    ),
     "dual stack by profile": Setting("endpoint_url", DUAL, (), profile("use_dualstack_endpoint = true", **US)),
     "dual stack by setter": Setting("endpoint_url", DUAL, (), environment(**US), flags=("--dual-stack", "1")),
     "FIPS and dual stack": Setting(
@@ -170,9 +172,7 @@ SETTINGS = {
         environment(AWS_ENDPOINT_URL_LAMBDA="\thttp://blank.invalid \r\n"),
         not_in_botocore=True,
     ),
-    "blanks around a number": Setting(
-        "max_attempts", 5, ("AWS_MAX_ATTEMPTS",), environment(AWS_MAX_ATTEMPTS=" 5\n")
-    ),
+    "blanks around a number": Setting("max_attempts", 5, ("AWS_MAX_ATTEMPTS",), environment(AWS_MAX_ATTEMPTS=" 5\n")),
     "blanks around true": Setting(
         "endpoint_url", FIPS, (), environment(AWS_USE_FIPS_ENDPOINT=" True ", **US), not_in_botocore=True
     ),
@@ -258,7 +258,7 @@ def test_a_bad_level_of_the_log_stops_no_program(world: World) -> None:
 
 
 def test_a_profile_that_no_file_has_is_a_warning(world: World) -> None:
-    """botocore refuses it; here the environment may have all that a call needs, but the call may not go where it should."""
+    """botocore refuses it. Here the environment may have all that a call needs, but the call may go elsewhere."""
     world.set_keys(world.make_keys())
     world.config("[prod]\nregion = sa-east-1")
     world.set(AWS_PROFILE="prod", LAMBDA_INVOKE_LOG="warn")
@@ -299,7 +299,9 @@ URLS: dict[str, Callable[[World, str], object]] = {
         )
     },
     **{
-        name: lambda world, url, name=name: profile(f"{name} = {url}", AWS_ENDPOINT_URL_LAMBDA=None, AWS_EC2_METADATA_SERVICE_ENDPOINT=None)(world)
+        name: lambda world, url, name=name: profile(
+            f"{name} = {url}", AWS_ENDPOINT_URL_LAMBDA=None, AWS_EC2_METADATA_SERVICE_ENDPOINT=None
+        )(world)
         for name in ("endpoint_url", "ec2_metadata_service_endpoint")
     },
     "services": lambda world, url: profile(SERVICES.replace("http://service.invalid/s", url), **NOWHERE)(world),
@@ -307,7 +309,9 @@ URLS: dict[str, Callable[[World, str], object]] = {
 
 
 @pytest.mark.parametrize("flags", [(), ("--describe-only",)])
-@pytest.mark.parametrize("form", ["http://u:{}@h.invalid:1/x", "http://{}@h.invalid/", "ftp://u:{}@h", "http://u:{}@h:port", "u:{}@h:1"])
+@pytest.mark.parametrize(
+    "form", ["http://u:{}@h.invalid:1/x", "http://{}@h.invalid/", "ftp://u:{}@h", "http://u:{}@h:port", "u:{}@h:1"]
+)
 @pytest.mark.parametrize("name", URLS)
 def test_no_url_shows_its_password(name: str, form: str, flags: tuple[str, ...], world: World) -> None:
     """Neither in what is described nor in the message and the log: the world looks for secrets in all of them."""

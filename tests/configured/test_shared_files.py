@@ -128,6 +128,9 @@ class Writer:
     def text(self) -> str:
         self.names = self.pick.sample(NAMES, k=self.pick.randint(1, 4))
         lines = [line for name in self.names for line in self.section(name)]
+        if self.pick.random() < 0.15:
+            # What all sections have that do not say otherwise.
+            lines += [f"{self.indent}[DEFAULT]", *self.property("sdk_ua_app_id"), *self.property("endpoint_url")]
         if self.is_config and self.pick.random() < 0.9:
             lines += self.services()
         return self.end.join([*self.noise(), *lines, *self.pick.choice([[""], [], ["", ""]])])
