@@ -48,12 +48,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(settings: Arc<Settings>, source: Arc<Source>) -> Self {
+        let credentials_cache = Arc::new(CredentialsCache::new(&source));
         Self {
             settings,
             source,
             retry_quota: RetryQuota::default(),
             clock: Clock::default(),
-            credentials_cache: Arc::default(),
+            credentials_cache,
             calls: AtomicU64::new(0),
         }
     }
@@ -422,9 +423,8 @@ impl Call {
         let may_try = self.mode != RetryMode::None && self.attempts < max_attempts;
         if classification.again == RetryHint::WithNewCredentials {
             // Keys that never change will not do it.
-            let worth_it = may_try
-                && !std::mem::replace(&mut self.asked_for_other_keys, true)
-                && !matches!(*self.shared.source, Source::Static(_));
+            let worth_it =
+                may_try && !std::mem::replace(&mut self.asked_for_other_keys, true) && self.shared.source.can_change();
             return match &self.signed_with {
                 Some(rejected) if worth_it => {
                     self.shared.credentials_cache.reject(rejected);

@@ -20,6 +20,7 @@ use crate::log::{Sink, target};
 use crate::outcome::Outcome;
 use crate::platform::limits;
 use crate::platform::per_process::PerProcess;
+use crate::platform::privilege;
 use crate::platform::stderr::stderr;
 use crate::request::invocation::Invocation;
 
@@ -59,8 +60,8 @@ impl Client {
 
     fn resolved(config: &Config) -> Result<Self, Error> {
         // Both take locks of the standard and the C library, which a forked child must not find taken.
-        let variable = |name: &str| ForkBarrier::guarded(|| std::env::var_os(name));
-        let home = ForkBarrier::guarded(std::env::home_dir);
+        let variable = |name: &str| ForkBarrier::guarded(|| privilege::variable(name));
+        let home = ForkBarrier::guarded(privilege::home);
         let environment = Environment { variable: &variable, home };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };

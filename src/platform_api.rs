@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 
 use zeroize::Zeroizing;
@@ -19,6 +20,9 @@ pub(crate) trait Platform: Send + Sync + 'static {
 
     /// Runs a shell's command to its end; killed when the future is dropped. The error says why it could not be run.
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
+
+    /// Replaces a file at once, so that no reader finds it half written. Only the user can read it.
+    fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 }
 
 /// Why a name has no address.
@@ -51,5 +55,5 @@ pub(crate) struct CommandOutput {
     /// How it ended, as the system says it.
     pub(crate) how: String,
     pub(crate) stdout: Zeroizing<Vec<u8>>,
-    pub(crate) stderr: Vec<u8>,
+    pub(crate) stderr: Zeroizing<Vec<u8>>,
 }

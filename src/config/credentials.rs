@@ -1,24 +1,29 @@
-//! Keys that sign: what they may be, whom to ask for them, and how they are kept out of what is shown.
+//! Credentials: what they may hold, the callback that returns them, and how they are kept out of what is shown.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::identity::Identity;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 
 /// Longer than any session token is, and short enough for a header.
-const MAX_KEY_BYTES: usize = 32 * 1024;
+const MAX_FIELD_BYTES: usize = 32 * 1024;
+/// A word as short as "test", the secret of many a local server, is not treated as a secret: removing it would only spoil
+/// the text around it. Nor is a shorter part of a longer secret.
 const SHORTEST_SECRET: usize = 8;
-const REDACTED: &str = "(redacted)";
+const REDACTED: &[u8] = b"(redacted)";
 
-/// Keys that sign calls. Wiped from memory when the last copy is dropped, and never shown.
+/// Credentials that sign calls. Wiped from memory when the last copy is dropped, and never shown.
 #[derive(Clone)]
 pub struct Credentials(pub(crate) aws_credential_types::Credentials);
 
 impl Credentials {
-    /// Refuses what no header could carry. `expires` `None`: they do not run out.
+    /// Rejects what no header could carry. `expires` `None`: they do not expire.
     pub fn new(
         access_key_id: &str,
         secret_access_key: &str,
@@ -30,7 +35,13 @@ impl Credentials {
         Ok(Self(aws_credential_types::Credentials::new(access_key_id, secret_access_key, token, expires, PROVIDER)))
     }
 
-    /// The part that is no secret.
+    /// The same credentials, which expire at another time.
+    pub(crate) fn expiring(&self, expires: SystemTime) -> Self {
+        let (id, secret, token) = (self.0.access_key_id(), self.0.secret_access_key(), self.0.session_token());
+        Self(aws_credential_types::Credentials::new(id, secret, token.map(str::to_owned), Some(expires), PROVIDER))
+    }
+
+    /// Returns the part that is not secret.
     pub(crate) fn access_key_id(&self) -> &str {
         self.0.access_key_id()
     }
@@ -44,7 +55,7 @@ impl Credentials {
     }
 }
 
-/// What AWS's types call where keys came from; nobody reads it here.
+/// What AWS's types call the origin of credentials; nobody reads it here.
 const PROVIDER: &str = "lambda_invoke";
 
 impl fmt::Debug for Credentials {
@@ -53,7 +64,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The host's function that gives keys, or says in words why not.
+/// The application's function that returns credentials, or says why it has none.
 #[derive(Clone)]
 pub(crate) struct Callback(Arc<dyn Fn() -> Result<Credentials, String> + Send + Sync>);
 
@@ -73,7 +84,7 @@ impl fmt::Debug for Callback {
     }
 }
 
-/// What stands in headers must be fit for them. Never repeats a value.
+/// Checks that the fields fit into headers. The error never repeats a value.
 pub(crate) fn check(
     origin: &str,
     access_key_id: &str,
@@ -89,48 +100,102 @@ pub(crate) fn check(
         if value.is_empty() {
             return Err(Error::argument(format!("{origin}: {field} is empty")));
         }
-        if value.len() > MAX_KEY_BYTES {
-            return Err(Error::argument(format!("{origin}: {field} is {} bytes long, as no key is", value.len())));
+        if value.len() > MAX_FIELD_BYTES {
+            return Err(Error::argument(format!("{origin}: {field} is too long ({} bytes)", value.len())));
         }
         if !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::argument(format!(
-                "{origin}: {field} holds a space, a line break or another character that no key has"
+                "{origin}: {field} contains a space, a line break or another character that is not allowed there"
             )));
         }
     }
     Ok(())
 }
 
-/// Takes the secrets of `identity` out of what a server wrote.
-pub(crate) fn redact(identity: &Identity, mut bytes: Vec<u8>) -> Vec<u8> {
-    for secret in secrets(identity) {
-        let mut kept = Vec::new();
-        let mut rest = bytes.as_slice();
-        while let Some(at) = rest.windows(secret.len()).position(|window| window == secret.as_bytes()) {
-            kept.extend_from_slice(&rest[..at]);
-            kept.extend_from_slice(REDACTED.as_bytes());
-            rest = &rest[at + secret.len()..];
+/// Secrets that must not be shown, though a server repeats them whole or in part.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<Zeroizing<Vec<u8>>>);
+
+impl Secrets {
+    pub(crate) fn of(identity: &Identity) -> Self {
+        let mut secrets = Self::default();
+        if let Some(known) = identity.data::<aws_credential_types::Credentials>() {
+            secrets.add(known.secret_access_key());
+            secrets.add(known.session_token().unwrap_or_default());
         }
-        if rest.len() < bytes.len() {
-            kept.extend_from_slice(rest);
-            bytes = kept;
+        secrets
+    }
+
+    pub(crate) fn add(&mut self, secret: &str) {
+        let secret = secret.as_bytes();
+        if secret.len() >= SHORTEST_SECRET && self.0.iter().all(|known| known.as_slice() != secret) {
+            self.0.push(Zeroizing::new(secret.to_vec()));
         }
     }
-    bytes
+
+    /// Adds the value of a header. Of a Signature Version 4 only the signature itself is secret: the rest is what a
+    /// server's error is about.
+    pub(crate) fn add_header(&mut self, value: &str) {
+        match value.strip_prefix("AWS4-HMAC-SHA256 ").map(|rest| rest.rsplit_once("Signature=")) {
+            Some(signature) => self.add(signature.map(|(_, signature)| signature).unwrap_or_default()),
+            // A scheme such as Bearer goes before the secret itself.
+            None => self.add(value.rsplit(' ').next().unwrap_or_default()),
+        }
+    }
+
+    /// Adds the parts of a URL's path and query that nobody could guess; `credentials` is none.
+    pub(crate) fn add_path(&mut self, url: &str) {
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let parts = path.split(['/', '?', '&', '=']).skip(1);
+        parts.filter(|part| part.bytes().any(|b| b.is_ascii_digit())).for_each(|part| self.add(part));
+    }
+
+    pub(crate) fn redacted(&self, text: String) -> String {
+        match self.redact(text.as_bytes()) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// Removes every part of a secret that is long enough to be of use.
+    pub(crate) fn redact<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        let parts: HashSet<&[u8]> = self.0.iter().flat_map(|secret| secret.windows(SHORTEST_SECRET)).collect();
+        if parts.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut kept = Vec::new();
+        // Up to where the text is copied or replaced.
+        let mut done = 0;
+        for (at, window) in text.windows(SHORTEST_SECRET).enumerate() {
+            if !parts.contains(window) {
+                continue;
+            }
+            // Otherwise it continues the part that was found last.
+            if at >= done {
+                kept.extend_from_slice(&text[done..at]);
+                kept.extend_from_slice(REDACTED);
+            }
+            done = at + SHORTEST_SECRET;
+        }
+        if done == 0 {
+            return Cow::Borrowed(text);
+        }
+        kept.extend_from_slice(&text[done..]);
+        Cow::Owned(kept)
+    }
+}
+
+/// Removes the secrets of `identity` from what a server wrote.
+pub(crate) fn redact(identity: &Identity, bytes: Vec<u8>) -> Vec<u8> {
+    match Secrets::of(identity).redact(&bytes) {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(redacted) => redacted,
+    }
 }
 
 /// The same for text that was read from there, and may have stood there in another form.
 pub(crate) fn redact_text(identity: &Identity, text: String) -> String {
-    secrets(identity)
-        .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, REDACTED) } else { text })
-}
-
-/// What must not be shown. A word as short as "test", the secret of many a local server, is none: taking it out would
-/// only spoil the text around it.
-fn secrets(identity: &Identity) -> impl Iterator<Item = &str> {
-    let credentials = identity.data::<aws_credential_types::Credentials>();
-    let both = credentials.map(|known| [Some(known.secret_access_key()), known.session_token()]).unwrap_or_default();
-    both.into_iter().flatten().filter(|secret| secret.len() >= SHORTEST_SECRET)
+    Secrets::of(identity).redacted(text)
 }
 
 #[cfg(test)]
@@ -148,5 +213,35 @@ mod tests {
 
         let identity = Credentials::new("test", "test", None, None).unwrap().identity();
         assert_eq!(redact_text(&identity, "function:my-test-fn".into()), "function:my-test-fn");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_that_is_long_enough_stays() {
+        let secret = "wJalrXUtnFEMI/K7MDENG";
+        let mut secrets = Secrets::default();
+        secrets.add(secret);
+        for from in 0..secret.len() {
+            for to in from + 1..=secret.len() {
+                let part = &secret[from..to];
+                let redacted = secrets.redacted(format!("<{part}>"));
+                let expected = if part.len() < SHORTEST_SECRET { part } else { "(redacted)" };
+                assert_eq!(redacted, format!("<{expected}>"));
+            }
+        }
+        assert_eq!(secrets.redacted(format!("{secret}{secret}x")), "(redacted)(redacted)x");
+    }
+
+    #[test]
+    fn headers_and_paths_give_up_what_is_secret_in_them() {
+        let mut secrets = Secrets::default();
+        secrets.add_header("Bearer abcdefgh0123");
+        secrets
+            .add_header("AWS4-HMAC-SHA256 Credential=AKID/20260102/us-east-1/sts/aws4_request, Signature=0a1b2c3d4e5f");
+        secrets.add_path("http://169.254.170.2/v2/credentials/5fd2c0a8-11aa?key=q1w2e3r4t5");
+        let text =
+            "Bearer abcdefgh0123, 0a1b2c3d4e5f, us-east-1/sts/aws4_request, /v2/credentials/5fd2c0a8-11aa q1w2e3r4t5";
+        let redacted =
+            "Bearer (redacted), (redacted), us-east-1/sts/aws4_request, /v2/credentials/(redacted) (redacted)";
+        assert_eq!(secrets.redacted(text.to_owned()), redacted);
     }
 }

@@ -190,6 +190,11 @@ impl File {
         }
     }
 
+    /// Returns a property of one of its profiles; an empty value counts as not set.
+    pub(crate) fn get(&self, profile: &str, property: &str) -> Option<String> {
+        self.property(&SectionName::Profile(profile.to_owned()), property).filter(|value| !value.is_empty())
+    }
+
     /// Returns a property without the blanks around it.
     fn property(&self, section: &SectionName, property: &str) -> Option<String> {
         let value = Zeroizing::new(self.sections.get(section, property)?);
@@ -200,11 +205,6 @@ impl File {
         let line = self.sections.faulty_line(section)?;
         let path = self.path.value.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         Some(format!("{path}, line {line}: expected [SECTION], NAME = VALUE in UTF-8, or a comment that begins with #"))
-    }
-
-    /// Whether a setting came from this file.
-    pub(crate) fn holds(&self, origin: &Origin) -> bool {
-        matches!(origin, Origin::Profile { file, .. } if Some(file) == self.path.value.as_ref())
     }
 
     fn origin(&self, profile: &str, property: &str) -> Origin {

@@ -1,90 +1,91 @@
-//! The keys of one client in one process: loaded once however many calls need them, again before they expire, and again
-//! when a load failed.
+//! The credentials of one client: loaded once however many calls need them, refreshed before they expire, and loaded again
+//! after a load that failed. A forked child takes over what its parent had loaded.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_runtime_api::client::identity::Identity;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
 use crate::config::credentials::{Callback, Credentials};
 use crate::config::settings::Settings;
-use crate::credentials::source::Source;
+use crate::credentials::loaded::{Inheritance, Loaded};
+use crate::credentials::source::{Source, SourceKind};
 use crate::error::Error;
 use crate::http::transport::Transport;
+use crate::lock::lock;
 use crate::log::{Log, target};
 use crate::status::Status;
 
-/// Keys are loaded anew this long before they expire, or when a quarter of their life is left.
-const AHEAD: Duration = Duration::from_secs(300);
-/// Keys with less than this left are as good as expired: a request takes time to arrive.
-const MARGIN: Duration = Duration::from_secs(10);
-
-/// A call waits no longer for keys that take the place of good ones.
-const RENEWAL: Duration = Duration::from_secs(30);
-/// After a renewal that failed the next one waits so long at least, or a tenth of what the old keys have left.
+/// A call waits no longer for a refresh while the present credentials are good.
+const REFRESH_LIMIT: Duration = Duration::from_secs(30);
+/// A call that waited does not begin a load with less left: calls of one deadline would begin one after the other.
+const TOO_LITTLE: Duration = Duration::from_millis(10);
+/// After a refresh that failed, the next one waits this long at least, or a tenth of what the credentials have left.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Shared by all calls of a client.
-#[derive(Default)]
+/// Shared by all calls of a client in one process.
 pub(crate) struct CredentialsCache {
     /// Whoever has it loads; the others wait for it, each inside its own deadline.
     refresh: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
+    inheritance: Arc<Inheritance>,
 }
 
 #[derive(Default)]
 struct State {
-    keys: Option<Keys>,
+    loaded: Option<Loaded>,
     /// How many loads have ended, and how the last one failed.
     loads: u64,
     failure: Option<Error>,
-    /// After a load that failed while the old keys were still good.
+    /// After a refresh that failed while the present credentials were still good.
     not_before: Option<Instant>,
-    /// The thread that the host's callback runs on.
+    /// The thread that the application's callback runs on.
     asking: Option<ThreadId>,
 }
 
-struct Keys {
-    identity: Identity,
-    /// None: they do not expire.
-    end: Option<End>,
-}
-
-#[derive(Clone, Copy)]
-struct End {
-    refresh_at: SystemTime,
-    useless_at: SystemTime,
-}
-
-/// What a call gets that asks for keys.
+/// What a call gets that needs credentials.
 pub(crate) enum CacheLookup {
     Found(Identity),
-    /// The host's callback has to be asked, outside the runtime.
+    /// The application's callback has to be asked, outside the runtime.
     AskCaller(CallbackTurn),
 }
 
-/// The right and the duty to ask the caller's callback. Dropped unused, the next call that waits gets it.
+/// The right and the duty to ask the application's callback. Dropped unused, the next call that waits gets it.
 pub(crate) struct CallbackTurn {
     cache: Arc<CredentialsCache>,
     callback: Callback,
     log: Log,
-    now: SystemTime,
+    time: Time,
     _refresh: OwnedMutexGuard<()>,
 }
 
-/// The host's callback runs, on this thread, while this lives.
+/// The client's time, which goes on while a load runs.
+#[derive(Clone, Copy)]
+struct Time {
+    then: SystemTime,
+    since: Instant,
+}
+
+impl Time {
+    fn now(self) -> SystemTime {
+        self.then.checked_add(self.since.elapsed()).unwrap_or(self.then)
+    }
+}
+
+/// The application's callback runs, on this thread, while this lives.
 struct Asking<'a>(&'a CredentialsCache);
 
 impl<'a> Asking<'a> {
-    fn begin(credentials_cache: &'a CredentialsCache) -> Self {
-        credentials_cache.state().asking = Some(thread::current().id());
-        Self(credentials_cache)
+    fn begin(cache: &'a CredentialsCache) -> Self {
+        cache.state().asking = Some(thread::current().id());
+        Self(cache)
     }
 }
 
@@ -95,22 +96,27 @@ impl Drop for Asking<'_> {
 }
 
 impl CallbackTurn {
-    /// Runs the host's code.
+    /// Runs the application's code.
     pub(crate) fn ask(self) -> Result<Identity, Error> {
         let began = Instant::now();
         let asking = Asking::begin(&self.cache);
         let answer = self.callback.call();
         drop(asking);
-        let answer = answer.map_err(|message| {
-            Error::new(Status::Credentials, format!("no credentials: the credentials callback: {message}"))
-        });
-        let loaded = answer.map(|keys| (keys, "the credentials callback".to_owned()));
-        self.cache.end_load(loaded, began, self.now, &self.log)
+        let answer = answer.map_err(|message| no_credentials(&format!("the credentials callback: {message}")));
+        let loaded = answer.map(|credentials| (credentials, "the credentials callback".to_owned()));
+        self.cache.end_load(loaded, began, self.time.now(), &self.log)
     }
 }
 
 impl CredentialsCache {
-    /// The keys for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the network.
+    /// Begins with what the parent process has loaded, if this one was forked.
+    pub(crate) fn new(source: &Source) -> Self {
+        let state = State { loaded: source.inheritance.take_over(), ..State::default() };
+        Self { refresh: Arc::default(), state: Mutex::new(state), inheritance: Arc::clone(&source.inheritance) }
+    }
+
+    /// Returns the credentials for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the
+    /// network.
     pub(crate) async fn current(
         self: &Arc<Self>,
         settings: &Settings,
@@ -120,86 +126,101 @@ impl CredentialsCache {
         now: SystemTime,
         deadline: Option<Instant>,
     ) -> Result<CacheLookup, Error> {
-        if let Source::Static(keys) = source {
-            return Ok(CacheLookup::Found(keys.value.identity()));
+        let time = Time { then: now, since: Instant::now() };
+        if let SourceKind::Static(credentials) = &source.kind {
+            let credentials = &credentials.value;
+            return match expired(credentials, now) {
+                Some(how) => Err(no_credentials(&format!("the environment holds {how}"))),
+                None => Ok(CacheLookup::Found(credentials.identity())),
+            };
         }
         let mut refresh = None;
-        // What a renewal may take that is not needed yet.
-        let mut limit = None;
         let seen = {
             let state = self.state();
             if state.asking == Some(thread::current().id()) {
-                return Err(Error::new(
-                    Status::Credentials,
-                    "no credentials: the credentials callback calls with its own client, which waits for it",
-                ));
+                return Err(no_credentials("the credentials callback calls with its own client, which waits for it"));
             }
-            match state.keys.as_ref().map(|keys| (keys, keys.end)) {
-                Some((keys, None)) => return Ok(CacheLookup::Found(keys.identity.clone())),
-                Some((keys, Some(end))) if now < end.useless_at => {
-                    let too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
-                    // Still good: one call loads new ones, the others do not wait for it.
-                    if now >= end.refresh_at && !too_early {
-                        refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
-                    }
-                    if refresh.is_none() {
-                        return Ok(CacheLookup::Found(keys.identity.clone()));
-                    }
-                    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                    limit = Some(left.map_or(RENEWAL, |left| RENEWAL.min(left / 2)));
+            if let Some(loaded) = state.loaded.as_ref().filter(|loaded| loaded.are_good(now)) {
+                let is_too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
+                // One call refreshes them; the others do not wait for it.
+                if loaded.need_refresh(now) && !is_too_early {
+                    refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
                 }
-                _ => {}
+                if refresh.is_none() {
+                    return Ok(CacheLookup::Found(loaded.identity.clone()));
+                }
             }
             state.loads
         };
+        let is_refresh = refresh.is_some();
         let refresh = match refresh {
             Some(refresh) => refresh,
             None => Arc::clone(&self.refresh).lock_owned().await,
         };
-        {
-            let state = self.state();
-            if state.loads != seen {
-                // Somebody has loaded meanwhile; how it went holds for all who waited for it.
-                match (&state.keys, &state.failure) {
-                    (_, Some(failure)) => return Err(failure.clone()),
-                    (Some(keys), None) => return Ok(CacheLookup::Found(keys.identity.clone())),
-                    // The service has refused them already.
-                    (None, None) => {}
-                }
-            }
+        if let Some(shared) = self.result_since(seen, time.now()) {
+            return shared.map(CacheLookup::Found);
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if time.since.elapsed() > TOO_LITTLE && left.is_some_and(|left| left < TOO_LITTLE) {
+            // It waited for a load whose call gave up, and is about to give up itself.
+            pending::<()>().await;
         }
         let began = Instant::now();
-        match source {
-            Source::Static(keys) => Ok(CacheLookup::Found(keys.value.identity())),
-            Source::Callback(callback) => Ok(CacheLookup::AskCaller(CallbackTurn {
+        match &source.kind {
+            SourceKind::Static(credentials) => Ok(CacheLookup::Found(credentials.value.identity())),
+            SourceKind::Callback(callback) => Ok(CacheLookup::AskCaller(CallbackTurn {
                 cache: Arc::clone(self),
                 callback: callback.clone(),
                 log: log.clone(),
-                now,
+                time,
                 _refresh: refresh,
             })),
-            Source::Chain(chain) => {
-                let load = without_panic(chain.load(transport, &settings.proxies, log));
-                let loaded = match limit {
-                    None => load.await,
-                    Some(limit) => tokio::time::timeout(limit, load).await.unwrap_or_else(|_| {
-                        Err(Error::new(Status::Credentials, format!("it took more than {} ms", limit.as_millis())))
-                    }),
+            SourceKind::Chain(chain) => {
+                let load = chain.load(transport, &settings.proxies, log, time.now());
+                let mut load = pin!(without_panic(load));
+                let limit = left.map_or(REFRESH_LIMIT, |left| REFRESH_LIMIT.min(left / 2));
+                let loaded = match is_refresh {
+                    false => load.await,
+                    true => match timeout(limit, load.as_mut()).await {
+                        Ok(loaded) => loaded,
+                        Err(_) if self.has_good(time.now()) => {
+                            Err(no_credentials(&format!("it took more than {} ms", limit.as_millis())))
+                        }
+                        // Meanwhile the present ones have expired.
+                        Err(_) => load.await,
+                    },
                 };
-                self.end_load(loaded, began, now, log).map(CacheLookup::Found)
+                self.end_load(loaded, began, time.now(), log).map(CacheLookup::Found)
             }
         }
     }
 
-    /// Forgets keys that the service took for expired.
-    pub(crate) fn reject(&self, rejected: &Identity) {
-        let mut state = self.state();
-        if state.keys.as_ref().is_some_and(|keys| are_same(&keys.identity, rejected)) {
-            state.keys = None;
+    /// What came of a load that ended while this call waited to begin one: it holds for all who waited.
+    fn result_since(&self, seen: u64, now: SystemTime) -> Option<Result<Identity, Error>> {
+        let state = self.state();
+        match (&state.loaded, &state.failure) {
+            _ if state.loads == seen => None,
+            (_, Some(failure)) => Some(Err(failure.clone())),
+            (Some(loaded), None) if loaded.are_good(now) => Some(Ok(loaded.identity.clone())),
+            // The service has refused them already, or they have expired.
+            _ => None,
         }
     }
 
-    /// Takes down what a load came to: keys and what they came from.
+    fn has_good(&self, now: SystemTime) -> bool {
+        self.state().loaded.as_ref().is_some_and(|loaded| loaded.are_good(now))
+    }
+
+    /// Forgets credentials that the service took for expired.
+    pub(crate) fn reject(&self, rejected: &Identity) {
+        let mut state = self.state();
+        if state.loaded.as_ref().is_some_and(|loaded| are_same(&loaded.identity, rejected)) {
+            state.loaded = None;
+            self.inheritance.leave(None);
+        }
+    }
+
+    /// Keeps what a load came to: credentials and what they came from. `now` is the time after it.
     fn end_load(
         &self,
         loaded: Result<(Credentials, String), Error>,
@@ -207,77 +228,81 @@ impl CredentialsCache {
         now: SystemTime,
         log: &Log,
     ) -> Result<Identity, Error> {
+        let loaded = loaded.and_then(|(credentials, from)| match expired(&credentials, now) {
+            Some(how) => Err(no_credentials(&format!("{from} returned {how}"))),
+            None => Ok((credentials, from)),
+        });
         let mut state = self.state();
         state.loads += 1;
-        match loaded {
-            Ok((keys, from)) => {
-                let left = keys.expires().map(|expires| expires.duration_since(now).unwrap_or_default());
-                let identity = keys.identity();
-                state.keys = Some(Keys { identity: identity.clone(), end: keys.expires().map(|at| End::of(at, now)) });
-                state.failure = None;
+        state.failure = None;
+        let error = match loaded {
+            Ok((credentials, from)) => {
+                let loaded = Loaded::new(&credentials, now);
+                let identity = loaded.identity.clone();
+                self.inheritance.leave(Some(loaded.clone()));
+                state.loaded = Some(loaded);
                 state.not_before = None;
                 drop(state);
                 log.info(target::CREDENTIALS, || {
-                    let end = match left {
+                    let end = match credentials.expires().map(|at| at.duration_since(now).unwrap_or_default()) {
                         Some(left) => format!("they expire in {} s", left.as_secs()),
                         None => "they do not expire".to_owned(),
                     };
-                    format!("credentials from {from}, access key {}; {end}", keys.access_key_id())
+                    format!("credentials from {from}, access key {}; {end}", credentials.access_key_id())
                 });
-                Ok(identity)
+                return Ok(identity);
             }
-            Err(error) => {
-                let old = state.keys.as_ref().filter(|keys| keys.end.is_none_or(|end| now < end.useless_at));
-                let Some(identity) = old.map(|keys| keys.identity.clone()) else {
-                    state.keys = None;
-                    state.failure = Some(error.clone());
-                    drop(state);
-                    log.error(target::CREDENTIALS, || error.message().to_owned());
-                    return Err(error);
-                };
-                // The old ones serve on. A source that is slow to fail is not asked by every call.
-                state.failure = None;
-                let left = state.keys.as_ref().and_then(|keys| keys.end);
-                let left = left.map(|end| end.useless_at.duration_since(now).unwrap_or_default()).unwrap_or_default();
-                state.not_before = Instant::now().checked_add((began.elapsed() * 10).max(PAUSE.min(left / 10)));
-                drop(state);
-                log.warn(target::CREDENTIALS, || {
-                    format!("the credentials could not be renewed, the old ones are still good: {}", error.message())
-                });
-                Ok(identity)
-            }
-        }
+            Err(error) => error,
+        };
+        // Judged by the time after the load, which may have taken long.
+        let Some(present) = state.loaded.clone().filter(|present| present.are_good(now)) else {
+            state.loaded = None;
+            self.inheritance.leave(None);
+            state.failure = Some(error.clone());
+            drop(state);
+            log.error(target::CREDENTIALS, || error.message().to_owned());
+            return Err(error);
+        };
+        // A source that is slow to fail is not asked by every call.
+        let pause = PAUSE.min(present.left(now).unwrap_or_default() / 10);
+        state.not_before = Instant::now().checked_add((began.elapsed() * 10).max(pause));
+        drop(state);
+        log.warn(target::CREDENTIALS, || {
+            format!("the credentials could not be refreshed, the present ones are still good: {}", error.message())
+        });
+        Ok(present.identity)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
-impl End {
-    fn of(expires: SystemTime, now: SystemTime) -> Self {
-        let life = expires.duration_since(now).unwrap_or_default();
-        let before = |by: Duration| expires.checked_sub(by).unwrap_or(expires);
-        Self { refresh_at: before(AHEAD.min(life / 4)), useless_at: before(MARGIN.min(life / 10)) }
-    }
+fn no_credentials(why: &str) -> Error {
+    Error::new(Status::Credentials, format!("no credentials: {why}"))
 }
 
-/// A panic in there is a failure to load: no byte of the call has left.
+/// That credentials have expired, in words.
+fn expired(credentials: &Credentials, now: SystemTime) -> Option<String> {
+    let ago = now.duration_since(credentials.expires()?).ok()?;
+    Some(format!("credentials that expired {} s ago", ago.as_secs()))
+}
+
+/// A panic in a provider is a failure to load: no byte of the call has left. None is known.
 async fn without_panic<T>(load: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut load = pin!(load);
     poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(context))).unwrap_or_else(|_| {
-            let message = "a panic was caught while credentials were loaded; please report it";
-            Poll::Ready(Err(Error::new(Status::Internal, message)))
+            let why = "a provider of credentials panicked on what a server or a file said; please report it";
+            Poll::Ready(Err(no_credentials(why)))
         })
     })
     .await
 }
 
-/// Whether both are the same keys.
+/// Whether both are the same credentials.
 pub(crate) fn are_same(one: &Identity, other: &Identity) -> bool {
-    let keys = |identity: &Identity| identity.data::<aws_credential_types::Credentials>().cloned();
-    match (keys(one), keys(other)) {
+    match (one.data::<aws_credential_types::Credentials>(), other.data::<aws_credential_types::Credentials>()) {
         (Some(one), Some(other)) => {
             one.access_key_id() == other.access_key_id() && one.session_token() == other.session_token()
         }

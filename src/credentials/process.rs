@@ -1,28 +1,25 @@
 //! What a credential_process prints. Source of the form: the AWS SDKs and Tools Reference Guide, "Process credential
 //! provider". Messages never repeat what it printed to its standard output.
 
-use std::time::SystemTime;
-
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use zeroize::Zeroizing;
 
-use crate::config::credentials::Credentials;
+use crate::config::credentials::{Credentials, Secrets};
+use crate::credentials::timestamp;
 use crate::platform_api::CommandOutput;
 use crate::response::json_fields;
 
-/// Of what it prints to its standard error; more is cut.
+/// Of the last line on its standard error; more is cut.
 const MAX_SHOWN: usize = 1_024;
 
-/// The keys in what it printed, or why there are none.
+/// Reads the credentials that it printed, or says why there are none.
 pub(crate) fn credentials(ended: &CommandOutput) -> Result<Credentials, String> {
     if !ended.success {
-        let said = said(&ended.stderr);
+        let said = said(ended);
         return Err(format!("{}{}{said}", ended.how, if said.is_empty() { "" } else { ": " }));
     }
     const NAMES: [&str; 5] = ["Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
     let Some([version, ..]) = json_fields::raw(&ended.stdout, NAMES) else {
-        return Err("what it printed is no JSON object".to_owned());
+        return Err("what it printed is not a JSON object".to_owned());
     };
     match version.map(|version| version.get()) {
         Some("1") => {}
@@ -33,11 +30,7 @@ pub(crate) fn credentials(ended: &CommandOutput) -> Result<Credentials, String> 
     let [_, id, secret, token, expiration] = texts.map(|text| text.map(Zeroizing::new).filter(|text| !text.is_empty()));
     let expires = match expiration {
         None => None,
-        Some(text) => {
-            let time = DateTime::from_str(&with_colon(&text), Format::DateTimeWithOffset).ok();
-            let time = time.and_then(|time| SystemTime::try_from(time).ok());
-            Some(time.ok_or("its Expiration is no date as in ISO 8601")?)
-        }
+        Some(text) => Some(timestamp::parse(&text).ok_or("its Expiration is not a date in ISO 8601")?),
     };
     let id = id.ok_or("what it printed has no AccessKeyId")?;
     let secret = secret.ok_or("what it printed has no SecretAccessKey")?;
@@ -45,28 +38,24 @@ pub(crate) fn credentials(ended: &CommandOutput) -> Result<Credentials, String> 
     Credentials::new(&id, &secret, token, expires).map_err(|error| error.message().to_owned())
 }
 
-/// An offset may be written without its colon.
-fn with_colon(time: &str) -> String {
-    match time.len().checked_sub(5).and_then(|at| time.split_at_checked(at)) {
-        Some((time, offset)) if offset.starts_with(['+', '-']) && offset[1..].bytes().all(|b| b.is_ascii_digit()) => {
-            format!("{time}{}:{}", &offset[..3], &offset[3..])
-        }
-        _ => time.to_owned(),
-    }
-}
-
-/// One line of what it complained about.
-fn said(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(MAX_SHOWN) {
-        Some((at, _)) => format!("{}...", &words[..at]),
-        None => words,
+/// Returns the last line of its standard error, which says why it failed. The lines before, and those of a shell that
+/// traces its commands, may hold anything; and nothing that it printed as credentials is repeated from there.
+fn said(ended: &CommandOutput) -> String {
+    let text = Zeroizing::new(String::from_utf8_lossy(&ended.stderr).into_owned());
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with('+')).unwrap_or_default();
+    let mut secrets = Secrets::default();
+    secrets.add(&Zeroizing::new(String::from_utf8_lossy(&ended.stdout).into_owned()));
+    let line = secrets.redacted(line.to_owned());
+    match line.char_indices().nth(MAX_SHOWN) {
+        Some((at, _)) => format!("{}...", &line[..at]),
+        None => line,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn printed(stdout: &str) -> Result<Credentials, String> {
@@ -74,15 +63,15 @@ mod tests {
             success: true,
             how: String::new(),
             stdout: Zeroizing::new(stdout.as_bytes().to_vec()),
-            stderr: Vec::new(),
+            stderr: Zeroizing::default(),
         };
         credentials(&ended)
     }
 
     #[test]
-    fn its_document_is_read_with_and_without_a_token_and_an_end() {
-        let keys = printed(r#"{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"s"}"#).unwrap();
-        assert_eq!((keys.access_key_id(), keys.expires()), ("AKID", None));
+    fn its_document_is_read_with_and_without_a_token_and_an_expiration() {
+        let found = printed(r#"{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"s"}"#).unwrap();
+        assert_eq!((found.access_key_id(), found.expires()), ("AKID", None));
         for end in ["2026-01-02T03:04:05Z", "2026-01-02T05:04:05+02:00", "2026-01-02T03:04:05+0000"] {
             let text = format!(
                 r#"{{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t","Expiration":"{end}","X":[]}}"#
@@ -95,7 +84,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_a_value() {
         for (text, part) in [
-            ("hunter2", "no JSON object"),
+            ("hunter2", "not a JSON object"),
             (r#"{"Version":2,"AccessKeyId":"A","SecretAccessKey":"hunter2"}"#, "Version is not 1"),
             (r#"{"AccessKeyId":"A","SecretAccessKey":"hunter2"}"#, "no Version"),
             (r#"{"Version":1,"AccessKeyId":"hunter2"}"#, "no SecretAccessKey"),
@@ -110,13 +99,28 @@ mod tests {
     }
 
     #[test]
-    fn its_complaint_is_one_line() {
-        let ended = CommandOutput {
-            success: false,
-            how: "exit status: 3".to_owned(),
-            stdout: Zeroizing::default(),
-            stderr: b"  no session\n  log in first \n".to_vec(),
-        };
-        assert_eq!(credentials(&ended).unwrap_err(), "exit status: 3: no session log in first");
+    fn its_last_line_says_why_it_failed() {
+        for (stderr, stdout, said) in [
+            ("  no session\n  log in first \n\n", "", "exit status: 3: log in first"),
+            (
+                "log in first\n+ curl -H 'Authorization: hunter2hunter2'\n++ exit 3\n",
+                "",
+                "exit status: 3: log in first",
+            ),
+            ("+ echo hunter2hunter2\n", "", "exit status: 3"),
+            (
+                "not this: hunter2hunter2, nor nter2hun\n",
+                "{\"SecretAccessKey\":\"hunter2hunter2\"}",
+                "exit status: 3: not this: (redacted), nor (redacted)",
+            ),
+        ] {
+            let ended = CommandOutput {
+                success: false,
+                how: "exit status: 3".to_owned(),
+                stdout: Zeroizing::new(stdout.as_bytes().to_vec()),
+                stderr: Zeroizing::new(stderr.as_bytes().to_vec()),
+            };
+            assert_eq!(credentials(&ended).unwrap_err(), said);
+        }
     }
 }

@@ -1,5 +1,7 @@
-//! How the selected profile says that keys are to be had: where the first ones come from, and which roles they assume.
-//! Source of keys and their order: the AWS SDKs and Tools Reference Guide, and what the AWS CLI does.
+//! What the selected profile says about credentials: the base source that gives the first ones, and the roles that are
+//! assumed from there. Source of the properties and their order: the AWS SDKs and Tools Reference Guide, and the AWS CLI.
+//!
+//! A profile that names a source means it: what is wrong with it ends the search, so that nobody else's credentials sign.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,29 +10,34 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::config::credentials::Credentials;
-use crate::config::profile::Profiles;
+use crate::config::profile::{File, Profiles};
 use crate::config::setting::{Origin, Setting};
+use crate::credentials::sso::Sso;
 
-/// The way to the keys of a profile.
+/// The halves of an access key.
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+
+/// A profile's base source and its roles.
 pub(crate) struct ProfileChain {
-    /// The selected profile, and the one that has the first keys.
+    /// The selected profile, and the one that names the base source.
     selected: String,
     base_profile: String,
-    /// Of the key that says so.
+    /// Of the property that decided.
     pub(crate) origin: Origin,
     pub(crate) base: BaseSource,
-    /// To be assumed one after the other.
+    /// Assumed one after the other.
     pub(crate) roles: Vec<Role>,
 }
 
-/// Where the first keys come from.
+/// Where the first credentials come from.
 pub(crate) enum BaseSource {
-    Keys(Credentials),
+    Static(Credentials),
     Environment,
     Container,
     InstanceMetadata,
     WebIdentity { role: Role, token_file: PathBuf },
-    Sso { session: Option<String>, start_url: String, region: String, account_id: String, role_name: String },
+    Sso(Sso),
     Login { session: String },
     Process { command: String },
 }
@@ -43,21 +50,21 @@ pub(crate) struct Role {
     pub(crate) session_name: Option<String>,
     pub(crate) external_id: Option<String>,
     pub(crate) duration: Option<Duration>,
-    /// Whose STS to ask.
+    /// Of the STS that is asked.
     pub(crate) region: Option<String>,
 }
 
-/// Why a profile leads to no keys.
+/// Why a profile has no base source.
 #[derive(Debug)]
 pub(crate) enum NoProfileChain {
-    /// It says nothing about keys: the search goes on.
+    /// It says nothing about credentials: the search goes on.
     NotConfigured(String),
-    /// It says something that cannot be done: the search ends.
+    /// What it says is wrong or incomplete: the search ends.
     Invalid(String),
 }
 
 impl ProfileChain {
-    /// For the selected profile. `expand` puts the home in the place of `~`.
+    /// Reads the selected profile. `expand` replaces a leading `~` by the home directory.
     pub(crate) fn of(profiles: &Profiles, expand: &dyn Fn(PathBuf) -> PathBuf) -> Result<Self, NoProfileChain> {
         let selected = profiles.name.value.as_str();
         if !profiles.exists(selected) {
@@ -85,22 +92,20 @@ impl ProfileChain {
                     visited.join(" -> ")
                 )));
             }
-            // A source profile's own keys go before a role that it could assume.
-            if !visited.is_empty()
-                && let Some(keys) = profile.keys()?
-            {
-                break BaseSource::Keys(keys);
+            // What a source profile holds itself goes before a role that it could assume.
+            if !visited.is_empty() && profile.has_static() {
+                break profile.own()?;
             }
             let Some(role) = profile.role()? else { break profile.source(&roles)? };
             roles.push(role);
             match (profile.get("source_profile"), profile.get("credential_source")) {
                 (Some(_), Some(_)) => {
-                    return Err(profile.broken("has both source_profile and credential_source; only one can count"));
+                    return Err(profile.invalid("has both source_profile and credential_source; remove one of them"));
                 }
                 (None, None) => {
-                    return Err(profile.broken("has role_arn, but neither source_profile nor credential_source"));
+                    return Err(profile.invalid("has role_arn, but neither source_profile nor credential_source"));
                 }
-                // What such a profile has beside the role is the source.
+                // What such a profile holds beside the role is the base source.
                 (None, Some(_)) => break profile.source(&roles)?,
                 (Some(source), None) if source == name => break profile.source(&roles)?,
                 (Some(source), None) => {
@@ -110,22 +115,22 @@ impl ProfileChain {
             }
         };
         roles.reverse();
-        let keys = ["role_arn", "credential_source", "web_identity_token_file", "sso_account_id", "login_session"];
-        let keys = keys.iter().chain(&["credential_process", "aws_access_key_id"]);
-        let origin = keys.filter_map(|key| profiles.selected(key)).map(|setting| setting.origin).next();
+        let names = ["role_arn", "credential_source", "web_identity_token_file", "sso_account_id", "login_session"];
+        let names = names.iter().chain(&["credential_process", "aws_access_key_id"]);
+        let origin = names.filter_map(|name| profiles.selected(name)).map(|setting| setting.origin).next();
         let origin = origin.unwrap_or(Origin::Default);
         Ok(Self { origin, selected: selected.to_owned(), base_profile: name, base, roles })
     }
 
-    /// For `describe` and the log.
+    /// Says it in short and without secrets, for `describe` and the log.
     pub(crate) fn summary(&self) -> String {
         let base = match &self.base {
-            BaseSource::Keys(_) => "access key".to_owned(),
+            BaseSource::Static(_) => "access key".to_owned(),
             BaseSource::Environment => "credential_source Environment".to_owned(),
             BaseSource::Container => "credential_source EcsContainer".to_owned(),
             BaseSource::InstanceMetadata => "credential_source Ec2InstanceMetadata".to_owned(),
             BaseSource::WebIdentity { role, .. } => format!("web identity for {}", role.arn),
-            BaseSource::Sso { role_name, account_id, .. } => format!("SSO role {role_name} in account {account_id}"),
+            BaseSource::Sso(sso) => format!("SSO role {} in account {}", sso.role_name, sso.account_id),
             BaseSource::Login { .. } => "login session".to_owned(),
             // The command may hold secrets.
             BaseSource::Process { .. } => "credential_process".to_owned(),
@@ -154,28 +159,26 @@ struct Profile<'a> {
 }
 
 impl Profile<'_> {
-    fn find(&self, key: &str) -> Option<Setting<String>> {
-        self.profiles.get(self.name, key)
+    fn find(&self, property: &str) -> Option<Setting<String>> {
+        self.profiles.get(self.name, property)
     }
 
-    fn get(&self, key: &str) -> Option<String> {
-        self.find(key).map(|setting| setting.value)
+    /// The value without the blanks around it, which nobody means.
+    fn get(&self, property: &str) -> Option<String> {
+        let value = self.find(property)?.value.trim().to_owned();
+        (!value.is_empty()).then_some(value)
     }
 
-    fn broken(&self, why: impl std::fmt::Display) -> NoProfileChain {
+    fn invalid(&self, why: impl fmt::Display) -> NoProfileChain {
         NoProfileChain::Invalid(format!("profile {}: {why}", self.name))
     }
 
-    fn needs(&self, key: &str, because: &str) -> Result<String, NoProfileChain> {
-        self.get(key).ok_or_else(|| self.broken(format!("has {because}, but no {key}")))
-    }
-
-    /// The role that keys from elsewhere are to assume. A web identity is no such role: it needs no keys.
+    /// The role that is assumed with credentials from elsewhere. A web identity is not such a role: it needs none.
     fn role(&self) -> Result<Option<Role>, NoProfileChain> {
         match self.get("role_arn") {
             Some(arn) if self.get("web_identity_token_file").is_none() => {
                 if self.get("mfa_serial").is_some() {
-                    return Err(self.broken(
+                    return Err(self.invalid(
                         "mfa_serial asks for a code, which nobody can be asked for here; use credential_process or a \
                          session that was made before",
                     ));
@@ -187,11 +190,11 @@ impl Profile<'_> {
     }
 
     fn with_arn(&self, arn: String) -> Result<Role, NoProfileChain> {
-        let duration = match self.find("duration_seconds") {
+        let duration = match self.get("duration_seconds") {
             None => None,
-            Some(setting) => match setting.value.parse::<u32>() {
+            Some(text) => match text.parse::<u32>() {
                 Ok(seconds) => Some(Duration::from_secs(seconds.into())),
-                Err(_) => return Err(self.broken("duration_seconds is no number of seconds")),
+                Err(_) => return Err(self.invalid("duration_seconds is not a number of seconds")),
             },
         };
         Ok(Role {
@@ -204,44 +207,54 @@ impl Profile<'_> {
         })
     }
 
-    /// The base, which must be there if roles are to be assumed from it: their keys are nobody else's.
+    /// The base source. A profile whose role is to be assumed must have one.
     fn source(&self, roles: &[Role]) -> Result<BaseSource, NoProfileChain> {
         self.base().map_err(|reason| match (reason, roles.last()) {
-            (NoProfileChain::NotConfigured(why), Some(role)) => {
-                NoProfileChain::Invalid(format!("profile {}: no keys to assume {} with: {why}", role.profile, role.arn))
-            }
+            (NoProfileChain::NotConfigured(why), Some(role)) => NoProfileChain::Invalid(format!(
+                "profile {}: no credentials to assume {} with: {why}",
+                role.profile, role.arn
+            )),
             (reason, _) => reason,
         })
     }
 
     fn base(&self) -> Result<BaseSource, NoProfileChain> {
-        if let Some(source) = self.get("credential_source") {
-            // In any case of letters, as the AWS tools have it.
-            return match source.to_ascii_lowercase().as_str() {
-                "environment" => Ok(BaseSource::Environment),
-                "ecscontainer" => Ok(BaseSource::Container),
-                "ec2instancemetadata" => Ok(BaseSource::InstanceMetadata),
-                _ => Err(self.broken("credential_source is none of Environment, EcsContainer and Ec2InstanceMetadata")),
-            };
+        let Some(source) = self.get("credential_source") else { return self.own() };
+        // In any case of letters, as the AWS tools have it.
+        match source.to_ascii_lowercase().as_str() {
+            "environment" => Ok(BaseSource::Environment),
+            "ecscontainer" => Ok(BaseSource::Container),
+            "ec2instancemetadata" => Ok(BaseSource::InstanceMetadata),
+            _ => Err(self.invalid("credential_source is none of Environment, EcsContainer and Ec2InstanceMetadata")),
         }
+    }
+
+    /// What the profile holds itself, in the order of the AWS CLI: the credentials file is made for access keys, so they
+    /// go first there; in the config file they go last.
+    fn own(&self) -> Result<BaseSource, NoProfileChain> {
         if let Some(token_file) = self.get("web_identity_token_file") {
-            let role = self.with_arn(self.needs("role_arn", "web_identity_token_file")?)?;
-            return Ok(BaseSource::WebIdentity { role, token_file: (self.expand)(token_file.into()) });
+            let arn =
+                self.get("role_arn").ok_or_else(|| self.invalid("has web_identity_token_file, but no role_arn"))?;
+            return Ok(BaseSource::WebIdentity {
+                role: self.with_arn(arn)?,
+                token_file: (self.expand)(token_file.into()),
+            });
         }
         if let Some(sso) = self.sso()? {
-            return Ok(sso);
+            return Ok(BaseSource::Sso(sso));
         }
-        let keys = self.keys()?;
-        let id = self.find("aws_access_key_id");
-        let are_in_credentials_file = id.is_some_and(|id| self.profiles.credentials.holds(&id.origin));
-        match (keys, self.get("login_session"), self.get("credential_process")) {
-            // The credentials file is for keys, so they go first; in the config file they go last.
-            (Some(keys), ..) if are_in_credentials_file => return Ok(BaseSource::Keys(keys)),
-            (_, Some(session), _) => return Ok(BaseSource::Login { session }),
+        if let Some(credentials) = self.static_in(&self.profiles.credentials)? {
+            return Ok(BaseSource::Static(credentials));
+        }
+        if let Some(session) = self.get("login_session") {
+            return Ok(BaseSource::Login { session });
+        }
+        if let Some(command) = self.get("credential_process") {
             // A value may go on in lines below it; a shell would take them for commands of their own.
-            (_, None, Some(command)) => return Ok(BaseSource::Process { command: command.replace('\n', " ") }),
-            (Some(keys), None, None) => return Ok(BaseSource::Keys(keys)),
-            (None, None, None) => {}
+            return Ok(BaseSource::Process { command: command.replace('\n', " ") });
+        }
+        if let Some(credentials) = self.static_in(&self.profiles.config)? {
+            return Ok(BaseSource::Static(credentials));
         }
         let what = match self.get("sso_session") {
             Some(_) => "has sso_session, but neither sso_account_id nor sso_role_name, which say whose credentials,",
@@ -255,37 +268,73 @@ impl Profile<'_> {
         )))
     }
 
-    fn sso(&self) -> Result<Option<BaseSource>, NoProfileChain> {
-        let (account_id, role_name) = match (self.get("sso_account_id"), self.get("sso_role_name")) {
-            (Some(account_id), Some(role_name)) => (account_id, role_name),
-            (Some(_), None) => return Err(self.broken("has sso_account_id, but no sso_role_name")),
-            (None, Some(_)) => return Err(self.broken("has sso_role_name, but no sso_account_id")),
-            // Without these, SSO is for tokens of services that take them, not for keys.
-            (None, None) => return Ok(None),
-        };
+    fn sso(&self) -> Result<Option<Sso>, NoProfileChain> {
+        const SESSION: [&str; 2] = ["sso_start_url", "sso_region"];
+        const PROFILE: [&str; 2] = ["sso_account_id", "sso_role_name"];
         let session = self.get("sso_session");
-        let find = |key: &str| match &session {
-            None => self.needs(key, "sso_account_id"),
-            Some(session) => self
-                .profiles
-                .sso_session(session, key)
-                .ok_or_else(|| self.broken(format!("sso_session {session} is missing or has no {key}"))),
+        let in_session = |property: &str| -> Option<String> {
+            let value = self.profiles.sso_session(session.as_ref()?, property)?.trim().to_owned();
+            (!value.is_empty()).then_some(value)
         };
-        let (start_url, region) = (find("sso_start_url")?, find("sso_region")?);
-        Ok(Some(BaseSource::Sso { session, start_url, region, account_id, role_name }))
+        // A session that is named must be there and whole, though tokens alone are wanted from it.
+        if let Some(session) = &session {
+            let missing: Vec<&str> = SESSION.into_iter().filter(|property| in_session(property).is_none()).collect();
+            if !missing.is_empty() {
+                return Err(self.invalid(format!(
+                    "sso_session = {session}: the section [sso-session {session}] of {} is missing or has no {}",
+                    self.profiles.config.place(),
+                    missing.join(" and no ")
+                )));
+            }
+        }
+        for property in SESSION.into_iter().chain(PROFILE) {
+            if let (Some(own), Some(other), Some(session)) = (self.get(property), in_session(property), &session)
+                && own != other
+            {
+                return Err(self.invalid(format!(
+                    "{property} differs from that of [sso-session {session}]: remove it from one of them"
+                )));
+            }
+        }
+        if PROFILE.iter().all(|property| self.get(property).is_none()) {
+            // Without these, SSO gives tokens to services that take them, not credentials.
+            return Ok(None);
+        }
+        let needed = |property: &str| {
+            self.get(property)
+                .or_else(|| in_session(property))
+                .ok_or_else(|| self.invalid(format!("is configured for SSO, but has no {property}")))
+        };
+        Ok(Some(Sso {
+            start_url: needed("sso_start_url")?,
+            region: needed("sso_region")?,
+            account_id: needed("sso_account_id")?,
+            role_name: needed("sso_role_name")?,
+            session,
+        }))
     }
 
-    fn keys(&self) -> Result<Option<Credentials>, NoProfileChain> {
-        let (id, secret) = match (self.get("aws_access_key_id"), self.get("aws_secret_access_key")) {
-            (Some(id), Some(secret)) => (id, Zeroizing::new(secret)),
-            (Some(_), None) => return Err(self.broken("has aws_access_key_id, but no aws_secret_access_key")),
-            (None, Some(_)) => return Err(self.broken("has aws_secret_access_key, but no aws_access_key_id")),
+    /// Whether either file has at least one half of an access key.
+    fn has_static(&self) -> bool {
+        [ID, SECRET].iter().any(|property| self.get(property).is_some())
+    }
+
+    /// The access key of one file. Its halves belong together: one is never completed from the other file.
+    fn static_in(&self, file: &File) -> Result<Option<Credentials>, NoProfileChain> {
+        let get = |property: &str| file.get(self.name, property).map(Zeroizing::new);
+        let half = |one: &str, other: &str| {
+            Err(self.invalid(format!("has {one}, but no {other} in the same file, {}", file.place())))
+        };
+        let (id, secret) = match (get(ID), get(SECRET)) {
+            (Some(id), Some(secret)) => (id, secret),
+            (Some(_), None) => return half(ID, SECRET),
+            (None, Some(_)) => return half(SECRET, ID),
             (None, None) => return Ok(None),
         };
-        let token = self.get("aws_session_token").or_else(|| self.get("aws_security_token")).map(Zeroizing::new);
+        let token = get("aws_session_token").or_else(|| get("aws_security_token"));
         Credentials::new(&id, &secret, token.as_deref().map(String::as_str), None)
             .map(Some)
-            .map_err(|error| self.broken(error.message()))
+            .map_err(|error| self.invalid(format!("{} ({})", error.message(), file.place())))
     }
 }
 
@@ -362,7 +411,7 @@ mod tests {
             ("[profile p]\nregion = x\n", "silent: profile p: says nothing"),
             (
                 "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nregion = x\n",
-                "broken: profile p: no keys to assume r",
+                "broken: profile p: no credentials to assume r",
             ),
             ("[profile p]\nrole_arn = r\n", "neither source_profile nor credential_source"),
             ("[profile p]\nrole_arn = r\nsource_profile = q\ncredential_source = Environment\n", "both"),
@@ -373,9 +422,13 @@ mod tests {
             ),
             ("[profile p]\nrole_arn = r\ncredential_source = Magic\n", "credential_source is none of"),
             ("[profile p]\nrole_arn = r\nsource_profile = p\nmfa_serial = m\n", "mfa_serial"),
-            ("[profile p]\naws_access_key_id = A\n", "but no aws_secret_access_key"),
-            ("[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = n\n", "sso_session s is missing"),
-            ("[profile p]\nsso_account_id = 1\n", "but no sso_role_name"),
+            ("[profile p]\naws_access_key_id = A\n", "has aws_access_key_id, but no aws_secret_access_key"),
+            ("[profile p]\naws_secret_access_key = A\n", "has aws_secret_access_key, but no aws_access_key_id"),
+            ("[profile p]\nsso_account_id = 1\n", "but has no sso_start_url"),
+            ("[profile p]\nsso_start_url = u\nsso_region = x\nsso_account_id = 1\n", "but has no sso_role_name"),
+            ("[profile p]\nsso_start_url = u\nsso_region = x\nsso_role_name = 1\n", "but has no sso_account_id"),
+            ("[profile p]\nrole_arn = r\nsource_profile = p\nduration_seconds = 1h\n", "duration_seconds is not a"),
+            ("[profile p]\nweb_identity_token_file = /t\n", "but no role_arn"),
             ("[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nnonsense\n", "line 5: expected"),
         ] {
             let why = plan(config, "").unwrap_err();
@@ -394,7 +447,56 @@ mod tests {
     #[test]
     fn the_credentials_file_goes_before_the_config_file() {
         let config = "[profile p]\naws_access_key_id = CONFIG\naws_secret_access_key = s\ncredential_process = x\n";
-        let BaseSource::Keys(keys) = plan(config, &format!("[p]\n{KEYS}")).unwrap().base else { panic!("no keys") };
+        let BaseSource::Static(keys) = plan(config, &format!("[p]\n{KEYS}")).unwrap().base else { panic!("no keys") };
         assert_eq!(keys.access_key_id(), "A");
+    }
+
+    #[test]
+    fn an_sso_session_must_be_there_whole_and_the_same_as_in_the_profile() {
+        const WHOSE: &str = "sso_account_id = 1\nsso_role_name = n\n";
+        const SESSION: &str = "[sso-session s]\nsso_region = x\nsso_start_url = u\n";
+        for whose in ["", WHOSE] {
+            for (profile, sections, part) in [
+                ("sso_session = oops\n", SESSION, "[sso-session oops]"),
+                ("sso_session = s\n", "[sso-session s]\nsso_start_url = u\n", "no sso_region"),
+                ("sso_session = s\n", "[sso-session s]\nsso_region = x\n", "no sso_start_url"),
+                ("sso_session = s\nsso_start_url = v\n", SESSION, "sso_start_url differs"),
+                ("sso_session = s\nsso_region = y\n", SESSION, "sso_region differs"),
+            ] {
+                let why = plan(&format!("[profile p]\n{profile}{whose}{sections}"), "").unwrap_err();
+                assert!(why.starts_with("broken: profile p: ") && why.contains(part), "{profile}: {why}");
+            }
+        }
+        let same = format!("[profile p]\nsso_session = s\nsso_region = x\n{WHOSE}{SESSION}");
+        assert_eq!(plan(&same, "").unwrap().summary(), "profile p: SSO role n in account 1");
+        assert!(plan(&format!("[profile p]\nsso_session = s\n{SESSION}"), "").unwrap_err().starts_with("silent: "));
+    }
+
+    #[test]
+    fn an_access_key_is_taken_from_one_file() {
+        let (id, secret, token) = ("aws_access_key_id = A\n", "aws_secret_access_key = s\n", "aws_session_token = t\n");
+        for (config, credentials) in [(id, secret), (secret, id), ("", secret), (KEYS, id), (KEYS, secret)] {
+            let why = plan(&format!("[profile p]\n{config}"), &format!("[p]\n{credentials}")).unwrap_err();
+            assert!(why.contains("in the same file"), "{config}{credentials}: {why}");
+        }
+        for (config, credentials, has_token) in [
+            (KEYS.to_owned(), token.to_owned(), false),
+            (token.to_owned(), KEYS.to_owned(), false),
+            (id.to_owned(), KEYS.to_owned(), false),
+            (format!("{KEYS}{token}"), "aws_session_token = u\n".to_owned(), true),
+        ] {
+            let plan = plan(&format!("[profile p]\n{config}"), &format!("[p]\n{credentials}")).unwrap();
+            let BaseSource::Static(found) = plan.base else { panic!("no access key") };
+            assert_eq!(found.0.session_token().is_some(), has_token, "{config}{credentials}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_values_are_not_part_of_them() {
+        let config = "[profile p]\nrole_arn = r \nsource_profile = k\t\nduration_seconds =  900 \n[profile k]\n\
+                      credential_source =  Environment \n";
+        let plan = plan(config, "").unwrap();
+        assert_eq!(plan.summary(), "profile p: credential_source Environment of profile k, then role r");
+        assert_eq!(plan.roles[0].duration, Some(Duration::from_secs(900)));
     }
 }

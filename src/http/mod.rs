@@ -4,6 +4,7 @@
 
 pub(crate) mod body;
 pub(crate) mod reuse;
+pub(crate) mod secret_value;
 pub(crate) mod signing;
 pub(crate) mod tls_failure;
 pub(crate) mod transport;

@@ -293,6 +293,20 @@ impl Answer {
         std::mem::take(self.0.headers_mut())
     }
 
+    /// Reads a body in the pieces in which it was received. They share the connection's memory, so that what they hold can
+    /// be wiped from there once the connection is closed.
+    pub(crate) async fn pieces(mut self, max_bytes: usize, into: &mut Vec<Bytes>) -> Result<(), BodyFailure> {
+        let mut total = 0;
+        while let Some(piece) = self.0.chunk().await.map_err(|error| BodyFailure::Io(chain(&error)))? {
+            total += piece.len();
+            into.push(piece);
+            if total > max_bytes {
+                return Err(BodyFailure::TooLarge);
+            }
+        }
+        Ok(())
+    }
+
     /// Appends the body to `into`, whole or as far as it came, with one byte to spare behind its end. Of one that is longer
     /// than the limit, it appends the beginning, or nothing if such a one is refused.
     pub(crate) async fn read(mut self, limit: Limit, into: &mut Vec<u8>) -> Result<(), BodyFailure> {

@@ -5,5 +5,7 @@ pub(crate) mod limits;
 pub(crate) mod name_lookup;
 pub(crate) mod native;
 pub(crate) mod per_process;
+pub(crate) mod private_file;
+pub(crate) mod privilege;
 pub(crate) mod signals;
 pub(crate) mod stderr;

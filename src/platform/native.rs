@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 
-use crate::platform::{child_process, limits, name_lookup};
+use crate::platform::{child_process, limits, name_lookup, private_file};
 use crate::platform_api::{CommandOutput, LookupError, Platform};
 
 /// Implements [`Platform`] with the functions of this wing.
@@ -26,5 +27,9 @@ impl Platform for Native {
 
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>> {
         Box::pin(child_process::run(command.to_owned()))
+    }
+
+    fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        private_file::replace(path, content)
     }
 }
