@@ -41,6 +41,8 @@ class Round:
     describe: dict[str, Any]
     calls: list[dict[str, Any]]
     stderr: str = ""
+    # How many forked children made a good call.
+    forked: int = 0
 
     def __getattr__(self, name: str) -> Any:
         """A field of the first call."""

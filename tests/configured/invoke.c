@@ -2,10 +2,14 @@
  * {"describe": what lambda_client_describe says, "calls": [what became of each call]}. A client that could not be made is
  * one call that failed, and null for its description.
  *
- *     invoke FUNCTION [--describe-only] [--calls N] [--threads N] [--stdin] [--block-signal N] [setters]
+ *     invoke FUNCTION [--describe-only] [--calls N] [--threads N] [--forks N] [--unset NAME] [--search FILE] [--stdin]
+ *            [--block-signal N] [setters]
  *
- * --stdin: a round of calls for every line that comes in, with a line of JSON each, all by one client. */
+ * --forks: after the calls, so many children make one call each; "forked" counts those whose call was good.
+ * --search: a file with masked secrets; a last line of JSON says how often each is left in memory at the end.
+ * --unset: a variable that is unset once the client is made. --stdin: a round of calls for every line that comes in, with a line of JSON each, all by one client. */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,12 +17,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lambda_invoke.h"
 
 static const char *function;
 static unsigned calls = 1;
 static unsigned threads = 1;
+static unsigned forks;
+static const char *unset;
+static const char *secrets;
 static bool describe_only;
 static bool rounds;
 
@@ -91,6 +100,26 @@ static void *call(void *place) {
     return NULL;
 }
 
+/* How many of the children made a good call. */
+static unsigned fork_children(void) {
+    unsigned good = 0;
+    for (unsigned i = 0; i < forks; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            lambda_request *request = lambda_request_new();
+            lambda_request_set_function_name(request, function);
+            lambda_result *result = lambda_invoke(client, request);
+            _exit(result->status == LAMBDA_OK ? 0 : 1);
+        }
+        int status = 1;
+        if (child < 0 || waitpid(child, &status, 0) != child) {
+            fail("no child");
+        }
+        good += status == 0;
+    }
+    return good;
+}
+
 /* Calls from all threads at the same moment, and one line about them. */
 static void make_round(void) {
     char *description = lambda_client_describe(client);
@@ -122,7 +151,12 @@ static void make_round(void) {
         free(running);
         free(results);
     }
-    fputs("]}\n", stdout);
+    fputs("]", stdout);
+    if (forks != 0) {
+        fflush(stdout);
+        printf(", \"forked\": %u", fork_children());
+    }
+    fputs("}\n", stdout);
     fflush(stdout);
 }
 
@@ -138,12 +172,81 @@ static void block(int number) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
+enum { MASK = 0x55, MAX_SECRET = 4096 };
+
+/* How often a secret stands in this process's memory. The secret comes masked, so that the search does not find itself. */
+static unsigned count_in_memory(int memory, const char *masked, size_t len) {
+    static char window[1 << 20];
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long from = 0, to = 0;
+        char access[5] = "";
+        if (sscanf(line, "%llx-%llx %4s", &from, &to, access) != 3 || access[0] != 'r' || access[1] != 'w') {
+            continue;
+        }
+        for (unsigned long long at = from; at < to;) {
+            size_t want = to - at < sizeof window ? (size_t)(to - at) : sizeof window;
+            ssize_t got = pread(memory, window, want, (off_t)at);
+            if (got < (ssize_t)len) {
+                break;
+            }
+            for (size_t i = 0; i + len <= (size_t)got; i++) {
+                size_t same = 0;
+                while (same < len && (char)(window[i + same] ^ MASK) == masked[same]) {
+                    same++;
+                }
+                /* The window itself is part of the memory that is searched. */
+                unsigned long long place = at + i;
+                bool is_own = place >= (unsigned long long)(size_t)window &&
+                              place < (unsigned long long)(size_t)window + sizeof window;
+                count += same == len && !is_own;
+            }
+            at += (unsigned long long)got == want && at + want < to ? want - len + 1 : want;
+        }
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    memset(window, 0, sizeof window);
+    return count;
+}
+
+/* Prints how often each secret of a file, one masked secret after its length in a byte each, is left in memory. */
+static void search_memory(const char *path) {
+    char masked[MAX_SECRET];
+    FILE *file = fopen(path, "rb");
+    int memory = open("/proc/self/mem", O_RDONLY);
+    if (file == NULL || memory < 0) {
+        fail("nothing to search for");
+    }
+    fputs("{\"left\": [", stdout);
+    unsigned char size[2];
+    for (unsigned n = 0; fread(size, 1, 2, file) == 2; n++) {
+        size_t len = (size_t)size[0] << 8 | size[1];
+        if (len > sizeof masked || fread(masked, 1, len, file) != len) {
+            fail("a secret is too long");
+        }
+        printf("%s%u", n == 0 ? "" : ", ", count_in_memory(memory, masked, len));
+    }
+    fputs("]}\n", stdout);
+    close(memory);
+    fclose(file);
+}
+
 /* Whether the flag is one that takes a value and sets nothing of a client. */
 static bool is_about_the_program(const char *flag, const char *value) {
     if (strcmp(flag, "--calls") == 0) {
         calls = (unsigned)atoi(value);
     } else if (strcmp(flag, "--threads") == 0) {
         threads = (unsigned)atoi(value);
+    } else if (strcmp(flag, "--search") == 0) {
+        secrets = value;
+    } else if (strcmp(flag, "--unset") == 0) {
+        unset = value;
+    } else if (strcmp(flag, "--forks") == 0) {
+        forks = (unsigned)atoi(value);
     } else if (strcmp(flag, "--block-signal") == 0) {
         block(atoi(value));
     } else {
@@ -215,6 +318,9 @@ int main(int argc, char **argv) {
         return 0;
     }
     lambda_config_free(config);
+    if (unset != NULL) {
+        unsetenv(unset);
+    }
     char line[16];
     if (!rounds) {
         make_round();
@@ -224,5 +330,8 @@ int main(int argc, char **argv) {
         }
     }
     lambda_client_free(client);
+    if (secrets != NULL) {
+        search_memory(secrets);
+    }
     return 0;
 }

@@ -50,8 +50,8 @@ def failure(error: Exception) -> dict[str, Any]:
         http_status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         code = error.response["Error"]["Code"]
         status = "LAMBDA_E_SERVICE" if error.operation_name == "Invoke" else "LAMBDA_E_CREDENTIALS"
-    elif "Unsupported host" in str(error):
-        # Of a container's URL.
+    elif "Unsupported host" in str(error) or "still expired" in str(error):
+        # Of a container's URL, and of credentials that had expired when they came.
         status = "LAMBDA_E_CREDENTIALS"
     else:
         status = next((name for kind, name in STATUS if isinstance(error, kind)), status)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 from configured_servers import Answer, refusing
-from configured_services import sts_error
+from configured_services import ROLE_PATH, sts_error
 from configured_world import BOTOCORE, CLIENTS, LIBRARY_CLIENT, World, lines_of, token_file
-from test_credentials import FAR, PAST, SSO_SESSION, SSO_START_URL
+from test_credentials import FAR, PAST, SSO_SESSION, SSO_START_URL, print_document
 
 IMDS_MS = 2500
 
@@ -73,6 +73,165 @@ def half_of_the_keys_in_the_environment(world: World) -> Missing:
 def half_of_the_keys_in_a_profile(world: World) -> Missing:
     world.credentials("[default]\naws_access_key_id = AKIAHALF")
     return Missing(("profile default", "aws_secret_access_key"))
+
+
+def half(names: str, kept: str) -> str:
+    """The lines of an access key of which only one half is kept."""
+    return "\n".join(line for line in names.splitlines() if line.startswith(kept))
+
+
+ID, SECRET = "aws_access_key_id", "aws_secret_access_key"
+
+
+@scenario
+def the_id_in_the_config_file_and_the_secret_in_the_credentials_file(world: World) -> Missing:
+    lines = lines_of(world.make_keys())
+    world.make_instance(world.make_keys(session=True))
+    world.config(f"[default]\n{half(lines, ID)}")
+    world.credentials(f"[default]\n{half(lines, SECRET)}")
+    return Missing(("profile default", SECRET, ID), asked=())
+
+
+@scenario
+def the_secret_in_the_config_file_and_the_id_in_the_credentials_file(world: World) -> Missing:
+    lines = lines_of(world.make_keys())
+    world.make_instance(world.make_keys(session=True))
+    world.config(f"[default]\n{half(lines, SECRET)}")
+    world.credentials(f"[default]\n{half(lines, ID)}")
+    return Missing(("profile default", ID, SECRET))
+
+
+@scenario
+def half_of_an_access_key_in_a_source_profile(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    arn = world.make_role("worker", world.make_keys()).arn
+    world.credentials(f"[base]\n{half(lines_of(world.make_keys()), ID)}")
+    world.config(f"[profile prod]\nrole_arn = {arn}\nsource_profile = base")
+    world.set(AWS_PROFILE="prod")
+    return Missing(("profile base", SECRET))
+
+
+def wrong_sso(name: str, profile: str, sections: str, *parts: str) -> None:
+    def set_up(world: World) -> Missing:
+        # Somebody else's credentials are there to be taken.
+        world.make_instance(world.make_keys(session=True))
+        world.make_sso(world.make_keys(session=True), "corp", FAR)
+        world.config(f"[profile prod]\n{profile}\n{sections}")
+        world.set(AWS_PROFILE="prod")
+        # botocore notices some of it only when it has asked the instance.
+        return Missing(("prod", *parts), asked=("imds",))
+
+    set_up.__name__ = name
+    scenario(set_up)
+
+
+WHOSE = "sso_account_id = 123456789012\nsso_role_name = Reader\n"
+SECTION = "[sso-session corp]\nsso_region = eu-central-1\nsso_start_url = https://start.invalid/\n"
+START_URL = "sso_start_url = https://start.invalid/\n"
+REGION_LINE = "sso_region = eu-central-1\n"
+for whose, title in [(WHOSE, "of_a_role"), ("", "of_a_token")]:
+    wrong_sso(f"an_sso_session_{title}_that_is_missing", f"sso_session = oops\n{whose}", SECTION, "oops")
+    for line, named in [(START_URL, "sso_start_url"), (REGION_LINE, "sso_region")]:
+        wrong_sso(
+            f"an_sso_session_{title}_without_{named}",
+            f"sso_session = corp\n{whose}",
+            SECTION.replace(line, ""),
+            "corp",
+            named,
+        )
+wrong_sso(
+    "a_start_url_that_differs_from_the_sessions",
+    f"sso_session = corp\nsso_start_url = https://other.invalid/\n{WHOSE}",
+    SECTION,
+    "sso_start_url",
+    "corp",
+)
+wrong_sso(
+    "a_region_that_differs_from_the_sessions", f"sso_session = corp\nsso_region = x\n{WHOSE}", SECTION, "sso_region"
+)
+for line in (START_URL, REGION_LINE, *WHOSE.splitlines(keepends=True)):
+    named = line.split()[0]
+    wrong_sso(f"sso_without_{named}", f"{START_URL}{REGION_LINE}{WHOSE}".replace(line, ""), "", named)
+
+
+@scenario
+def a_web_identity_without_a_role(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    world.config(f"[profile prod]\nweb_identity_token_file = {world.file('token', 'hunter2hunter2')}")
+    world.set(AWS_PROFILE="prod")
+    return Missing(("prod", "role_arn"))
+
+
+@scenario
+def a_credential_source_that_does_not_exist(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    world.config("[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/x\ncredential_source = Magic")
+    world.set(AWS_PROFILE="prod")
+    return Missing(("prod", "credential_source"))
+
+
+@scenario
+def a_role_with_both_sources(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    world.credentials(f"[base]\n{lines_of(world.make_keys())}")
+    world.config(
+        "[profile prod]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n"
+        "credential_source = Environment"
+    )
+    world.set(AWS_PROFILE="prod")
+    return Missing(("prod", "source_profile", "credential_source"))
+
+
+PAST_SECONDS = -3600.0
+
+
+@scenario
+def a_container_whose_credentials_have_expired(world: World) -> Missing:
+    world.make_container(world.make_keys(session=True), lifetimes=[PAST_SECONDS])
+    return Missing(("the container returned credentials that expired 3",), asked=("container",))
+
+
+@scenario
+def a_process_whose_credentials_have_expired(world: World) -> Missing:
+    keys = world.make_keys(session=True)
+    world.config(f"[default]\ncredential_process = {print_document(world, keys, Expiration=PAST)}")
+    return Missing(("profile default", "expired"))
+
+
+@scenario
+def a_role_whose_credentials_have_expired(world: World) -> Missing:
+    arn = role_of_prod(world)
+    world.sts.roles[arn].lifetime = PAST_SECONDS
+    return Missing((arn, "expired"), asked=("sts",))
+
+
+@scenario
+def credentials_of_the_environment_that_have_expired(world: World) -> Missing:
+    world.set_keys(world.make_keys(session=True))
+    world.set(AWS_CREDENTIAL_EXPIRATION=PAST)
+    return Missing(("environment", "expired"))
+
+
+@scenario
+def an_instance_whose_list_of_roles_is_a_page(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    roles(world, b"<html><body>captive portal</body></html>\n")
+    return Missing(("IMDS: ", "does not name a role"), asked=("imds",))
+
+
+@scenario
+def an_instance_whose_list_of_roles_is_empty(world: World) -> Missing:
+    world.make_instance(world.make_keys(session=True))
+    roles(world, b"\n")
+    return Missing(("IMDS: ", "does not name a role"), asked=("imds",))
+
+
+def roles(world: World, listing: bytes) -> None:
+    """The instance lists its roles in this form."""
+    respond = world.servers["imds"].respond
+    world.servers["imds"].respond = lambda request: (
+        Answer(200, listing) if request.path == ROLE_PATH and request.method == "GET" else respond(request)
+    )
 
 
 @scenario

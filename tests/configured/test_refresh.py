@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
-from configured_servers import Answer
+from configured_servers import Answer, Request
 from configured_services import Keys
 from configured_world import BOTOCORE, CLIENTS, LIBRARY_CLIENT, World, lines_of
 
@@ -186,3 +187,79 @@ def test_keys_that_never_change_are_not_sent_twice(world: World) -> None:
     run = world.run(LIBRARY_CLIENT)
     assert (run.status, run.attempts) == ("LAMBDA_E_SERVICE", 1)
     assert world.functions.signers == [keys]
+
+
+def test_credentials_that_expired_during_a_refresh_that_failed_do_not_sign(world: World) -> None:
+    world.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{world.servers['container'].url}/credentials")
+    keys = world.make_keys(session=True)
+    with world.session(LIBRARY_CLIENT) as session:
+        # Dates have whole seconds: from the beginning of one it is four to the end.
+        time.sleep(1.0 - time.time() % 1.0)
+        end = time.monotonic() + 4.0
+        world.make_container(keys, lifetimes=[3.0])
+        assert session.round().signed_by == keys.access_key_id
+
+        def slow(_: Request) -> Answer:
+            # Until they have surely expired.
+            world.servers["container"].closed.wait(max(0.0, end + 0.1 - time.monotonic()))
+            return Answer(403)
+
+        world.servers["container"].respond = slow
+        # In the last quarter of their life.
+        time.sleep(max(0.0, end - 0.8 - time.monotonic()))
+        run = session.round()
+        assert time.monotonic() >= end
+        assert (run.status, run.attempts) == ("LAMBDA_E_CREDENTIALS", 0)
+    assert len(world.requests("lambda")) == 1
+
+
+def test_a_refresh_that_fails_leaves_good_credentials_in_use(world: World) -> None:
+    keys = world.make_keys(session=True)
+    world.make_container(keys, lifetimes=[8.0])
+    with world.session(LIBRARY_CLIENT) as session:
+        assert session.round().signed_by == keys.access_key_id
+        world.servers["container"].respond = lambda _: Answer(403)
+        # In the last quarter of their life.
+        time.sleep(7.0)
+        assert session.round().signed_by == keys.access_key_id
+        session.end()
+        assert re.search("WARN +lambda_invoke::credentials.*could not be refreshed", session.stderr), session.stderr
+
+
+def test_an_instance_that_returns_expired_credentials_is_a_warning(world: World) -> None:
+    keys = world.make_keys(session=True)
+    world.make_instance(keys, lifetimes=[-3600.0])
+    world.set(LAMBDA_INVOKE_LOG="warn")
+    run = world.run(LIBRARY_CLIENT, "--calls", "3")
+    assert run.signed_by == keys.access_key_id
+    assert len([line for line in run.stderr.splitlines() if "WARN" in line and "expired 3" in line]) == 1
+
+
+def test_forked_children_take_over_what_their_parent_has_loaded(world: World) -> None:
+    keys = world.make_keys(session=True)
+    world.make_container(keys)
+    run = world.run(LIBRARY_CLIENT, "--forks", "10")
+    assert (run.status, run.forked) == ("LAMBDA_OK", 10)
+    assert len(world.requests("container")) == 1
+    assert world.functions.signers == [keys] * 11
+
+
+def test_forked_children_load_what_has_expired_since(world: World) -> None:
+    first, second = world.make_keys(session=True), world.make_keys(session=True)
+    world.make_container(first, second, lifetimes=[SHORT])
+    world.vault.expired.add(first.access_key_id)
+    run = world.run(LIBRARY_CLIENT, "--forks", "3")
+    assert (run.status, run.forked) == ("LAMBDA_OK", 3)
+    # The parent's were refused, and it has left the new ones.
+    assert world.functions.signers == [first] + [second] * 4
+    assert len(world.requests("container")) == 2
+
+
+def test_the_container_is_read_when_the_client_is_made(world: World) -> None:
+    """Another client of the process, or its own code, may change the environment afterwards."""
+    keys = world.make_keys(session=True)
+    token = world.vault.make_secret("container-token")
+    world.make_container(keys, lifetimes=[SHORT], authorization=lambda: token)
+    world.set(AWS_CONTAINER_AUTHORIZATION_TOKEN=token)
+    with world.session(LIBRARY_CLIENT, "--unset", "AWS_CONTAINER_CREDENTIALS_FULL_URI") as session:
+        assert session.round().signed_by == keys.access_key_id
