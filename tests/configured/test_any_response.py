@@ -35,15 +35,15 @@ def mutated(choose: random.Random, body: bytes) -> bytes:
     for _ in range(choose.randint(1, 4)):
         at = choose.randint(0, len(out))
         to = min(len(out), at + choose.choice([0, 1, 2, 8, 40]))
-        match choose.randint(0, 3):
-            case 0:
-                out[at:to] = choose.choice(SCRAPS)
-            case 1:
-                out[at:at] = out[to : to + 30]
-            case 2:
-                del out[at:to]
-            case _:
-                out[at:] = b""
+        change = choose.randint(0, 3)
+        if change == 0:
+            out[at:to] = choose.choice(SCRAPS)
+        elif change == 1:
+            out[at:at] = out[to : to + 30]
+        elif change == 2:
+            del out[at:to]
+        else:
+            out[at:] = b""
     return bytes(out)
 
 
