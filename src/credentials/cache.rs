@@ -157,7 +157,7 @@ impl CredentialsCache {
             Some(refresh) => refresh,
             None => Arc::clone(&self.refresh).lock_owned().await,
         };
-        if let Some(shared) = self.result_since(seen, time.now()) {
+        if let Some(shared) = self.result_since(seen) {
             return shared.map(CacheLookup::Found);
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -190,20 +190,25 @@ impl CredentialsCache {
                         Err(_) => load.await,
                     },
                 };
+                // A callback may do so: it is asked again by the next call.
+                let loaded = loaded.and_then(|(credentials, from)| match expired(&credentials, time.now()) {
+                    Some(how) => Err(no_credentials(&format!("{from} returned {how}"))),
+                    None => Ok((credentials, from)),
+                });
                 self.end_load(loaded, began, time.now(), log).map(CacheLookup::Found)
             }
         }
     }
 
     /// What came of a load that ended while this call waited to begin one: it holds for all who waited.
-    fn result_since(&self, seen: u64, now: SystemTime) -> Option<Result<Identity, Error>> {
+    fn result_since(&self, seen: u64) -> Option<Result<Identity, Error>> {
         let state = self.state();
         match (&state.loaded, &state.failure) {
             _ if state.loads == seen => None,
             (_, Some(failure)) => Some(Err(failure.clone())),
-            (Some(loaded), None) if loaded.are_good(now) => Some(Ok(loaded.identity.clone())),
-            // The service has refused them already, or they have expired.
-            _ => None,
+            (Some(loaded), None) => Some(Ok(loaded.identity.clone())),
+            // The service has refused them already.
+            (None, None) => None,
         }
     }
 
@@ -228,10 +233,6 @@ impl CredentialsCache {
         now: SystemTime,
         log: &Log,
     ) -> Result<Identity, Error> {
-        let loaded = loaded.and_then(|(credentials, from)| match expired(&credentials, now) {
-            Some(how) => Err(no_credentials(&format!("{from} returned {how}"))),
-            None => Ok((credentials, from)),
-        });
         let mut state = self.state();
         state.loads += 1;
         state.failure = None;
