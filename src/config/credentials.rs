@@ -55,7 +55,7 @@ impl Credentials {
     }
 }
 
-/// What AWS's types call the origin of credentials; nobody reads it here.
+/// What AWS's types call the origin of credentials; it is not used here.
 const PROVIDER: &str = "lambda_invoke";
 
 impl fmt::Debug for Credentials {
@@ -143,7 +143,7 @@ impl Secrets {
         }
     }
 
-    /// Adds the parts of a URL's path and query that nobody could guess; `credentials` is none.
+    /// Adds the parts of a URL's path and query that cannot be guessed: those with a digit.
     pub(crate) fn add_path(&mut self, url: &str) {
         let path = url.split_once("://").map_or(url, |(_, rest)| rest);
         let parts = path.split(['/', '?', '&', '=']).skip(1);

@@ -55,7 +55,7 @@ pub(crate) struct Chain {
     /// The user's, with the tokens that the AWS CLI caches.
     home: Option<PathBuf>,
     sts_endpoint: Option<String>,
-    /// Only a profile with SSO needs these: what is wrong with them matters to nobody else.
+    /// Only a profile with SSO needs these, so an error in them matters only there.
     portal_endpoint: Result<Option<String>, String>,
     oidc_endpoint: Result<Option<String>, String>,
     /// What is wrong with the variables from which AWS's provider of login sessions takes its endpoint.

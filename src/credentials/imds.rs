@@ -27,7 +27,7 @@ const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// The longest that it grants.
 const TTL_SECONDS: &str = "21600";
 
-/// How long any answer is waited for: on a machine that is not an instance nobody answers there.
+/// How long the first response is waited for: on a machine that is not an instance there is none.
 const SILENCE: Duration = Duration::from_secs(2);
 /// And how long all of them, once it has answered.
 const TIMEOUT: Duration = Duration::from_secs(10);

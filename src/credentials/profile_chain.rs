@@ -1,7 +1,7 @@
 //! What the selected profile says about credentials: the base source that gives the first ones, and the roles that are
 //! assumed from there. Source of the properties and their order: the AWS SDKs and Tools Reference Guide, and the AWS CLI.
 //!
-//! A profile that names a source means it: what is wrong with it ends the search, so that nobody else's credentials sign.
+//! If a profile names a source, an error in it ends the search, so that no other credentials sign by accident.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -122,7 +122,7 @@ impl ProfileChain {
         Ok(Self { origin, selected: selected.to_owned(), base_profile: name, base, roles })
     }
 
-    /// Says it in short and without secrets, for `describe` and the log.
+    /// Describes the chain in short and without secrets, for `describe` and the log.
     pub(crate) fn summary(&self) -> String {
         let base = match &self.base {
             BaseSource::Static(_) => "access key".to_owned(),
@@ -163,7 +163,7 @@ impl Profile<'_> {
         self.profiles.get(self.name, property)
     }
 
-    /// The value without the blanks around it, which nobody means.
+    /// Returns the value without the blanks around it.
     fn get(&self, property: &str) -> Option<String> {
         let value = self.find(property)?.value.trim().to_owned();
         (!value.is_empty()).then_some(value)

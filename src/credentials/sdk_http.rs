@@ -169,7 +169,7 @@ impl Http {
         }
     }
 
-    /// Says what came of the last exchange, for a provider that gave nothing.
+    /// Describes the last exchange, for a provider that returned no credentials.
     pub(crate) fn failure(&self) -> String {
         match &self.state().last {
             None => "the request could not be made".to_owned(),
@@ -181,7 +181,7 @@ impl Http {
         }
     }
 
-    /// Says what a response without credentials says: code and message of the error, redacted.
+    /// Describes a response without credentials: code and message of its error, redacted.
     pub(crate) fn refusal(&self, response: &Response) -> String {
         match self.said(&response.headers, &response.body) {
             Some(said) => format!("{said} ({})", response.exchange),

@@ -31,7 +31,7 @@ pub(crate) enum SourceKind {
     Chain(Box<Chain>),
 }
 
-/// Says it in short and without secrets.
+/// Describes the source in short and without secrets.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {

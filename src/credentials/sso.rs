@@ -22,7 +22,7 @@ use crate::response::json_fields;
 /// A token is renewed this long before it expires.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// What a profile says of SSO.
+/// The SSO properties of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sso {
     /// The section that the session is named by; without one the start URL names it, and the token is never renewed.
@@ -219,7 +219,7 @@ impl Cached {
     }
 }
 
-/// Says who makes a new token.
+/// Adds the command that makes a new token.
 fn with_hint(why: &str) -> String {
     format!("{why} (run aws sso login)")
 }

@@ -1,4 +1,4 @@
-//! Runs a command for its output: on a thread of its own, which ends with it, and killed when nobody waits any more.
+//! Runs a command for its output, on a thread of its own that ends with it. The command is killed when no call waits for it.
 //! tokio's processes are not used: on some systems they install a handler for SIGCHLD.
 
 use tokio::sync::oneshot;
@@ -71,7 +71,7 @@ mod unix {
     fn work(command: &str, mask: CallersMask, watched: &UnixStream) -> Output {
         // With a terminal it may ask the user something there, which only the terminal's own processes can.
         let own_group = File::open("/dev/tty").is_err();
-        // Not what PATH says is sh.
+        // An absolute path: whoever controls PATH does not choose the shell.
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if own_group {
@@ -208,8 +208,7 @@ mod process {
 
     use super::unix::{GIVEN_UP, ready};
 
-    /// A process whose descriptor the kernel does not give tells nobody that it has ended without SIGCHLD, which is the
-    /// application's.
+    /// Without a descriptor only SIGCHLD would announce the end of a process, and that belongs to the application.
     const LOOK_AGAIN_MS: i32 = 10;
 
     pub(super) enum Status {
@@ -252,14 +251,14 @@ mod process {
             }
         }
 
-        /// Kills it with everything that it started, where that can be told, and reaps it.
+        /// Kills it with its whole group, if it has one of its own, and reaps it.
         pub(super) fn kill(&mut self, own_group: bool) {
             match &self.descriptor {
                 Some(descriptor) => descriptor.kill(own_group),
                 None => {
                     if own_group && let Ok(group) = libc::pid_t::try_from(self.child.id()) {
                         // SAFETY: kill has no precondition. The number names the child's group unless the application has
-                        // reaped the child, which this kernel lets nobody find out.
+                        // reaped the child, which this kernel has no way to find out.
                         unsafe { libc::kill(-group, libc::SIGKILL) };
                     }
                     // It fails only for a process that has ended.
@@ -284,7 +283,7 @@ mod process {
     }
 
     fn ended(status: ExitStatus) -> Status {
-        // A shell whose command was killed says so with a number.
+        // A shell reports a command that was killed by a number above 128.
         let signal = status.code().filter(|code| *code > 128).map(|code| format!(" (signal {})", code - 128));
         Status::Ended { success: status.success(), how: format!("{status}{}", signal.unwrap_or_default()) }
     }
