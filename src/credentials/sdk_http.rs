@@ -293,20 +293,21 @@ impl Http {
     /// Code and message of an error document, redacted; `None` for what is not a whole one. Any other text may be a cut
     /// document with credentials.
     fn said(&self, headers: &HeaderMap, body: &[u8]) -> Option<String> {
-        let mut error = ServiceError::default();
         let fields = json_fields::texts(body, SECRET_FIELDS);
         let is_json = fields.is_some();
         for secret in fields.into_iter().flatten().flatten().map(Zeroizing::new) {
             self.conceal(&secret);
         }
+        let mut error = ServiceError::default();
         if is_json || body.trim_ascii_start().starts_with(b"<") {
-            error = ServiceError::read(headers, body);
+            error = ServiceError::read(&HeaderMap::new(), body);
         }
-        // Without a code it is a page for people, or an error that was read as plain text.
+        // XML without a code is a page for people, or a document with credentials.
         if !is_json && error.code.is_none() {
-            return None;
+            error.message = None;
         }
-        let said = [error.code, error.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let code = ServiceError::read(headers, b"").code.or(error.code);
+        let said = [code, error.message].into_iter().flatten().collect::<Vec<_>>().join(": ");
         (!said.is_empty()).then(|| self.state().secrets.redacted(said))
     }
 

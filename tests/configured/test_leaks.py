@@ -128,6 +128,9 @@ TWISTS: dict[str, Twist] = {
         for part in (50, 80, 99)
         for status in (200, 400, 500)
     },
+    "its own document with an error's header": lambda _, answer: Answer(
+        403, answer.body, {**answer.headers, "x-amzn-ErrorType": "Refused"}
+    ),
     "its own document twice": lambda _, answer: Answer(200, answer.body * 2, answer.headers),
     "its own document as a text": lambda _, answer: Answer(400, json.dumps(answer.body.decode()).encode()),
     "an error that repeats the request, JSON 400": as_json(400),
