@@ -20,6 +20,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::credentials::Secrets;
+use crate::config::shown_url::shown;
 use crate::http::secret_value::secret_value;
 use crate::http::transport::{BodyFailure, Failure, FailureKind, Transport};
 use crate::lock::lock;
@@ -313,15 +314,10 @@ impl Http {
 
     /// A URL without what may be secret in it.
     fn shown(&self, url: &str) -> String {
-        let Ok(mut url) = url::Url::parse(url) else { return String::new() };
-        // They fail only for URLs that can have none.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        if self.hides_paths {
-            return format!("{}/(redacted)", url.origin().ascii_serialization());
+        match (self.hides_paths, url::Url::parse(url)) {
+            (true, Ok(url)) => format!("{}/(redacted)", url.origin().ascii_serialization()),
+            _ => shown(url),
         }
-        url.into()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -14,6 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::config::default;
 use crate::config::proxy::{Proxies, Proxy};
+use crate::config::shown_url::shown;
 use crate::error::Error;
 use crate::http::body::{Payload, SentTracker};
 use crate::http::reuse::ConnectionReuse;
@@ -367,7 +368,8 @@ impl Resolve for DnsResolver {
 
 /// Parses a URL, and takes its host and port out of it for messages.
 fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
-    let failed = |why: String| Failure { kind: FailureKind::Protocol, message: format!("{url:?} is not a URL: {why}") };
+    let failed =
+        |why: String| Failure { kind: FailureKind::Protocol, message: format!("{} is not a URL: {why}", shown(url)) };
     let parsed = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
     let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
     Ok((parsed, host))
