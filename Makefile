@@ -20,6 +20,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
 DATADIR ?= $(PREFIX)/share/lambda_invoke
+MANDIR ?= $(PREFIX)/share/man
 
 # What a program links beside the static library, as rustc says it (--print native-static-libs) but for libgcc_s and libc:
 # every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
@@ -40,7 +41,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint format deny msrv release-check header lib install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint format deny msrv release-check header lib docs install bench clean help
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -80,7 +81,7 @@ test-go: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package:
 	$(GO_TEST) -race ./...
 	$(GO_TEST) -tags lambda_invoke_static ./...
 
-test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## the programs of README.md, and the demo
+test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## links, programs and generated pages of all documents, and the demo
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
 
 test-install: $(VENV)/ready lib ## programs outside the repository against an installation
@@ -130,9 +131,14 @@ msrv: ## build with the oldest Rust that Cargo.toml promises, which rustup must 
 release-check: ## what must agree before a release (RELEASING.md)
 	$(PYTHON) tools/release_check.py
 
-header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings and tests/abi
+header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings, man, docs and tests/abi
 	$(CARGO) run --locked --quiet --example make_header
 	$(PYTHON) tools/generate_bindings.py
+	$(PYTHON) tools/generate_pages.py
+
+docs: $(BUILD)/venv-docs/ready ## the book of docs, in build/docs
+	$(PYTHON) tools/draw_cost.py
+	$(BUILD)/venv-docs/bin/mdbook build docs
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 
@@ -177,11 +183,19 @@ install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and 
 	install -m 644 $(wildcard include/*) '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 644 LICENSE-APACHE LICENSE-MIT ABI.md README.md CHANGELOG.md $(BUILD)/THIRD-PARTY-NOTICES '$(DESTDIR)$(DOCDIR)'
 	install -m 644 $(wildcard packaging/*.supp) '$(DESTDIR)$(DATADIR)'
+	$(FOR_ALL) install -d '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
+	install -m 644 man/lambda_invoke.3 '$(DESTDIR)$(MANDIR)/man3'
+	install -m 644 man/lambda_invoke.7 '$(DESTDIR)$(MANDIR)/man7'
+	for name in $$($(FUNCTION_NAMES)); do ln -sf lambda_invoke.3 '$(DESTDIR)$(MANDIR)/man3'/$$name.3 || exit 1; done
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config-version.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config-version.cmake'
+
+# Every function has the one page. It is not compressed: distributions do that in the way of their packages, and man reads
+# both.
+FUNCTION_NAMES = sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\1/p' include/lambda_invoke.h | grep -vx lambda_invoke
 
 FOR_ALL := umask 022 &&
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
@@ -192,10 +206,11 @@ FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INC
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude $< -L$(LIB) -llambda_invoke -Wl,-rpath,'$$ORIGIN/lib' -o $@
 
-# The Python packages of tests and benchmarks, at the versions that they were last run with.
+# The Python packages of tests, benchmarks and documents, at the versions that they were last run with.
 $(VENV)/ready: tests/requirements.txt
 $(BUILD)/venv-bench/ready: benches/requirements.txt
 $(BUILD)/venv-emulators/ready: tests/emulators/requirements.txt
+$(BUILD)/venv-docs/ready: docs/requirements.txt
 %/ready:
 	$(PYTHON) -m venv $*
 	$*/bin/pip install --quiet --requirement $<

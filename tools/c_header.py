@@ -49,9 +49,13 @@ class Struct:
 @dataclass
 class Header:
     version: tuple[int, int, int] = (0, 0, 0)
+    # The comment at the top: what the library is, and the conventions.
+    conventions: str = ""
     numbers: list[Number] = field(default_factory=list)
     # The types whose inside only the library knows.
     opaque: list[str] = field(default_factory=list)
+    # The comments of these types and of lambda_status.
+    type_comments: dict[str, str] = field(default_factory=dict)
     # Types of functions that the library calls, such as lambda_log_fn.
     callbacks: list[Function] = field(default_factory=list)
     structs: list[Struct] = field(default_factory=list)
@@ -78,6 +82,8 @@ def read(path: Path = PATH) -> Header:
 
 def parse(text: str) -> Header:
     header, version, rest = Header(), {}, _without_frame(text)
+    if top := re.match(r"/\*\*([\s\S]*?)\*/", text):
+        header.conventions = re.sub(r"\A@file\n", "", _words(top[1]))
     while rest:
         match = next((match for pattern in _FORMS if (match := pattern.match(rest))), None)
         if match is None:
@@ -92,6 +98,9 @@ def parse(text: str) -> Header:
                 header.numbers.append(Number(found["macro"], int(found["value"]), comment))
         elif "opaque" in found:
             header.opaque.append(found["opaque"])
+            header.type_comments[found["opaque"]] = comment
+        elif "alias" in found:
+            header.type_comments[found["alias"]] = comment
         elif "fields" in found:
             fields = tuple(_fields(found["fields"]))
             header.structs.append(Struct(found["struct"], fields, comment))

@@ -337,3 +337,12 @@ def test_notices_name_every_package_with_its_licence(installed: Path) -> None:
         assert re.search(rf"^{package} \d+\.\d+\.\d+.* \(.+\)$", notices, re.MULTILINE), package
     assert "Permission is hereby granted" in notices and "Apache License" in notices
     assert str(ROOT) not in notices
+
+
+def test_every_function_has_a_manual_page(installed: Path) -> None:
+    header = (installed / "include/lambda_invoke.h").read_text(encoding="utf-8")
+    functions = re.findall(r"^[a-z][^(\n]*\b(lambda_\w+)\(", header, re.MULTILINE)
+    pages = installed / "share/man"
+    texts = [(pages / f"man3/{name}.3").read_text(encoding="utf-8") for name in functions]
+    assert len(functions) > 40 and all(f"{name}" in text for name, text in zip(functions, texts))
+    assert "CONVENTIONS" in (pages / "man7/lambda_invoke.7").read_text(encoding="utf-8")
