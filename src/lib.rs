@@ -56,7 +56,8 @@ pub use crate::request::fields::InvocationRequest;
 pub use crate::request::invocation::Invocation;
 pub use crate::status::{Execution, Status};
 
-/// The README's program in Rust compiles.
+/// The programs that the documents show in Rust compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/src/languages/rust.md")]
+struct Documents;

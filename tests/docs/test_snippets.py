@@ -1,4 +1,8 @@
-"""What README.md and the header show is compiled, and what is a program is run, against the local endpoint."""
+"""What the documents and the header show is compiled; programs are run, against the local endpoint.
+
+A block that includes or imports what it needs is a file of its own, and a program if it has a main function. Any other
+block is a fragment: it is compiled inside a function that has the objects of which the text speaks.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +14,111 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import ROOT, book, languages, snippets
 
-ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build/lib"
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = shlex.split(os.environ.get("CXX", "c++"))
+STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
+C_FLAGS = ["-std=c11", *STRICT]
+CPP_FLAGS = ["-std=c++17", *STRICT]
+LINK = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}"]
 GO_MODULE = "github.com/lambda-invoke/liblambda_invoke/bindings/go"
-STRICT = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
-FRAGMENT = """
+
+# In the book, the pages of Python and Go are the README files of the bindings; one page has the header's declarations.
+DOCUMENTS = (
+    *("README.md", "bindings/python/README.md", "bindings/go/README.md"),
+    *(name for name in book() if name != "docs/src/reference/functions.md"),
+)
+# Compiled below, or by `cargo test` (src/lib.rs), or by tests/install, which builds with CMake.
+KNOWN = {"c", "cpp", "python", "go", "rust", "sh", "toml", "cmake"}
+
+C_FRAGMENT = """
+#include <stdio.h>
+#include <string.h>
+
 #include "lambda_invoke.h"
-void fragment(lambda_request *request);
-void fragment(lambda_request *request) {{
+
+void fragment(lambda_config *config, lambda_client *client, lambda_request *request);
+void fragment(lambda_config *config, lambda_client *client, lambda_request *request) {{
+    (void)config, (void)client, (void)request;
+    {{
 {code}
+    }}
+}}
+"""
+CPP_FRAGMENT = """
+#include <iostream>
+
+#include "lambda_invoke.hpp"
+
+void fragment([[maybe_unused]] const lambda::client &client, [[maybe_unused]] lambda::request &request);
+void fragment([[maybe_unused]] const lambda::client &client, [[maybe_unused]] lambda::request &request) {{
+    {{
+{code}
+    }}
+}}
+"""
+PYTHON_NAMES = {
+    "lambda_invoke": "import lambda_invoke",
+    "logging": "import logging",
+    "threading": "import threading",
+    "session": "from typing import Any\n\nsession: Any = None",
+    "client": "from lambda_invoke import Client as _Client\n\nclient = _Client()",
+}
+GO_FRAGMENT = """
+package fragments
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	lambdainvoke "github.com/lambda-invoke/liblambda_invoke/bindings/go"
+)
+
+type sdkCredentials{number} struct {{
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expires                                    time.Time
+}}
+
+type sdkProvider{number} interface {{
+	Retrieve(context.Context) (sdkCredentials{number}, error)
+}}
+
+var _ = errors.Is
+var _ = slog.Default
+
+func fragment{number}(client *lambdainvoke.Client, err error, sdk struct{{ Credentials sdkProvider{number} }}) {{
+	{{
+{code}
+		_, _ = client, err
+	}}
 }}
 """
 
 
-def snippets(file: str, language: str) -> list[str]:
-    """The fenced blocks of a language, in a Markdown file or in the comments of a header."""
-    text = re.sub(r"^ \* ?", "", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+def shown(language: str, *more: str) -> list[str]:
+    return [code for file in (*DOCUMENTS, *more) for code in snippets(file, language)]
 
 
-def compile_c(source: Path, *arguments: str) -> None:
+C = shown("c", "include/lambda_invoke.h")
+CPP = shown("cpp")
+PYTHON = shown("python")
+GO = shown("go")
+SH = shown("sh")
+
+
+def are_files(blocks: list[str]) -> list[str]:
+    return [code for code in blocks if "#include" in code]
+
+
+def build(compiler: list[str], source: Path, code: str, *arguments: str) -> None:
     """Compiles as strictly as a careful user would."""
-    done = subprocess.run([*CC, *STRICT, str(source), *arguments], capture_output=True, text=True, check=False)
+    source.write_text(code, encoding="utf-8")
+    done = subprocess.run([*compiler, str(source), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-C_SNIPPETS = [*snippets("README.md", "c"), *snippets("include/lambda_invoke.h", "c")]
-PROGRAMS = [code for code in C_SNIPPETS if "int main" in code]
-FRAGMENTS = [code for code in C_SNIPPETS if "int main" not in code]
 
 
 def run_local(*command: str, **environment: str) -> str:
@@ -62,70 +140,121 @@ def greets(*command: str, **environment: str) -> None:
     assert "Hello, Ada!" in run_local(*command, **environment)
 
 
-def only(language: str) -> str:
-    """The one program that README.md shows in a language."""
-    (code,) = snippets("README.md", language)
-    return code
+def compile_or_run(compiler: list[str], source: Path, code: str) -> None:
+    """Runs a program, which prints the greeting if it prints at all; compiles anything else."""
+    if "int main" not in code:
+        build(compiler, source, code, "-c", "-o", str(source.with_suffix(".o")))
+        return
+    program = source.with_suffix("")
+    build(compiler, source, code, *LINK, "-o", str(program))
+    # The header's program shows nothing.
+    assert ("Hello, Ada!" in run_local(str(program))) == ("printf" in code or "cout" in code)
 
 
-def test_there_are_snippets() -> None:
-    assert PROGRAMS and FRAGMENTS and snippets("include/lambda_invoke.h", "c")
+def test_every_language_is_shown_and_checked() -> None:
+    assert {language for file in DOCUMENTS for language in languages(file)} == KNOWN
+    for blocks in (C, CPP):
+        assert [code for code in blocks if "int main" in code] and [code for code in blocks if "#include" not in code]
+    assert snippets("include/lambda_invoke.h", "c")
 
 
-def test_the_cpp_program_runs(tmp_path: Path) -> None:
-    source, program = tmp_path / "program.cpp", tmp_path / "program"
-    source.write_text(only("cpp"), encoding="utf-8")
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'include'}"]
-    link = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program)]
-    done = subprocess.run([*CXX, *flags, str(source), *link], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
+@pytest.mark.parametrize("code", are_files(C))
+def test_c_files(code: str, tmp_path: Path) -> None:
+    compile_or_run([*CC, *C_FLAGS], tmp_path / "program.c", code)
 
 
-def test_the_python_program_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [code for code in C if "#include" not in code])
+def test_c_fragments(code: str, tmp_path: Path) -> None:
+    source = tmp_path / "fragment.c"
+    build([*CC, *C_FLAGS], source, C_FRAGMENT.format(code=code), "-c", "-o", str(tmp_path / "fragment.o"))
+
+
+@pytest.mark.parametrize("code", are_files(CPP))
+def test_cpp_files(code: str, tmp_path: Path) -> None:
+    compile_or_run([*CXX, *CPP_FLAGS], tmp_path / "program.cpp", code)
+
+
+@pytest.mark.parametrize("code", [code for code in CPP if "#include" not in code])
+def test_cpp_fragments(code: str, tmp_path: Path) -> None:
+    source = tmp_path / "fragment.cpp"
+    build([*CXX, *CPP_FLAGS], source, CPP_FRAGMENT.format(code=code), "-c", "-o", str(tmp_path / "fragment.o"))
+
+
+def with_names(code: str) -> str:
+    """A Python block with what the text around it has defined."""
+    given = [
+        definition
+        for name, definition in PYTHON_NAMES.items()
+        if re.search(rf"\b{name}\b", code)
+        and not re.search(rf"^{name} = |\bimport {name}\b|\bas {name}\b", code, re.MULTILINE)
+    ]
+    return "\n".join([*given, "", code])
+
+
+def test_python_blocks_fit_the_package(tmp_path: Path) -> None:
+    for number, code in enumerate(PYTHON):
+        (tmp_path / f"block_{number}.py").write_text(with_names(code), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--check-untyped-defs", f"--cache-dir={tmp_path / 'cache'}", str(tmp_path)],
+        env={**os.environ, "MYPYPATH": str(ROOT / "bindings/python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("code", [code for code in PYTHON if "print(" in code and "Client() as client" in code])
+def test_python_programs(code: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(only("python"), encoding="utf-8")
+    program.write_text(code, encoding="utf-8")
     greets(sys.executable, str(program), PYTHONPATH=str(ROOT / "bindings/python"))
 
 
-def test_the_go_program_runs(tmp_path: Path) -> None:
-    (tmp_path / "main.go").write_text(only("go"), encoding="utf-8")
-    (tmp_path / "go.mod").write_text(
+def go_build(folder: Path, *arguments: str) -> None:
+    (folder / "go.mod").write_text(
         f"module program\n\ngo 1.21\n\nrequire {GO_MODULE} v0.0.0\n\nreplace {GO_MODULE} => {ROOT / 'bindings/go'}\n",
         encoding="utf-8",
     )
-    (tmp_path / "lambda_invoke.pc").write_text(
+    (folder / "lambda_invoke.pc").write_text(
         f"Name: lambda_invoke\nDescription: for this test\nVersion: 0.1.0\nCflags: -I{ROOT / 'include'}\n"
         f"Libs: -L{LIBRARY} -llambda_invoke\n",
         encoding="utf-8",
     )
-    program = tmp_path / "program"
     done = subprocess.run(
-        ["go", "build", "-o", str(program), "."],
-        cwd=tmp_path,
-        env={**os.environ, "PKG_CONFIG_PATH": str(tmp_path)},
+        ["go", "build", *arguments, "."],
+        cwd=folder,
+        env={**os.environ, "PKG_CONFIG_PATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    greets(str(program), LD_LIBRARY_PATH=str(LIBRARY))
 
 
-@pytest.mark.parametrize("code", PROGRAMS)
-def test_programs_run(code: str, tmp_path: Path) -> None:
-    source, program = tmp_path / "program.c", tmp_path / "program"
-    source.write_text(code, encoding="utf-8")
-    compile_c(source, f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}", "-o", str(program))
-    # The header's shows nothing.
-    assert ("Hello, Ada!" in run_local(str(program))) == ("printf" in code)
+@pytest.mark.parametrize("code", [code for code in GO if "package main" in code])
+def test_go_programs(code: str, tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(code, encoding="utf-8")
+    go_build(tmp_path, "-o", "program")
+    greets(str(tmp_path / "program"), LD_LIBRARY_PATH=str(LIBRARY))
 
 
-@pytest.mark.parametrize("code", FRAGMENTS)
-def test_fragments_compile(code: str, tmp_path: Path) -> None:
-    source = tmp_path / "fragment.c"
-    source.write_text(FRAGMENT.format(code=code), encoding="utf-8")
-    compile_c(source, "-c", "-o", str(tmp_path / "fragment.o"))
+def test_go_fragments(tmp_path: Path) -> None:
+    for number, code in enumerate(code for code in GO if "package main" not in code):
+        (tmp_path / f"fragment_{number}.go").write_text(GO_FRAGMENT.format(number=number, code=code), encoding="utf-8")
+    go_build(tmp_path)
+
+
+def test_rust_blocks_are_compiled_by_cargo_test() -> None:
+    library = (ROOT / "src/lib.rs").read_text(encoding="utf-8")
+    compiled = set(re.findall(r'#\[doc = include_str!\("\.\./(.*?)"\)\]', library))
+    assert {file for file in DOCUMENTS if "rust" in languages(file)} == compiled
+
+
+@pytest.mark.parametrize("code", SH)
+def test_commands_are_valid(code: str) -> None:
+    done = subprocess.run(["sh", "-n"], input=code, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_demo_shows_a_run_a_failure_and_a_missing_function() -> None:
