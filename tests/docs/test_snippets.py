@@ -273,7 +273,7 @@ def test_the_demo_shows_a_run_a_failure_and_a_missing_function() -> None:
         "LAMBDA_FUNCTION_ERROR, the function ran",
         "ValueError: no order 7 in the database",
         "LAMBDA_E_SERVICE, the function did not run (HTTP 404",
-        "ResourceNotFoundException: Function not found",
+        "ResourceNotFoundException: missing: Function not found",
     ):
         assert shown in done.stdout
 
