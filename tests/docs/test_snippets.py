@@ -49,6 +49,7 @@ void fragment(lambda_config *config, lambda_client *client, lambda_request *requ
 """
 CPP_FRAGMENT = """
 #include <iostream>
+#include <vector>
 
 #include "lambda_invoke.hpp"
 
