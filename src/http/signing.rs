@@ -45,17 +45,17 @@ pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: Sy
         let token = secret_value(Zeroizing::new(token.as_bytes().to_vec()));
         headers.insert(SECURITY_TOKEN, token.map_err(|_| failed("the session token does not fit into a header"))?);
     }
-    let signed = signed_names(&headers);
+    let signed = signed_of(&headers);
+    let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let (region, day) = (&request.region, &time[..DAY]);
     let scope = format!("{day}/{region}/{SIGNING_NAME}/aws4_request");
-    let canonical = canonical_request(request, &headers, &signed).ok_or_else(|| failed("its URL has no path"))?;
+    let canonical = canonical_request(request, &signed, &names).ok_or_else(|| failed("its URL has no path"))?;
     let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(&*canonical)));
     let key = generate_signing_key(credentials.secret_access_key(), now, region, SIGNING_NAME);
     let signature = calculate_signature(key, to_sign.as_bytes());
     let authorization = format!(
-        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={signature}",
+        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
         credentials.access_key_id(),
-        signed.join(";")
     );
     let mut authorization =
         HeaderValue::from_str(&authorization).map_err(|_| failed("the access key id does not fit into a header"))?;
@@ -64,20 +64,24 @@ pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: Sy
     Ok(headers)
 }
 
-fn signed_names(headers: &HeaderMap) -> Vec<&str> {
-    let mut names: Vec<&str> =
-        headers.keys().filter(|name| **name != USER_AGENT && **name != TRACE_ID).map(HeaderName::as_str).collect();
-    names.sort_unstable();
-    names
+/// The headers that are signed, in the order of their names.
+fn signed_of(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
+    let mut signed: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| **name != USER_AGENT && **name != TRACE_ID)
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    signed.sort_unstable();
+    signed
 }
 
 /// Method, path, query, headers and payload in the one form that both sides sign. Holds the session token.
-fn canonical_request(request: &HttpRequest, headers: &HeaderMap, signed: &[&str]) -> Option<Zeroizing<Vec<u8>>> {
+fn canonical_request(request: &HttpRequest, signed: &[(&str, &[u8])], names: &str) -> Option<Zeroizing<Vec<u8>>> {
     let after_scheme = request.url.split_once("://")?.1;
     let path_and_query = &after_scheme[after_scheme.find('/')?..];
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let lengths = signed.iter().map(|name| name.len() + headers.get(*name).map_or(0, HeaderValue::len) + 8);
-    let length = 3 * path.len() + query.len() + lengths.sum::<usize>() + 256;
+    let lengths = signed.iter().map(|(name, value)| name.len() + value.len() + 8);
+    let length = 3 * path.len() + query.len() + names.len() + lengths.sum::<usize>() + 256;
     // Made at its full length: one that grew would leave copies of the token behind.
     let mut canonical = Zeroizing::new(Vec::with_capacity(length));
     let mut line = |parts: &[&[u8]]| {
@@ -88,12 +92,11 @@ fn canonical_request(request: &HttpRequest, headers: &HeaderMap, signed: &[&str]
     line(&[utf8_percent_encode(&without_dots(path), PATH).to_string().as_bytes()]);
     // The one parameter that there may be is encoded already as it is signed.
     line(&[query.as_bytes()]);
-    for name in signed {
-        let value = headers.get(*name)?.as_bytes();
+    for (name, value) in signed {
         line(&[name.as_bytes(), b":", &single_spaced(value)]);
     }
     line(&[]);
-    line(&[signed.join(";").as_bytes()]);
+    line(&[names.as_bytes()]);
     canonical.extend_from_slice(request.payload_sha256.as_bytes());
     Some(canonical)
 }
