@@ -1,4 +1,4 @@
-//! What the rest of the library asks of the operating system.
+//! What the rest of the library needs from the operating system.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,15 +10,16 @@ use std::pin::Pin;
 
 use zeroize::Zeroizing;
 
-/// What the wings that know no operating system ask of it; the wing `platform` implements it.
+/// What the modules that know no operating system need from it; the module `platform` implements it.
 pub(crate) trait Platform: Send + Sync + 'static {
-    /// The addresses of a name; their ports are not looked at.
+    /// Resolves a name to addresses; their ports are ignored.
     fn lookup(&self, host: &str) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, LookupError>> + Send>>;
 
-    /// Whether the process, or the machine, has no descriptor left.
+    /// Returns whether the error means that the process, or the machine, has no descriptor left.
     fn is_out_of_descriptors(&self, error: &io::Error) -> bool;
 
-    /// Runs a shell's command to its end; killed when the future is dropped. The error says why it could not be run.
+    /// Runs a command in a shell until it ends. Dropping the future kills it. The error explains why the command could
+    /// not be run.
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
 
     /// Replaces a file at once, so that no reader finds it half written. Only the user can read it.
@@ -34,9 +35,10 @@ pub(crate) struct LookupError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LookupErrorKind {
-    /// The name does not exist.
+    /// The name does not exist, or has no address.
     Permanent,
-    Passing,
+    /// Another lookup may succeed.
+    Temporary,
     /// The process has no descriptor left to look it up with.
     NoDescriptors,
 }
@@ -49,10 +51,10 @@ impl fmt::Display for LookupError {
 
 impl StdError for LookupError {}
 
-/// A program that ran to its end.
+/// The output and the exit of a command.
 pub(crate) struct CommandOutput {
     pub(crate) success: bool,
-    /// How it ended, as the system says it.
+    /// The exit status in the system's words.
     pub(crate) how: String,
     pub(crate) stdout: Zeroizing<Vec<u8>>,
     pub(crate) stderr: Zeroizing<Vec<u8>>,

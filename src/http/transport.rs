@@ -242,7 +242,7 @@ impl Transport {
             if let Some(error) = cause.downcast_ref::<LookupError>() {
                 let kind = match error.kind {
                     LookupErrorKind::Permanent => FailureKind::Resolve { permanent: true },
-                    LookupErrorKind::Passing => FailureKind::Resolve { permanent: false },
+                    LookupErrorKind::Temporary => FailureKind::Resolve { permanent: false },
                     LookupErrorKind::NoDescriptors => FailureKind::NoDescriptors,
                 };
                 return (kind, "could not look up the name of");

@@ -1,11 +1,11 @@
-//! How many descriptors there are, and whether they have run out.
+//! How many descriptors the process may open, and whether none is left.
 
 use std::io;
 
-/// A blocking call's worker: epoll, its waker and a copy, and a socket.
+/// What the worker of a blocking call takes: epoll, its waker and a copy of it, and a socket.
 const DESCRIPTORS_PER_CALL: u64 = 4;
 
-/// Calls at once that half of the process's descriptors allow.
+/// Returns how many calls at once half of the process's descriptors allow.
 pub(crate) fn default_max_connections() -> u32 {
     u32::try_from(descriptors() / 2 / DESCRIPTORS_PER_CALL).unwrap_or(u32::MAX).max(1)
 }
@@ -16,7 +16,7 @@ fn descriptors() -> u64 {
     // SAFETY: `limit` is valid for writes.
     match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } {
         0 => limit.rlim_cur,
-        // What POSIX guarantees.
+        // The least that POSIX guarantees (_POSIX_OPEN_MAX).
         _ => 20,
     }
 }
@@ -26,9 +26,9 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
-/// Whether the process cannot open as many files as a lookup needs.
+/// Returns whether the process has too few descriptors left for a name lookup, which needs two.
 #[cfg(unix)]
-pub(crate) fn are_descriptors_out() -> bool {
+pub(crate) fn lookup_lacks_descriptors() -> bool {
     let probes: io::Result<Vec<_>> = (0..2).map(|_| std::fs::File::open("/dev/null")).collect();
     probes.is_err_and(|error| is_out_of_descriptors(&error))
 }

@@ -1,4 +1,4 @@
-//! Wing `platform`: everything that is particular to an operating system.
+//! The module `platform`: everything that is particular to an operating system.
 
 pub(crate) mod child_process;
 pub(crate) mod limits;

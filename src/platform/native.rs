@@ -9,15 +9,15 @@ use std::pin::Pin;
 use crate::platform::{child_process, limits, name_lookup, private_file};
 use crate::platform_api::{CommandOutput, LookupError, Platform};
 
-/// Implements [`Platform`] with the functions of this wing.
+/// Implements [`Platform`] with the functions of this folder.
 pub(crate) struct Native;
 
 impl Platform for Native {
     fn lookup(&self, host: &str) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, LookupError>> + Send>> {
-        let answer = name_lookup::ask(host);
+        let found = name_lookup::lookup(host);
         Box::pin(async move {
-            // The sender is dropped unsent only if the thread could not go on.
-            answer.await.unwrap_or_else(|_| Err(name_lookup::passing("the lookup was given up")))
+            // The sender is dropped unused only if the thread could not continue.
+            found.await.unwrap_or_else(|_| Err(name_lookup::temporary("the lookup was abandoned")))
         })
     }
 

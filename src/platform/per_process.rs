@@ -1,13 +1,13 @@
 //! State that belongs to one process. After a fork the child has copies of its parent's sockets, epoll instances and
-//! locks, which it must neither use nor close down: it leaves the parent's half where it lies and makes its own.
+//! locks. It must neither use nor shut these down: it leaves the parent's state untouched and makes its own.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// A value per process. In a forked child the first use makes a new one; the parent's is leaked there, never dropped,
-/// since dropping it would work on descriptors that both share.
+/// One value per process. In a forked child the first use makes a new value. The parent's value is leaked there and
+/// never dropped, since dropping it would act on descriptors that both processes share.
 ///
-/// An AtomicPtr may be sent and shared whatever it points to; this may only where its value may.
+/// An AtomicPtr is Send and Sync whatever it points to; this type is only if its value is.
 pub(crate) struct PerProcess<T>(AtomicPtr<Owned<T>>, PhantomData<*mut T>);
 
 // SAFETY: it owns its value, which may be sent.
@@ -22,12 +22,13 @@ struct Owned<T> {
 }
 
 impl<T> PerProcess<T> {
-    /// Empty until its first use.
+    /// Makes one without a value; the first use makes the value.
     pub(crate) const fn new() -> Self {
         Self(AtomicPtr::new(std::ptr::null_mut()), PhantomData)
     }
 
-    /// This process's value, made by `make` if it has none yet. Two threads may both make one, and one is dropped.
+    /// Returns this process's value, which `make` makes if there is none yet. If two threads make one at once, one of
+    /// the two is dropped.
     pub(crate) fn get_or(&self, make: impl FnOnce() -> T) -> &T {
         let process = this_process();
         let present = self.0.load(Ordering::Acquire);
@@ -41,7 +42,7 @@ impl<T> PerProcess<T> {
         }
         let new = Box::into_raw(Box::new(Owned { process, value: make() }));
         let current = match self.0.compare_exchange(present, new, Ordering::AcqRel, Ordering::Acquire) {
-            // What stood there was null or the parent's: leaked on purpose.
+            // The previous pointer was null or the parent's, which is leaked on purpose.
             Ok(_) => new,
             Err(other) => {
                 // SAFETY: `new` came from Box::into_raw above and was never published.
@@ -49,8 +50,8 @@ impl<T> PerProcess<T> {
                 other
             }
         };
-        // SAFETY: as above; and it is this process's: only this process's threads exchange it since the fork, and a
-        // value of this process is never exchanged again.
+        // SAFETY: as above; and the value is this process's: since the fork only threads of this process exchange it,
+        // and they never exchange a value of this process again.
         unsafe { &(*current).value }
     }
 }
@@ -68,7 +69,7 @@ impl<T> Drop for PerProcess<T> {
     }
 }
 
-/// The process that something was made in.
+/// The process in which an object was made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThisProcess(u64);
 
@@ -77,16 +78,16 @@ impl ThisProcess {
         Self(this_process())
     }
 
-    /// Whether it is still the one that asks, and not a forked child.
+    /// Returns whether the calling process is still that one, and not a forked child.
     pub(crate) fn is_still(self) -> bool {
         self.0 == this_process()
     }
 }
 
-/// Numbers the processes of one line of forks. Copied to the child, so that a child's number is never its parent's.
+/// Numbers the processes of one line of forks. A child inherits a copy, so its number is never one of its ancestors'.
 static PROCESSES: AtomicU64 = AtomicU64::new(1);
 
-/// A number that no process before this one in its line of forks had.
+/// Returns this process's number, which none of its ancestors had.
 pub(crate) fn this_process() -> u64 {
     let Some(mark) = mark::of_this_process() else { return u64::from(std::process::id()) };
     match mark.load(Ordering::Acquire) {
@@ -103,8 +104,8 @@ mod mark {
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64;
 
-    /// A word that the kernel sets to zero in a child: reading it costs a load, where getpid costs a system call.
-    /// `None` on kernels before 4.14.
+    /// Returns a word that the kernel sets to zero in a child: reading it costs a load, while getpid costs a system
+    /// call. `None` on kernels before 4.14.
     pub(crate) fn of_this_process() -> Option<&'static AtomicU64> {
         static MARK: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
         *MARK.get_or_init(|| {
@@ -141,7 +142,7 @@ mod mark {
 mod mark {
     use std::sync::atomic::AtomicU64;
 
-    /// No such page here: the process's id has to do.
+    /// This system has no such page; the caller uses the process id instead.
     pub(crate) fn of_this_process() -> Option<&'static AtomicU64> {
         None
     }
@@ -176,7 +177,7 @@ mod tests {
         let mut status = 0;
         // SAFETY: `status` is valid for writes.
         assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0, "the child says that it saw its parent's state");
+        assert_eq!(status, 0, "the child saw its parent's state");
         assert_eq!(state.get_or(|| Noisy(4)).0, 1);
         std::mem::forget(state);
     }

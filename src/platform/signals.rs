@@ -1,4 +1,4 @@
-//! What the library does to the signals of the threads that call it: nothing that they could notice.
+//! Signals and cancellation of the threads that call the library: the application notices no change of either.
 
 #[cfg(unix)]
 pub(crate) use unix::CancelDisabled;
@@ -17,46 +17,46 @@ mod unix {
     use std::mem::MaybeUninit;
 
     thread_local! {
-        /// Of the host's thread that this one works for, while it is inside a call. Has no destructor, and so can be
-        /// asked at the very end of a thread too.
-        static HOST: Cell<Option<Host>> = const { Cell::new(None) };
+        /// The caller's thread that this thread works for, while it is inside a call. It has no destructor, and so can
+        /// also be read at the very end of a thread.
+        static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
     }
 
     #[derive(Clone, Copy)]
-    struct Host {
+    struct Caller {
         mask: CallersMask,
         sigpipe_was_pending: bool,
     }
 
-    /// The signal mask of a thread of the host's.
+    /// The signal mask of a thread of the caller's.
     #[derive(Clone, Copy)]
     pub(crate) struct CallersMask(libc::sigset_t);
 
     impl CallersMask {
-        /// Of the thread that called the library.
+        /// Returns the mask of the thread that called the library.
         pub(crate) fn current() -> Self {
-            HOST.get().map_or_else(|| Self(block(&none())), |host| host.mask)
+            CALLER.get().map_or_else(|| Self(block(&none())), |caller| caller.mask)
         }
 
-        /// On a thread that does the work of another: from now on that one's is the host's.
+        /// Makes this the caller's mask on the current thread, which does the work of the caller's thread.
         pub(crate) fn adopt(self) {
-            HOST.set(Some(Host { mask: self, sigpipe_was_pending: false }));
+            CALLER.set(Some(Caller { mask: self, sigpipe_was_pending: false }));
         }
 
-        /// This thread's mask, from now on. Safe between fork and exec.
+        /// Sets the current thread's mask to this one. Safe between fork and exec.
         pub(crate) fn apply(&self) {
             set(&self.0);
         }
     }
 
-    /// SIGPIPE kept from this thread while it lives: hyper and rustls write vectored, which std does without
-    /// MSG_NOSIGNAL, so a connection that the server reset would kill the host. A SIGPIPE that came meanwhile is
-    /// swallowed, unless one was pending before.
+    /// Blocks SIGPIPE on this thread while it lives. hyper and rustls use vectored writes, which std makes without
+    /// MSG_NOSIGNAL, so a connection that the server reset would kill the application. A SIGPIPE that arrives meanwhile
+    /// is discarded, unless one was pending before.
     pub(crate) struct SigpipeBlocked {
         before: libc::sigset_t,
         sigpipe_was_pending: bool,
-        outer: Option<Host>,
-        /// The mask is this thread's.
+        outer: Option<Caller>,
+        /// The mask belongs to this thread.
         not_send: PhantomData<*const ()>,
     }
 
@@ -64,40 +64,40 @@ mod unix {
         pub(crate) fn new() -> Self {
             let sigpipe_was_pending = sigpipe_is_pending();
             let before = block(&only_sigpipe());
-            let outer = HOST.get();
-            let mask = outer.map_or(CallersMask(before), |host| host.mask);
-            HOST.set(Some(Host { mask, sigpipe_was_pending }));
+            let outer = CALLER.get();
+            let mask = outer.map_or(CallersMask(before), |caller| caller.mask);
+            CALLER.set(Some(Caller { mask, sigpipe_was_pending }));
             Self { before, sigpipe_was_pending, outer, not_send: PhantomData }
         }
     }
 
     impl Drop for SigpipeBlocked {
         fn drop(&mut self) {
-            swallow_sigpipe(self.sigpipe_was_pending);
-            HOST.set(self.outer);
+            discard_sigpipe(self.sigpipe_was_pending);
+            CALLER.set(self.outer);
             set(&self.before);
         }
     }
 
-    /// Runs the host's code with the mask of the host's thread: a blocked SIGPIPE would be inherited through exec.
+    /// Runs the caller's code with the mask of the caller's thread: a blocked SIGPIPE would be inherited through exec.
     pub(crate) fn with_callers_mask<T>(code: impl FnOnce() -> T) -> T {
-        // What the host calls from there begins anew.
-        let Some(host) = HOST.take() else { return code() };
-        swallow_sigpipe(host.sigpipe_was_pending);
-        let ours = set(&host.mask.0);
+        // If that code calls the library, that call starts with no caller.
+        let Some(caller) = CALLER.take() else { return code() };
+        discard_sigpipe(caller.sigpipe_was_pending);
+        let ours = set(&caller.mask.0);
         let result = code();
         set(&ours);
-        HOST.set(Some(host));
+        CALLER.set(Some(caller));
         result
     }
 
-    fn swallow_sigpipe(was_pending: bool) {
+    fn discard_sigpipe(was_pending: bool) {
         if was_pending || !sigpipe_is_pending() {
             return;
         }
         let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-        // SAFETY: set and time are valid for reads, and the information about the signal is not asked for.
+        // SAFETY: set and time are valid for reads, and the pointer to the signal's information may be null.
         unsafe {
             libc::sigtimedwait(&only_sigpipe(), std::ptr::null_mut(), &now);
         }
@@ -105,16 +105,16 @@ mod unix {
         {
             let _ = now;
             let mut signal = 0;
-            // SAFETY: both are valid; it does not wait, since the signal is pending for this thread.
+            // SAFETY: both pointers are valid. The call does not wait, since the signal is pending for this thread.
             unsafe { libc::sigwait(&only_sigpipe(), &raw mut signal) };
         }
     }
 
-    /// Makes a thread of the library's own: it is born with the mask of the one that makes it, so that no signal of the
-    /// host's is ever delivered to it.
+    /// Runs `make`, which starts a thread of the library, with all signals blocked. The thread inherits the mask, so
+    /// none of the application's signals is ever delivered to it.
     pub(crate) fn with_all_blocked<T>(make: impl FnOnce() -> T) -> T {
         let mut all = MaybeUninit::uninit();
-        // SAFETY: sigfillset initialises the set that it is given.
+        // SAFETY: sigfillset initialises the set.
         let callers_mask = block(&unsafe {
             libc::sigfillset(all.as_mut_ptr());
             all.assume_init()
@@ -124,14 +124,14 @@ mod unix {
         made
     }
 
-    /// pthread_cancel kept from this thread while it lives: it would unwind through Rust, which aborts the process.
+    /// Disables pthread_cancel for this thread while it lives: it would unwind through Rust, which aborts the process.
     pub(crate) struct CancelDisabled {
-        hosts_state: libc::c_int,
+        callers_state: libc::c_int,
         not_send: PhantomData<*const ()>,
     }
 
     unsafe extern "C" {
-        // POSIX; the libc crate leaves it out on some systems.
+        // POSIX has it, but the libc crate lacks it on some systems.
         fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
     }
 
@@ -142,24 +142,24 @@ mod unix {
 
     impl CancelDisabled {
         pub(crate) fn new() -> Self {
-            let mut hosts_state = 0;
-            // SAFETY: `hosts_state` is valid for writes.
-            unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut hosts_state) };
-            Self { hosts_state, not_send: PhantomData }
+            let mut callers_state = 0;
+            // SAFETY: `callers_state` is valid for writes.
+            unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut callers_state) };
+            Self { callers_state, not_send: PhantomData }
         }
     }
 
     impl Drop for CancelDisabled {
         fn drop(&mut self) {
             let mut ours = 0;
-            // SAFETY: the state is one that the system gave, and `ours` is valid for writes.
-            unsafe { pthread_setcancelstate(self.hosts_state, &raw mut ours) };
+            // SAFETY: the state came from the system, and `ours` is valid for writes.
+            unsafe { pthread_setcancelstate(self.callers_state, &raw mut ours) };
         }
     }
 
     fn none() -> libc::sigset_t {
         let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset initialises the set that it is given.
+        // SAFETY: sigemptyset initialises the set.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             set.assume_init()
@@ -168,7 +168,7 @@ mod unix {
 
     fn only_sigpipe() -> libc::sigset_t {
         let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset initialises the set that it is given, and SIGPIPE is a signal.
+        // SAFETY: sigemptyset initialises the set, and SIGPIPE is a signal.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE);
@@ -178,14 +178,14 @@ mod unix {
 
     fn sigpipe_is_pending() -> bool {
         let mut pending = MaybeUninit::uninit();
-        // SAFETY: sigpending initialises the set that it is given, and cannot fail with a valid one.
+        // SAFETY: sigpending initialises the set, and cannot fail with a valid one.
         unsafe {
             libc::sigpending(pending.as_mut_ptr());
             libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1
         }
     }
 
-    /// Blocks these signals as well; what was blocked before.
+    /// Blocks these signals in addition. Returns the previous mask.
     fn block(signals: &libc::sigset_t) -> libc::sigset_t {
         let mut before = MaybeUninit::uninit();
         // SAFETY: both sets are valid; pthread_sigmask fails only for an unknown `how`, and initialises the old mask.
@@ -195,7 +195,7 @@ mod unix {
         }
     }
 
-    /// Blocks these signals and no others; what was blocked before.
+    /// Blocks exactly these signals. Returns the previous mask.
     fn set(mask: &libc::sigset_t) -> libc::sigset_t {
         let mut before = MaybeUninit::uninit();
         // SAFETY: as above.
@@ -208,7 +208,7 @@ mod unix {
 
 #[cfg(not(unix))]
 mod other {
-    /// No pthread_cancel here.
+    /// This system has no pthread_cancel.
     pub(crate) struct CancelDisabled;
 
     impl CancelDisabled {
@@ -217,7 +217,7 @@ mod other {
         }
     }
 
-    /// No SIGPIPE here.
+    /// This system has no SIGPIPE.
     pub(crate) struct SigpipeBlocked;
 
     impl SigpipeBlocked {
@@ -226,7 +226,7 @@ mod other {
         }
     }
 
-    /// No mask here.
+    /// This system has no signal mask.
     #[derive(Clone, Copy)]
     pub(crate) struct CallersMask;
 
