@@ -1,7 +1,8 @@
-//! The one path that every call takes: credentials, signature, attempt, classification, and perhaps another attempt.
+//! The path that every call takes: credentials, signature, attempt, classification, and perhaps a retry.
 //!
-//! A call owns all that it needs, so it can move to another thread and outlive the function that made it. It may end at any
-//! await, at its deadline or because it is cancelled: its progress stands in [`Call`], so its outcome still tells the truth.
+//! A call owns all that it needs, so it can move to another thread and outlive the function that made it. It may end at
+//! any await, at its deadline or because it is cancelled: its progress stands in [`Call`], so its outcome still tells
+//! the truth.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ use crate::retry::policy;
 use crate::retry::quota::RetryQuota;
 use crate::status::{Execution, Status};
 
-/// A payload of this size has left before any server answers it.
-const SENT_BY_NOW: usize = 16 * 1024;
+/// A payload of this size has been written before any server responds to it.
+const SENT_BEFORE_A_RESPONSE: usize = 16 * 1024;
 
 /// What the calls of a client share in one process.
 pub(crate) struct Shared {
@@ -42,7 +43,7 @@ pub(crate) struct Shared {
     retry_quota: RetryQuota,
     clock: Clock,
     credentials_cache: Arc<CredentialsCache>,
-    /// How many calls there were.
+    /// How many calls there have been.
     calls: AtomicU64,
 }
 
@@ -59,12 +60,12 @@ impl Shared {
         }
     }
 
-    /// The log of the next call.
+    /// Returns the log of the next call.
     fn log_of_call(&self, function: &str) -> Log {
         self.settings.log.for_call(function, self.calls.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// The outcome of a call that is refused before it begins.
+    /// Makes the outcome of a call that is refused before it begins.
     pub(crate) fn refuse(&self, invocation: &Invocation, error: &Error) -> Outcome {
         let function = &invocation.request.function_name;
         let log = self.log_of_call(function);
@@ -74,16 +75,16 @@ impl Shared {
     }
 }
 
-/// What a call asks of whoever drives it.
+/// What a call needs from its driver.
 pub(crate) trait Driver {
-    /// Waits until the call may begin, and gives it connections.
+    /// Waits until the call may begin. Returns its connections.
     async fn begin(&self) -> Result<Transport, NoTransport>;
 
-    /// Gives other connections after an attempt found no descriptor, once other calls have let go of theirs.
+    /// Returns other connections after an attempt found no descriptor, once other calls have closed theirs.
     async fn wait_for_descriptors(&self, failure: Failure) -> Result<Transport, NoTransport>;
 
-    /// Runs the caller's credentials callback where it stops no other call.
-    async fn ask_caller(&self, turn: CallbackTurn) -> Result<Identity, Error>;
+    /// Runs the caller's credentials callback where it does not block other calls.
+    async fn run_credentials_callback(&self, turn: CallbackTurn) -> Result<Identity, Error>;
 }
 
 /// Why there are no connections.
@@ -108,45 +109,45 @@ pub(crate) struct Call {
     body: Vec<u8>,
     attempts: u32,
     unknown_attempts: u32,
-    /// The highest of the attempts that are over.
+    /// The highest of all finished attempts.
     execution: Execution,
     clock_was_set: bool,
-    /// The keys of the last attempt.
+    /// The credentials of the last attempt.
     signed_with: Option<Identity>,
-    /// The service took the keys of the last attempt for expired: the next one needs others.
-    needs_other_keys: bool,
-    asked_for_other_keys: bool,
+    /// The service reported the credentials of the last attempt as expired, so the next attempt needs new ones.
+    needs_new_credentials: bool,
+    new_credentials_were_requested: bool,
     /// The time of the last attempt's signature.
     signed_at: SystemTime,
-    /// What "the last answer" means over several attempts, of which the last may have had none.
-    last_answer: Option<LastAnswer>,
+    /// The last response of all attempts; the last attempt may have had none.
+    last_response: Option<LastResponse>,
 }
 
-/// Of the last attempt that got one.
-struct LastAnswer {
+/// What an outcome keeps of the last response.
+struct LastResponse {
     http_status: u16,
     retry_after: Option<Duration>,
     request_id: Option<String>,
 }
 
-/// Where a call stands.
+/// What a call is doing.
 enum Phase {
-    /// For a connection.
+    /// It waits for a permit or a connection.
     Waiting,
-    /// For credentials.
-    Keys,
-    /// An attempt is under way; the head of its answer once that came.
-    Attempt { witness: SentTracker, head: Option<Head> },
-    /// Between two attempts; what the last one came to.
+    /// It waits for credentials.
+    LoadingCredentials,
+    /// An attempt is under way; `head` is set once the head of its response has arrived.
+    Attempt { sent: SentTracker, head: Option<Head> },
+    /// It waits between two attempts; the outcome is the last attempt's.
     BackingOff(Outcome),
 }
 
-/// The request id of a response, for the log.
+/// Formats the request id of a response for the log.
 fn identified(request_id: Option<&str>) -> String {
     request_id.map_or_else(|| "no request id".to_owned(), |id| format!("request id {id}"))
 }
 
-/// A message that begins with what was called, unless it is the name itself that is at fault.
+/// Puts the function in front of a message, unless the message is about the function name itself.
 fn naming(function: &str, message: String) -> String {
     match function.is_empty() || message.starts_with("function_name: ") {
         true => message,
@@ -154,8 +155,8 @@ fn naming(function: &str, message: String) -> String {
     }
 }
 
-/// Concludes an attempt. AWS's response to a wrong signature repeats the headers that it saw: the session token does not get
-/// into a message, neither as it stands in the body nor as it is read from there.
+/// Concludes an attempt. AWS's response to a wrong signature repeats the request's headers. The session token must not
+/// get into a message, neither in the form that the body has it nor in the form that is read from the body.
 fn conclude(head: &Head, body: Body, identity: &Identity) -> Classification {
     if !head.is_error() {
         return head.conclude(body);
@@ -168,12 +169,12 @@ fn conclude(head: &Head, body: Body, identity: &Identity) -> Classification {
     classification
 }
 
-/// The compiler says that a call can move to another thread and outlive the function that made it.
+/// Lets the compiler check that a call can move to another thread and outlive the function that made it.
 const fn owns_what_it_needs<T: Send + 'static>() {}
 const _: () = owns_what_it_needs::<Call>();
 
 impl Call {
-    /// Refuses what cannot be sent.
+    /// Makes a call. Fails if the request cannot be sent.
     pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
         let settings = &shared.settings;
         let request = HttpRequest::new(invocation, settings)?;
@@ -195,19 +196,19 @@ impl Call {
             execution: Execution::None,
             clock_was_set: false,
             signed_with: None,
-            needs_other_keys: false,
-            asked_for_other_keys: false,
+            needs_new_credentials: false,
+            new_credentials_were_requested: false,
             signed_at: SystemTime::UNIX_EPOCH,
-            last_answer: None,
+            last_response: None,
         })
     }
 
-    /// When it must end, and the way to cancel it.
+    /// Returns the call's deadline, which can also cancel it.
     pub(crate) fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
-    /// Runs to the outcome, whatever ends the call: a response, a failure, its deadline or its cancellation.
+    /// Runs the call until it ends, whatever ends it: a response, a failure, its deadline or its cancellation.
     pub(crate) async fn run(mut self, driver: &impl Driver) -> Outcome {
         let deadline = self.deadline.clone();
         match deadline.bound(self.progress(driver)).await {
@@ -216,7 +217,7 @@ impl Call {
         }
     }
 
-    /// Makes attempts until one of them is the last.
+    /// Makes attempts until no further one follows.
     async fn progress(&mut self, driver: &impl Driver) -> Outcome {
         let mut transport = match driver.begin().await {
             Ok(transport) => transport,
@@ -236,14 +237,14 @@ impl Call {
                 }
             };
             let wait = self.wait_before_next(&classification);
-            self.tell(&classification.outcome, wait);
+            self.log_attempt(&classification.outcome, wait);
             self.count(classification.outcome.execution);
             let Some(wait) = wait else {
                 return self.finish(classification.outcome);
             };
             let outcome = classification.outcome;
             if outcome.http_status != 0 {
-                self.last_answer = Some(LastAnswer {
+                self.last_response = Some(LastResponse {
                     http_status: outcome.http_status,
                     retry_after: outcome.retry_after,
                     request_id: outcome.request_id.clone(),
@@ -254,9 +255,10 @@ impl Call {
         }
     }
 
-    /// Whether the request may still be on its way after its answer has come, as that of a refused upload is.
+    /// Returns whether the request may still be in the middle of being sent when its response arrives, as if an upload
+    /// is refused early.
     pub(crate) fn may_still_be_sending(&self) -> bool {
-        self.request.payload.len() > SENT_BY_NOW
+        self.request.payload.len() > SENT_BEFORE_A_RESPONSE
     }
 
     fn end_without_transport(&mut self, none: NoTransport) -> Outcome {
@@ -270,24 +272,25 @@ impl Call {
         }
     }
 
-    /// Ends the call where it stands: at its deadline ([`Status::Timeout`]) or for the caller ([`Status::Cancelled`]).
+    /// Ends the call in its current phase: at its deadline ([`Status::Timeout`]) or for the caller
+    /// ([`Status::Cancelled`]).
     fn end(&mut self, status: Status) -> Outcome {
         let why = match status {
             Status::Timeout => format!("the call's deadline of {} ms passed", self.timeout.as_millis()),
-            _ => "the caller ended the call".to_owned(),
+            _ => "the caller cancelled the call".to_owned(),
         };
         let host = &self.request.host;
         let outcome = match std::mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Waiting => {
                 Outcome::without_answer(status, Execution::None, format!("{why} before its request was sent to {host}"))
             }
-            Phase::Keys => {
+            Phase::LoadingCredentials => {
                 let message = format!("{why} while credentials were being loaded ({})", self.shared.source);
                 Outcome::without_answer(status, Execution::None, message)
             }
             Phase::BackingOff(last) => {
                 let message = match &last.error_message {
-                    Some(last) => format!("{why} while waiting to try again after: {last}"),
+                    Some(last) => format!("{why} while waiting for a retry after: {last}"),
                     None => why,
                 };
                 Outcome { status, error_message: Some(message), execution: Execution::None, ..last }
@@ -300,9 +303,10 @@ impl Call {
                     None => head.conclude(body).outcome,
                 }
             }
-            Phase::Attempt { witness, head: None } if witness.may_have_left() => {
-                let message =
-                    format!("{why} while waiting for the answer of {host}; nobody knows whether the function ran");
+            Phase::Attempt { sent, head: None } if sent.may_have_left() => {
+                let message = format!(
+                    "{why} while waiting for the response of {host}; it cannot be known whether the function ran"
+                );
                 Outcome::without_answer(status, Execution::Unknown, message)
             }
             Phase::Attempt { .. } => {
@@ -313,13 +317,13 @@ impl Call {
         self.finish(outcome)
     }
 
-    /// One attempt, to its classification. The error says that no descriptor was left for it.
+    /// Makes one attempt and classifies it. The error means that no descriptor was left for it.
     async fn attempt(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Classification, Failure> {
         let identity = match self.credentials(transport, driver).await {
             Ok(identity) => identity,
-            Err(error) => return Ok(self.without_keys(&error)),
+            Err(error) => return Ok(self.without_credentials(&error)),
         };
-        if std::mem::take(&mut self.needs_other_keys)
+        if std::mem::take(&mut self.needs_new_credentials)
             && self.signed_with.as_ref().is_some_and(|before| cache::are_same(before, &identity))
             && let Phase::BackingOff(last) = std::mem::replace(&mut self.phase, Phase::Waiting)
         {
@@ -335,14 +339,14 @@ impl Call {
             format!("attempt {}: {} to {}", self.attempts, self.request.kind.as_str(), self.request.host)
         });
         self.signed_with = Some(identity.clone());
-        let witness = SentTracker::default();
-        self.phase = Phase::Attempt { witness: witness.clone(), head: None };
-        let sent = transport
-            .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), witness.clone())
+        let sent = SentTracker::default();
+        self.phase = Phase::Attempt { sent: sent.clone(), head: None };
+        let response = transport
+            .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), sent.clone())
             .await;
-        Ok(match sent {
-            Ok(answer) => self.read(answer, witness, &identity).await,
-            Err(failure) => match (failure.kind, witness.may_have_left()) {
+        Ok(match response {
+            Ok(response) => self.read(response, sent, &identity).await,
+            Err(failure) => match (failure.kind, sent.may_have_left()) {
                 (FailureKind::NoDescriptors, false) => return Err(failure),
                 (_, may_have_left) => Classification::without_answer(failure, may_have_left, &self.request),
             },
@@ -351,16 +355,16 @@ impl Call {
 
     async fn credentials(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Identity, Error> {
         if matches!(self.phase, Phase::Waiting) {
-            self.phase = Phase::Keys;
+            self.phase = Phase::LoadingCredentials;
         }
         let Shared { settings, source, clock, credentials_cache, .. } = &*self.shared;
         let (now, deadline) = (clock.now(), self.deadline.at());
         match credentials_cache.current(settings, source, &self.log, transport, now, deadline).await? {
             CacheLookup::Found(identity) => Ok(identity),
             CacheLookup::AskCaller(turn) => {
-                let identity = driver.ask_caller(turn).await;
+                let identity = driver.run_credentials_callback(turn).await;
                 if self.deadline.reached().is_some() {
-                    // The callback took too long: nothing is sent, and the call ends where it stands.
+                    // The callback took too long: nothing may be sent, and `run` ends the call in this phase.
                     pending::<()>().await;
                 }
                 identity
@@ -368,34 +372,39 @@ impl Call {
         }
     }
 
-    /// There are no keys. After an attempt whose keys had expired, that attempt's outcome says more.
-    fn without_keys(&mut self, error: &Error) -> Classification {
-        let needed_others = std::mem::take(&mut self.needs_other_keys);
+    /// Classifies an attempt for which there are no credentials. If it follows an attempt whose credentials had
+    /// expired, then the outcome is that attempt's, which says more.
+    fn without_credentials(&mut self, error: &Error) -> Classification {
+        let needed_others = std::mem::take(&mut self.needs_new_credentials);
         match std::mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::BackingOff(last) if needed_others => {
-                let said = last.error_message.as_deref().unwrap_or_default();
-                let message = format!("{said}; and new credentials were not to be had: {}", error.message());
+                let first = last.error_message.as_deref().unwrap_or_default();
+                let message = format!("{first}; and no new credentials were available: {}", error.message());
                 Classification::end(Outcome { error_message: Some(message), ..last })
             }
             _ => Classification::refused(error),
         }
     }
 
-    async fn read(&mut self, mut answer: Answer, witness: SentTracker, identity: &Identity) -> Classification {
+    async fn read(&mut self, mut response: Answer, sent: SentTracker, identity: &Identity) -> Classification {
         let circumstances = Circumstances {
             resolved_here: self.request.resolved_here,
             over_tls: self.request.is_over_tls(),
             received: self.shared.clock.now(),
         };
-        let head = Head::classify(answer.status(), answer.headers(), circumstances);
+        let head = Head::classify(response.status(), response.headers(), circumstances);
         self.log.trace(target::CALL, || {
-            format!("the head of a response came: HTTP {}, {}", head.status, identified(head.request_id().as_deref()))
+            format!(
+                "the head of a response arrived: HTTP {}, {}",
+                head.status,
+                identified(head.request_id().as_deref())
+            )
         });
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
             return head.conclude(Body::Complete(Vec::new()));
         };
-        self.phase = Phase::Attempt { witness, head: Some(head.clone()) };
-        let read = answer.read(limit, &mut self.body).await;
+        self.phase = Phase::Attempt { sent, head: Some(head.clone()) };
+        let read = response.read(limit, &mut self.body).await;
         let bytes = std::mem::take(&mut self.body);
         let body = match read {
             Ok(()) => Body::Complete(bytes),
@@ -413,7 +422,7 @@ impl Call {
         conclude(&head, body, identity)
     }
 
-    /// How long to wait for the next attempt; `None`: there is none.
+    /// Returns how long to wait before the next attempt; `None`: there is none.
     fn wait_before_next(&mut self, classification: &Classification) -> Option<Duration> {
         if matches!(classification.outcome.status, Status::Ok | Status::FunctionError) {
             self.shared.retry_quota.refill();
@@ -422,20 +431,22 @@ impl Call {
         let max_attempts = self.shared.settings.max_attempts.value;
         let may_try = self.mode != RetryMode::None && self.attempts < max_attempts;
         if classification.again == RetryHint::WithNewCredentials {
-            // Keys that never change will not do it.
-            let worth_it =
-                may_try && !std::mem::replace(&mut self.asked_for_other_keys, true) && self.shared.source.can_change();
+            // Not with credentials that never change.
+            let worth_it = may_try
+                && !std::mem::replace(&mut self.new_credentials_were_requested, true)
+                && self.shared.source.can_change();
             return match &self.signed_with {
                 Some(rejected) if worth_it => {
                     self.shared.credentials_cache.reject(rejected);
-                    self.needs_other_keys = true;
+                    self.needs_new_credentials = true;
                     Some(Duration::ZERO)
                 }
                 _ => None,
             };
         }
         if let RetryHint::WithClockSet { date, tolerance } = classification.again {
-            // Not by what the clock says now: another call may have set it right since this one was signed.
+            // Compares the time of the signature, not the current time: another call may have corrected the clock
+            // since.
             let worth_it = may_try && !self.clock_was_set && clock::difference(self.signed_at, date) > tolerance;
             if worth_it {
                 self.shared.clock.set(date);
@@ -444,7 +455,7 @@ impl Call {
             }
         }
         let retry = policy::decide(self.mode, self.attempts, max_attempts, classification, fastrand::f64())?;
-        // A wait that does not end before the deadline ends the call at once, with what is known.
+        // If the wait does not end before the deadline, then the call ends at once with what is known.
         let in_time = match (self.deadline.at(), Instant::now().checked_add(retry.wait)) {
             (Some(deadline), Some(next)) => next < deadline,
             (deadline, _) => deadline.is_none(),
@@ -452,13 +463,13 @@ impl Call {
         (in_time && self.shared.retry_quota.take(retry.tokens)).then_some(retry.wait)
     }
 
-    fn tell(&self, outcome: &Outcome, wait: Option<Duration>) {
+    fn log_attempt(&self, outcome: &Outcome, wait: Option<Duration>) {
         self.log.debug(target::CALL, || {
-            let said = outcome.error_message.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
-            let next = wait.map(|wait| format!("; again in {} ms", wait.as_millis())).unwrap_or_default();
+            let message = outcome.error_message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+            let next = wait.map(|wait| format!("; retry in {} ms", wait.as_millis())).unwrap_or_default();
             let (status, execution) = (outcome.status, outcome.execution);
             let (attempts, http, id) = (self.attempts, outcome.http_status, identified(outcome.request_id.as_deref()));
-            format!("attempt {attempts}: {status:?}, execution {execution:?}, HTTP {http}, {id}{said}{next}")
+            format!("attempt {attempts}: {status:?}, execution {execution:?}, HTTP {http}, {id}{message}{next}")
         });
     }
 
@@ -469,20 +480,20 @@ impl Call {
 
     fn finish(&mut self, mut outcome: Outcome) -> Outcome {
         self.phase = Phase::Waiting;
-        if let (0, Some(last)) = (outcome.http_status, self.last_answer.take()) {
+        if let (0, Some(last)) = (outcome.http_status, self.last_response.take()) {
             (outcome.http_status, outcome.retry_after, outcome.request_id) =
                 (last.http_status, last.retry_after, last.request_id);
         }
         if !matches!(outcome.status, Status::Ok | Status::FunctionError) {
             self.log.error(target::CALL, || {
-                let said = outcome.error_message.as_deref().unwrap_or_default();
+                let message = outcome.error_message.as_deref().unwrap_or_default();
                 let execution = self.execution.max(outcome.execution);
                 let (host, status, id) =
                     (&self.request.host, outcome.status, identified(outcome.request_id.as_deref()));
-                format!("the call to {host} failed: {status:?}, execution {execution:?}, {id}: {said}")
+                format!("the call to {host} failed: {status:?}, execution {execution:?}, {id}: {message}")
             });
         }
-        // What a function says of its own failure stays its own.
+        // The errorMessage of a failed function stays as it is.
         if outcome.status != Status::FunctionError {
             outcome.error_message = outcome.error_message.map(|message| naming(&self.function, message));
         }

@@ -1,4 +1,4 @@
-//! What a caller holds: resolved settings, and in each process the state that its calls share.
+//! The client that a caller holds: the resolved settings, and in each process the state that its calls share.
 
 use std::sync::Arc;
 
@@ -24,31 +24,31 @@ use crate::platform::privilege;
 use crate::platform::stderr::stderr;
 use crate::request::invocation::Invocation;
 
-/// Invokes functions. Shared by any number of threads; costs no thread, and no descriptor until the first call.
+/// Invokes functions. Any number of threads may share a client. It needs no thread, and no descriptor until the first
+/// call.
 pub struct Client {
     settings: Arc<Settings>,
     source: Arc<Source>,
     tls: Tls,
-    /// The roots are not the system's but those compiled in.
+    /// The trusted roots are those compiled in, not the system's.
     trusts_built_in: bool,
-    /// The half that must not cross a fork.
+    /// The part that must not cross a fork.
     state: PerProcess<Arc<ClientState>>,
 }
 
-/// The compiler says that threads may share a client.
+/// Lets the compiler check that threads may share a client.
 const fn is_shared_by_threads<T: Send + Sync>() {}
 const _: () = is_shared_by_threads::<Client>();
 
 impl Client {
-    /// Resolves the settings. Reads the environment, once, the shared AWS files and the trusted certificates; never uses
-    /// the network.
+    /// Makes a client and resolves its settings. Reads the environment, the shared AWS files and the trusted
+    /// certificates once; never uses the network.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let client = Self::resolved(config)?;
         let log = &client.settings.log;
         if client.trusts_built_in {
             log.warn(target::CONFIG, || {
-                "no trust store was found on this machine: the Mozilla roots that are compiled in are trusted"
-                    .to_owned()
+                "no trust store was found on this machine: the compiled-in Mozilla roots are trusted".to_owned()
             });
         }
         for warning in &client.settings.warnings {
@@ -59,14 +59,14 @@ impl Client {
     }
 
     fn resolved(config: &Config) -> Result<Self, Error> {
-        // Both take locks of the standard and the C library, which a forked child must not find taken.
+        // Both take locks of the standard and the C library, which must not be held at the time of a fork.
         let variable = |name: &str| ForkBarrier::guarded(|| privilege::variable(name));
         let home = ForkBarrier::guarded(privilege::home);
         let environment = Environment { variable: &variable, home };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let (stderr, max_connections) = (stderr(), limits::default_max_connections());
-        let surroundings = Surroundings { stderr, callers_sink: through_the_door, max_connections };
+        let surroundings = Surroundings { stderr, callers_sink: through_run_callers_code, max_connections };
         let settings = Settings::resolve(config, &lookup, surroundings)?;
         let source = Source::resolve(config, &lookup, &settings)?;
         let roots = match settings.speaks_tls() || source.speaks_tls() {
@@ -75,7 +75,8 @@ impl Client {
         };
         let trusts_built_in = roots.are_built_in;
         let (settings, source) = (Arc::new(settings), Arc::new(source));
-        // Dependencies set themselves up here, once in a process: a fork waits for that, but never for the files above.
+        // Dependencies initialise themselves here, once per process. A fork waits for that, but never for the files
+        // above.
         ForkBarrier::guarded(|| {
             let client = Self { settings, source, tls: Tls::new(roots)?, trusts_built_in, state: PerProcess::new() };
             client.state();
@@ -83,22 +84,22 @@ impl Client {
         })
     }
 
-    /// The settings in force and where each came from: a JSON object with one member a setting, each an object with
-    /// `value` and `source`. Secrets are never shown. Does not use the network.
+    /// Describes the settings in force and where each came from: a JSON object with one member per setting, each an
+    /// object with `value` and `source`. Never shows a secret. Does not use the network.
     pub fn describe(&self) -> String {
         describe(&self.settings, &self.source.summary(), self.trusts_built_in)
     }
 
-    /// Invokes a function and waits: for the answer, or until the deadline. Every failure is an outcome.
+    /// Invokes a function and blocks until there is a response or the deadline passes. Every failure is an outcome.
     ///
     /// Takes a request (its payload is moved), a reference to one (its payload is copied) or an [`Invocation`], which
-    /// also holds the settings of one call. Blocks; not to be called from inside an asynchronous runtime.
+    /// also holds the settings of one call. Must not be called inside an asynchronous runtime.
     pub fn invoke(&self, invocation: impl Into<Invocation>) -> Outcome {
         self.call(&invocation.into(), None)
     }
 
-    /// The same, asking `interrupt` before it begins and then at least every 100 ms, on this thread; `true` ends the
-    /// call.
+    /// Invokes a function as [`Client::invoke`] does, and polls `interrupt` on this thread before the call begins and
+    /// then at least every 100 ms. `true` ends the call.
     pub fn invoke_interruptible(
         &self,
         invocation: impl Into<Invocation>,
@@ -108,12 +109,12 @@ impl Client {
     }
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
-        // The call keeps it when the client is freed meanwhile.
+        // The call keeps the state alive if the client is freed meanwhile.
         let state = Arc::clone(self.state());
         invoke(&state, invocation, interrupt)
     }
 
-    /// The outcome of a call that is refused before it begins.
+    /// Makes the outcome of a call that is refused before it begins.
     pub(crate) fn refuse(&self, invocation: &Invocation, error: &Error) -> Outcome {
         self.state().shared.refuse(invocation, error)
     }
@@ -123,7 +124,7 @@ impl Client {
     }
 }
 
-fn through_the_door(sink: Sink) -> Sink {
+fn through_run_callers_code(sink: Sink) -> Sink {
     Arc::new(move |level, target, message| run_callers_code(|| sink(level, target, message)))
 }
 

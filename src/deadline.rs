@@ -1,4 +1,4 @@
-//! When a call ends, whatever it waits for: at its deadline, or because it was cancelled.
+//! The deadline and the cancellation of a call, which end it whatever it waits for.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -25,7 +25,7 @@ struct Cancellation {
 }
 
 impl Deadline {
-    /// `None`: beyond what a clock can count.
+    /// Makes a deadline. `None`: later than a clock can represent.
     pub(crate) fn new(at: Option<Instant>) -> Self {
         Self { at, cancellation: Arc::default() }
     }
@@ -34,7 +34,7 @@ impl Deadline {
         self.at
     }
 
-    /// Ends the call as [`Status::Cancelled`], from any thread.
+    /// Ends the call with [`Status::Cancelled`], from any thread.
     pub(crate) fn cancel(&self) {
         self.cancellation.is_cancelled.store(true, Ordering::Release);
         let waker = lock(&self.cancellation.waker).take();
@@ -43,7 +43,7 @@ impl Deadline {
         }
     }
 
-    /// Whether the call must end now, and as what.
+    /// Returns the status with which the call must end now, if it must.
     pub(crate) fn reached(&self) -> Option<Status> {
         if self.cancellation.is_cancelled.load(Ordering::Acquire) {
             return Some(Status::Cancelled);
@@ -51,8 +51,8 @@ impl Deadline {
         self.at.is_some_and(|at| at <= Instant::now()).then_some(Status::Timeout)
     }
 
-    /// Awaits `work` until the call must end; then drops it and says as what the call ends. Has no timer of its own, since
-    /// it is also awaited where no runtime is: whoever polls it polls it again at the deadline.
+    /// Awaits `work` until the call must end; then drops it and returns the status with which the call ends. It has no
+    /// timer, since it is also awaited where there is no runtime: the driver polls it again at the deadline.
     pub(crate) async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Status> {
         let mut work = pin!(work);
         if let Some(status) = self.reached() {

@@ -1,4 +1,4 @@
-//! Why something could not be done, in words for the person who has to mend it.
+//! The error type: a status, and a message for the person who has to correct the error.
 
 use std::fmt;
 
@@ -16,28 +16,28 @@ impl Error {
         Self { status, message: message.into() }
     }
 
-    /// What the caller gave cannot be sent.
+    /// Makes an error for a value of the caller's that cannot be sent.
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(Status::InvalidArgument, message)
     }
 
-    /// The settings do not fit together, or one is missing.
+    /// Makes an error for settings that contradict each other, or for a missing one.
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(Status::Config, message)
     }
 
-    /// Which kind of failure it is.
+    /// Returns the status that calls with this error end with.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// What is wrong and what to do about it.
+    /// Returns what is wrong and what to do about it.
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// A value as a message shows it: in quotes, with escapes, and not all of a long one.
+/// Formats a value for a message: in quotes, with escapes, and shortened if it is long.
 pub(crate) fn quoted(value: &str) -> String {
     const SHOWN: usize = 80;
     match value.char_indices().nth(SHOWN) {

@@ -1,9 +1,8 @@
-//! Invoke AWS Lambda functions, and learn the truth about every call: did the function run, did it not, or does
-//! nobody know?
+//! Invokes AWS Lambda functions. Every outcome tells you whether the function ran, did not run, or whether that cannot
+//! be known.
 //!
-//! This crate is the inside of liblambda_invoke, a library with a C ABI (`include/lambda_invoke.h`); the types below are
-//! its Rust face and give the same outcomes. `ARCHITECTURE.md` shows how it is
-//! built.
+//! This crate implements liblambda_invoke, a library with a C ABI (`include/lambda_invoke.h`). The types below are its
+//! Rust API and give the same outcomes. `ARCHITECTURE.md` describes how it is built.
 //!
 //! ```no_run
 //! use lambda_invoke::{Client, Config, InvocationRequest, Status};
@@ -28,16 +27,16 @@ mod client;
 mod config;
 mod credentials;
 mod deadline;
-#[allow(unsafe_code, reason = "it makes calls progress on threads and across forks that are not ours")]
+#[allow(unsafe_code, reason = "it drives calls on threads and across forks that belong to the caller")]
 mod driver;
 mod error;
-#[allow(unsafe_code, reason = "it speaks C")]
+#[allow(unsafe_code, reason = "it is the C ABI")]
 mod ffi;
 mod http;
 mod lock;
 mod log;
 mod outcome;
-#[allow(unsafe_code, reason = "it speaks with the operating system")]
+#[allow(unsafe_code, reason = "it calls the operating system")]
 mod platform;
 mod platform_api;
 mod request;
@@ -56,7 +55,7 @@ pub use crate::request::fields::InvocationRequest;
 pub use crate::request::invocation::Invocation;
 pub use crate::status::{Execution, Status};
 
-/// The programs that the documents show in Rust compile.
+/// Compiles the Rust programs of the documents as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/src/languages/rust.md")]

@@ -1,4 +1,4 @@
-//! Locks that a panic elsewhere does not make unusable: what they guard is whole between any two statements.
+//! Locks that stay usable after a panic: what they guard is consistent between any two statements.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,7 +7,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for `condition` until a time, or for ever; it may also wake for nothing.
+/// Waits for `condition`, until a time or forever. Spurious wake-ups are possible.
 pub(crate) fn wait_until<'a, T>(
     condition: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -1,27 +1,27 @@
-//! What happens inside, for whoever wants to know: this library's own events, passed to the sinks of one client.
+//! The library's log: its own events, passed to the sinks of one client.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::server_text::ServerText;
 
-/// How much is told: each level includes those before it.
+/// How detailed the log is. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// A call failed, or will.
+    /// A call failed.
     Error,
-    /// Something is not as it should be, and was dealt with.
+    /// Something was wrong, and the library coped with it.
     Warn,
-    /// What is rare and good to know: where credentials came from.
+    /// Rare and useful: where credentials came from.
     Info,
     /// Every attempt and its outcome.
     Debug,
-    /// What else can be told.
+    /// Everything else.
     Trace,
 }
 
 impl LogLevel {
-    /// In capitals, as logs have it.
+    /// Returns the name in capitals, as logs usually print it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "ERROR",
@@ -32,7 +32,7 @@ impl LogLevel {
         }
     }
 
-    /// Of its name, in either case of letters; `Some(None)` is "off".
+    /// Parses a name, whatever its case. `Some(None)` is "off"; `None` is an unknown name.
     pub(crate) fn parse(name: &str) -> Option<Option<Self>> {
         if name.eq_ignore_ascii_case("off") {
             return Some(None);
@@ -42,10 +42,10 @@ impl LogLevel {
     }
 }
 
-/// Gets level, target (such as `lambda_invoke::credentials`) and message.
+/// Receives the level, the target (such as `lambda_invoke::credentials`) and the message of an event.
 pub(crate) type Sink = Arc<dyn Fn(LogLevel, &str, &str) + Send + Sync>;
 
-/// The sinks of a client, each with how much it wants to know.
+/// The sinks of a client, each with its most detailed level.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     sinks: Vec<(LogLevel, Sink)>,
@@ -58,7 +58,8 @@ impl Log {
         self.sinks.push((max_level, sink));
     }
 
-    /// The same sinks for one call: every message begins with the function and a number that tells calls apart.
+    /// Returns a log with the same sinks for one call: every message begins with the function and a number that
+    /// identifies the call.
     pub(crate) fn for_call(&self, function: &str, number: u64) -> Self {
         match self.sinks.is_empty() {
             true => Self::default(),
@@ -66,7 +67,7 @@ impl Log {
         }
     }
 
-    /// The most that any sink wants to know.
+    /// Returns the most detailed level of all sinks.
     fn max_level(&self) -> Option<LogLevel> {
         self.sinks.iter().map(|(level, _)| *level).max()
     }
@@ -91,7 +92,7 @@ impl Log {
         self.write(LogLevel::Trace, target, message);
     }
 
-    /// The message is made only if somebody wants it.
+    /// Passes an event on. `message` is only called if a sink takes this level.
     fn write(&self, level: LogLevel, target: &str, message: impl FnOnce() -> String) {
         if self.max_level().is_some_and(|max| level <= max) {
             let message = on_one_line(self.label.as_deref().unwrap_or_default().to_owned() + &message());
@@ -102,7 +103,7 @@ impl Log {
     }
 }
 
-/// What a server wrote may not look like another event.
+/// Replaces control characters, so that text from a server cannot look like another event.
 fn on_one_line(message: String) -> String {
     if message.contains(char::is_control) { ServerText::of(&message) } else { message }
 }
@@ -128,24 +129,27 @@ mod tests {
 
     #[test]
     fn the_events_of_a_call_begin_with_its_function_and_number() {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let mut log = Log::default();
-        let sink = Arc::clone(&heard);
+        let sink = Arc::clone(&received);
         log.add(LogLevel::Warn, Arc::new(move |_, _, message| sink.lock().unwrap().push(message.to_owned())));
         log.for_call("orders", 7).warn("t", || "a".to_owned());
-        assert_eq!(*heard.lock().unwrap(), ["orders #7: a"]);
+        assert_eq!(*received.lock().unwrap(), ["orders #7: a"]);
     }
 
     #[test]
-    fn each_sink_gets_what_it_wants_on_one_line() {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+    fn each_sink_gets_its_levels_on_one_line() {
+        let received = Arc::new(Mutex::new(Vec::new()));
         let mut log = Log::default();
         for level in [LogLevel::Warn, LogLevel::Trace] {
-            let heard = Arc::clone(&heard);
-            log.add(level, Arc::new(move |_, _, message| heard.lock().unwrap().push(format!("{level:?} {message}"))));
+            let received = Arc::clone(&received);
+            log.add(
+                level,
+                Arc::new(move |_, _, message| received.lock().unwrap().push(format!("{level:?} {message}"))),
+            );
         }
         log.warn("t", || "a\nERROR b".to_owned());
         log.trace("t", || "c".to_owned());
-        assert_eq!(*heard.lock().unwrap(), ["Warn a ERROR b", "Trace a ERROR b", "Trace c"]);
+        assert_eq!(*received.lock().unwrap(), ["Warn a ERROR b", "Trace a ERROR b", "Trace c"]);
     }
 }

@@ -1,4 +1,4 @@
-//! A call driven to its end on the caller's own thread.
+//! Drives a call to its end on the caller's own thread.
 
 use std::cell::Cell;
 use std::future::{Future, pending};
@@ -27,12 +27,12 @@ use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
 use crate::status::Status;
 
-/// Invokes and waits. Every failure is an outcome.
+/// Invokes a function and blocks until the call ends. Every failure is an outcome.
 pub(crate) fn invoke(client: &ClientState, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
     match Handle::try_current() {
         Ok(_) => {
             let error = Error::argument(
-                "invoke blocks, and was called from inside an asynchronous runtime: call it through spawn_blocking",
+                "invoke blocks, but was called inside an asynchronous runtime: call it through spawn_blocking",
             );
             client.shared.refuse(invocation, &error)
         }
@@ -53,36 +53,37 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     };
     let _signals = SigpipeBlocked::new();
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
-    // A caller who has already said stop wants nothing sent.
-    interrupts.ask();
+    // If the interrupt is already set, then nothing may be sent.
+    interrupts.poll();
     let may_still_be_sending = call.may_still_be_sending();
-    let wishes = Wishes::default();
-    let mut call = pin!(call.run(&wishes));
-    let mut means = Means { client, permit: None, released: 0, worker: None };
+    let requests = DriverRequests::default();
+    let mut call = pin!(call.run(&requests));
+    let mut resources = Resources { client, permit: None, released: 0, worker: None };
     let outcome = loop {
-        let step = match &mut means.worker {
-            Some(worker) => worker.run(step(call.as_mut(), &wishes), interrupts.until()),
-            None => match pin!(step(call.as_mut(), &wishes)).poll(&mut Context::from_waker(Waker::noop())) {
+        let step = match &mut resources.worker {
+            Some(worker) => worker.run(step(call.as_mut(), &requests), interrupts.until()),
+            None => match pin!(step(call.as_mut(), &requests)).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(step) => Some(step),
                 Poll::Pending => None,
             },
         };
         match step {
             Some(Step::Done(outcome)) => break outcome,
-            Some(Step::Wish(wish)) => means.fulfil(wish, &mut interrupts),
-            None => interrupts.ask(),
+            Some(Step::Requested(request)) => resources.serve(request, &mut interrupts),
+            None => interrupts.poll(),
         }
     };
-    if let Some(worker) = means.worker.take()
-        && is_fit_for_more(outcome.status, may_still_be_sending)
+    if let Some(worker) = resources.worker.take()
+        && can_be_reused(outcome.status, may_still_be_sending)
     {
         client.keep(worker);
     }
     outcome
 }
 
-/// After an error of the connection, or with a request half sent or a response half read, a worker is of no further use.
-fn is_fit_for_more(status: Status, may_still_be_sending: bool) -> bool {
+/// Returns whether later calls can use the worker: not after an error of the connection, nor if its request was partly
+/// sent or its response partly read.
+fn can_be_reused(status: Status, may_still_be_sending: bool) -> bool {
     match status {
         Status::Ok | Status::FunctionError => true,
         Status::Service | Status::Throttled => !may_still_be_sending,
@@ -90,26 +91,27 @@ fn is_fit_for_more(status: Status, may_still_be_sending: bool) -> bool {
     }
 }
 
-/// How far a call got.
+/// Why the call was not polled further.
 enum Step {
     Done(Outcome),
-    Wish(Wish),
+    Requested(DriverRequest),
 }
 
-/// Polls the call until it is done or wishes something of its driver.
-async fn step(mut call: Pin<&mut impl Future<Output = Outcome>>, wishes: &Wishes) -> Step {
+/// Polls the call until it ends or requests something from its driver.
+async fn step(mut call: Pin<&mut impl Future<Output = Outcome>>, requests: &DriverRequests) -> Step {
     std::future::poll_fn(|context| match call.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Step::Done(outcome)),
-        Poll::Pending => match wishes.0.take() {
-            Some(wish) => Poll::Ready(Step::Wish(wish)),
+        Poll::Pending => match requests.0.take() {
+            Some(request) => Poll::Ready(Step::Requested(request)),
             None => Poll::Pending,
         },
     })
     .await
 }
 
-/// What cannot be done inside the call's future: it blocks the thread, or runs the caller's code.
-enum Wish {
+/// What the call cannot do inside its future, since it blocks the thread or runs the caller's code. Each has the sender
+/// for its result.
+enum DriverRequest {
     Begin(oneshot::Sender<Result<Connections, NoTransport>>),
     OtherDescriptors(Failure, oneshot::Sender<Result<Connections, NoTransport>>),
     Credentials(CallbackTurn, oneshot::Sender<Result<Identity, Error>>),
@@ -117,51 +119,53 @@ enum Wish {
 
 struct Connections {
     transport: Transport,
-    /// Nobody has polled them since an earlier call.
-    have_rested: bool,
+    /// They were opened for an earlier call, and have not been polled since.
+    were_idle: bool,
 }
 
-/// Passes one wish at a time from the call to the loop around it, on the same thread.
+/// Passes one request at a time from the call to the loop around it, on the same thread.
 #[derive(Default)]
-struct Wishes(Cell<Option<Wish>>);
+struct DriverRequests(Cell<Option<DriverRequest>>);
 
-impl Wishes {
-    async fn wish<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> Wish) -> T {
-        let (sender, answer) = oneshot::channel();
-        self.0.set(Some(wish(sender)));
-        match answer.await {
-            Ok(answer) => answer,
-            // The wish was given up since the call must end, which it finds out by itself.
+impl DriverRequests {
+    async fn make<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> DriverRequest) -> T {
+        let (sender, result) = oneshot::channel();
+        self.0.set(Some(request(sender)));
+        match result.await {
+            Ok(result) => result,
+            // The driver dropped the request because the call must end, which the call finds out itself.
             Err(_) => pending().await,
         }
     }
 }
 
-impl Driver for Wishes {
+impl Driver for DriverRequests {
     async fn begin(&self) -> Result<Transport, NoTransport> {
-        ready(self.wish(Wish::Begin).await?).await
+        ready(self.make(DriverRequest::Begin).await?).await
     }
 
     async fn wait_for_descriptors(&self, failure: Failure) -> Result<Transport, NoTransport> {
-        ready(self.wish(|sender| Wish::OtherDescriptors(failure, sender)).await?).await
+        ready(self.make(|sender| DriverRequest::OtherDescriptors(failure, sender)).await?).await
     }
 
-    async fn ask_caller(&self, turn: CallbackTurn) -> Result<Identity, Error> {
-        self.wish(|sender| Wish::Credentials(turn, sender)).await
+    async fn run_credentials_callback(&self, turn: CallbackTurn) -> Result<Identity, Error> {
+        self.make(|sender| DriverRequest::Credentials(turn, sender)).await
     }
 }
 
-/// Nobody polls a resting connection: two turns of the runtime let it notice that the server closed it.
+/// Returns the transport. Idle connections are not polled, so two passes of the runtime first let them notice that the
+/// server has closed them.
 async fn ready(connections: Connections) -> Result<Transport, NoTransport> {
-    if connections.have_rested {
+    if connections.were_idle {
         yield_now().await;
         yield_now().await;
     }
     Ok(connections.transport)
 }
 
-/// What the call has been given so far. The worker goes before the permit: its descriptors are free when the next begins.
-struct Means<'c> {
+/// What the call holds so far. The worker is dropped before the permit, so that its descriptors are free when the next
+/// call begins.
+struct Resources<'c> {
     client: &'c ClientState,
     worker: Option<Worker>,
     permit: Option<Permit>,
@@ -169,29 +173,30 @@ struct Means<'c> {
     released: u64,
 }
 
-impl Means<'_> {
-    /// Does what the call wishes, unless the call must end.
-    fn fulfil(&mut self, wish: Wish, interrupts: &mut Interrupts<'_>) {
-        match wish {
-            Wish::Begin(sender) => {
+impl Resources<'_> {
+    /// Does what the call requests, unless the call must end.
+    fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
+        match request {
+            DriverRequest::Begin(sender) => {
                 self.permit = interrupts.wait(pin!(self.client.permits.acquire()));
                 if self.permit.is_some() {
                     self.send(sender, None, interrupts);
                 }
             }
-            Wish::OtherDescriptors(failure, sender) => {
+            DriverRequest::OtherDescriptors(failure, sender) => {
                 self.worker = None;
                 self.send(sender, Some(failure), interrupts);
             }
-            Wish::Credentials(turn, sender) => {
-                // Whoever is gone does not want them.
+            DriverRequest::Credentials(turn, sender) => {
+                // The call may have dropped the receiver.
                 let _ = sender.send(run_callers_code(|| turn.ask()));
-                interrupts.ask();
+                interrupts.poll();
             }
         }
     }
 
-    /// Sends a worker's connections. `failure`: an attempt found no descriptor.
+    /// Sends the connections of a worker. `failure` is set if an attempt found no descriptor: then it first waits until
+    /// other calls have closed some.
     fn send(
         &mut self,
         sender: oneshot::Sender<Result<Connections, NoTransport>>,
@@ -210,10 +215,10 @@ impl Means<'_> {
             self.released = self.client.permits.released();
             match self.client.worker() {
                 Ok(mut worker) => {
-                    let have_rested = worker.begin_call();
+                    let were_idle = worker.begin_call();
                     let transport = worker.transport().clone();
                     self.worker = Some(worker);
-                    break Ok(Connections { transport, have_rested });
+                    break Ok(Connections { transport, were_idle });
                 }
                 Err(NoWorker::Failed(error)) => break Err(NoTransport::Failed(error)),
                 Err(NoWorker::NoDescriptors(error)) => {

@@ -1,4 +1,4 @@
-//! What a client has in one process. Calls under way keep it alive.
+//! The state of a client in one process. Calls under way keep it alive.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::http::reuse::ConnectionReuse;
 use crate::http::transport::ConnectorSettings;
 use crate::platform::native::Native;
 
-/// The half of a client that must not cross a fork.
+/// The part of a client that must not cross a fork.
 pub(crate) struct ClientState {
     pub(crate) shared: Arc<Shared>,
     pub(crate) permits: Arc<Permits>,
@@ -33,7 +33,7 @@ impl ClientState {
         }
     }
 
-    /// An idle worker, or a new one.
+    /// Returns an idle worker, or makes one.
     pub(crate) fn worker(&self) -> Result<Worker, NoWorker> {
         if let Some(idle) = self.pool.take() {
             return Ok(idle);

@@ -1,6 +1,6 @@
-//! A barrier between fork and running workers. A fork copies the locks of every dependency as they are at that moment; so
-//! while one is made, no worker runs: each is parked in its wait for sockets and timers. What little is locked around
-//! that wait belongs to the parked worker alone, which the child leaves where it lies.
+//! A barrier between forks and running workers. A fork copies the locks of every dependency in their current state. So
+//! no worker runs during a fork: each is parked in its wait for sockets and timers. The few locks that are held during
+//! that wait belong to the parked worker alone, and the child leaves that worker untouched.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::platform::per_process::this_process;
 
-/// All barriers of this process. Held by the forking thread for the time of a fork.
+/// All barriers of this process. The forking thread holds the lock during a fork.
 static BARRIERS: Mutex<Vec<Arc<ForkBarrier>>> = Mutex::new(Vec::new());
 static FORKING: AtomicBool = AtomicBool::new(false);
 
-/// One worker's side of it.
+/// The barrier of one worker.
 #[derive(Debug)]
 pub(crate) struct ForkBarrier {
     process: u64,
@@ -26,19 +26,19 @@ thread_local! {
     static HERE: Cell<*const ForkBarrier> = const { Cell::new(ptr::null()) };
 }
 
-/// The worker runs while this lives.
+/// Marks the worker as running while it lives.
 pub(crate) struct Running<'a> {
     barrier: &'a ForkBarrier,
     outer: *const ForkBarrier,
-    /// It is this thread that runs it.
+    /// It belongs to the thread that runs the worker.
     not_send: PhantomData<*const ()>,
 }
 
-/// A barrier that forks wait for while this lives.
+/// Makes forks wait for a barrier while it lives.
 pub(crate) struct Registered(Arc<ForkBarrier>);
 
 impl ForkBarrier {
-    /// Before the worker runs. Waits while another thread makes a fork.
+    /// Marks the worker as running. Waits while another thread forks.
     pub(crate) fn enter(&self) {
         loop {
             // SeqCst on both sides: either the forking thread sees `running`, or this thread sees FORKING.
@@ -51,7 +51,7 @@ impl ForkBarrier {
         }
     }
 
-    /// Lets a fork that waits go ahead, while the worker holds no lock.
+    /// Lets a waiting fork proceed. Called while the worker holds no lock.
     pub(crate) fn checkpoint(&self) {
         if FORKING.load(Ordering::Relaxed) {
             self.leave();
@@ -59,23 +59,23 @@ impl ForkBarrier {
         }
     }
 
-    /// The worker runs no more: it is parked, or the host's code runs.
+    /// Marks the worker as not running: it is parked, or the caller's code runs.
     pub(crate) fn leave(&self) {
         self.running.store(false, Ordering::SeqCst);
     }
 
-    /// Enters, and leaves when the return is dropped.
+    /// Enters the barrier, and leaves it when the returned value is dropped.
     pub(crate) fn running(&self) -> Running<'_> {
         self.enter();
         Running { barrier: self, outer: HERE.replace(self), not_send: PhantomData }
     }
 
-    /// Runs the host's code from inside a running worker. No fork waits for it: it may itself wait for a thread that
-    /// forks, as one that needs Python's lock does.
+    /// Runs the caller's code inside a running worker. No fork waits for that code, since it may itself wait for a
+    /// thread that forks, as code that needs Python's global interpreter lock may.
     pub(crate) fn outside<T>(code: impl FnOnce() -> T) -> T {
         let here = HERE.replace(ptr::null());
-        // SAFETY: a pointer in HERE is that of a Running on this thread's stack, which borrows its barrier and takes the
-        // pointer out when it is dropped.
+        // SAFETY: a pointer in HERE comes from a Running on this thread's stack, which borrows its barrier and removes
+        // the pointer when it is dropped.
         let Some(barrier) = (unsafe { here.as_ref() }) else { return code() };
         barrier.leave();
         let result = code();
@@ -84,7 +84,7 @@ impl ForkBarrier {
         result
     }
 
-    /// Runs `work` as if it were an worker's.
+    /// Runs `work` as if a worker ran it.
     pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> T {
         let barrier = Registered::new();
         let _running = barrier.running();
@@ -143,22 +143,22 @@ mod at_fork {
     use crate::lock::lock;
     use crate::platform::per_process::this_process;
 
-    /// A fork does not wait longer: it may come from a signal handler inside a running worker, which would wait for
-    /// itself.
-    const PATIENCE: Duration = Duration::from_secs(1);
+    /// The longest that a fork waits. A signal handler that forks inside a running worker would otherwise wait for
+    /// itself forever.
+    const MAX_WAIT: Duration = Duration::from_secs(1);
 
     type Barriers = Vec<Arc<ForkBarrier>>;
 
-    /// What a forking thread holds from `before` to `in_parent` or `in_child`, which run on the same thread.
+    /// What the forking thread holds from `before` to `in_parent` or `in_child`, which run on the same thread.
     struct Held {
-        /// The thread, as pthread_self names it, in the child as in the parent; 0 for none. Not a thread-local: a thread may
-        /// fork at its very end.
+        /// The thread's pthread_self, which is the same in the child; 0 for none. Not a thread-local, since a thread
+        /// may fork at its very end.
         by: AtomicUsize,
         barriers: UnsafeCell<Option<MutexGuard<'static, Barriers>>>,
     }
 
-    // SAFETY: only the thread that `by` names touches `barriers`. It names a thread only while that thread holds the lock of
-    // the barriers, so no other one can put its own name there meanwhile.
+    // SAFETY: only the thread in `by` accesses `barriers`. `by` contains a thread only while that thread holds the lock
+    // of the barriers, so no other thread can store itself there meanwhile.
     unsafe impl Sync for Held {}
 
     static HELD: Held = Held { by: AtomicUsize::new(0), barriers: UnsafeCell::new(None) };
@@ -170,16 +170,16 @@ mod at_fork {
 
         fn hold(&self, barriers: MutexGuard<'static, Barriers>) {
             self.by.store(this_thread(), Ordering::Relaxed);
-            // SAFETY: this thread has the lock, and nobody else has a reference into the cell.
+            // SAFETY: this thread has the lock, and there is no other reference into the cell.
             unsafe { *self.barriers.get() = Some(barriers) };
         }
 
-        /// Works on what this thread holds; gives `work` back where it holds nothing.
+        /// Runs `work` on the barriers that this thread holds. Returns `work` if this thread holds none.
         fn with<T, W: FnOnce(&mut Barriers) -> T>(&self, work: W) -> Result<T, W> {
             if !self.is_here() {
                 return Err(work);
             }
-            // SAFETY: `by` names this thread, and `work` never comes back here.
+            // SAFETY: `by` is this thread, and `work` never calls this function.
             match unsafe { &mut *self.barriers.get() } {
                 Some(barriers) => Ok(work(barriers)),
                 None => Err(work),
@@ -187,7 +187,7 @@ mod at_fork {
         }
 
         fn let_go(&self) {
-            // SAFETY: `by` names this thread, see in_parent.
+            // SAFETY: `by` is this thread, see in_parent.
             let barriers = unsafe { (*self.barriers.get()).take() };
             self.by.store(0, Ordering::Relaxed);
             drop(barriers);
@@ -199,35 +199,37 @@ mod at_fork {
         unsafe { libc::pthread_self() as usize }
     }
 
-    /// The handlers stay for the life of the process; the library is never unloaded (-z nodelete).
+    /// Registers the handlers, for the life of the process; the library is never unloaded (-z nodelete).
     pub(crate) extern "C" fn prepare_once() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            // SAFETY: the three are functions of this library, which is never unloaded. Without memory for the
-            // registration forks have no barrier, as in a program that does not know of it.
+            // SAFETY: all three are functions of this library, which is never unloaded. If there is no memory for the
+            // registration, then forks do not wait, as if there were no barrier.
             unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         });
     }
 
-    /// Registers when the library is loaded: before the host's own handlers, so that `before` is the last to run before
-    /// a fork and `in_child` the first after it. A host's handler may then use the library.
+    /// Registers the handlers when the library is loaded, before those of the application. So `before` is the last to
+    /// run before a fork and `in_child` the first after it, and the application's handlers may use the library.
     #[cfg(target_os = "linux")]
     #[used]
     #[unsafe(link_section = ".init_array")]
     static AT_LOAD: extern "C" fn() = prepare_once;
 
-    /// Whether this very thread is between `before` and its counterpart: then a fork handler of the application runs.
+    /// Returns whether this thread is between `before` and its counterpart: then a fork handler of the application
+    /// runs.
     pub(super) fn is_under_way_here() -> bool {
         HELD.is_here()
     }
 
-    /// Works on the barriers of this process, also from a fork handler of the application, while this thread holds them.
+    /// Runs `work` on the barriers of this process, even in a fork handler of the application, while this thread holds
+    /// the lock.
     pub(super) fn with_barriers<T>(work: impl FnOnce(&mut Barriers) -> T) -> T {
         HELD.with(work).unwrap_or_else(|work| work(&mut lock(&BARRIERS)))
     }
 
     extern "C" fn before() {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + MAX_WAIT;
         let barriers = loop {
             match BARRIERS.try_lock() {
                 Ok(barriers) => break Some(barriers),
@@ -246,7 +248,7 @@ mod at_fork {
         HELD.hold(barriers);
     }
 
-    /// A thread whose own preparation gave up holds nothing, and leaves the barrier to the thread that forks meanwhile.
+    /// A thread whose `before` gave up holds nothing, and leaves the barrier to the thread that forks at the same time.
     extern "C" fn in_parent() {
         if HELD.is_here() {
             FORKING.store(false, Ordering::SeqCst);
@@ -255,7 +257,7 @@ mod at_fork {
     }
 
     extern "C" fn in_child() {
-        // The parent's workers are not driven here.
+        // The parent's workers are not driven in the child.
         let here = this_process();
         let _ = HELD.with(|barriers| barriers.retain(|barrier| barrier.process == here));
         in_parent();
@@ -269,7 +271,7 @@ mod at_fork {
     use super::{BARRIERS, ForkBarrier};
     use crate::lock::lock;
 
-    /// Nothing forks here.
+    /// This system has no fork.
     pub(crate) fn prepare_once() {}
 
     pub(crate) fn is_under_way_here() -> bool {

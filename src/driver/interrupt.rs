@@ -1,4 +1,4 @@
-//! The caller's interrupt: asked on the caller's own thread while a call waits, whatever the call waits for.
+//! The caller's interrupt, which is polled on the caller's own thread while a call waits, whatever the call waits for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use crate::deadline::Deadline;
 use crate::driver::caller::run_callers_code;
 use crate::lock::{lock, wait_until};
 
-/// The interrupt is promised at least every 100 ms.
+/// How often the interrupt is polled: the header promises at least every 100 ms.
 pub(crate) const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
 
-/// Asked while a call waits; `true` ends the call.
+/// Polled while a call waits; `true` ends the call.
 pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;
 
-/// What a thread that is inside a call looks at again and again.
+/// What a thread inside a call checks while it waits: the deadline and the interrupt.
 pub(crate) struct Interrupts<'i> {
     deadline: Deadline,
     interrupt: Option<Interrupt<'i>>,
@@ -27,14 +27,14 @@ impl<'i> Interrupts<'i> {
         Self { deadline, interrupt }
     }
 
-    /// When to ask again at the latest, which is also when to poll the call again; `None`: never.
+    /// Returns when to poll the interrupt and the call again at the latest; `None`: never.
     pub(crate) fn until(&self) -> Option<Instant> {
         let tick = self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD));
         [self.deadline.at(), tick].into_iter().flatten().min()
     }
 
-    /// Asks the caller, and cancels the call if the caller says so. No worker may run meanwhile.
-    pub(crate) fn ask(&mut self) {
+    /// Polls the interrupt, and cancels the call if it returns `true`. No worker may run meanwhile.
+    pub(crate) fn poll(&mut self) {
         if self.deadline.reached().is_none()
             && let Some(interrupt) = self.interrupt.as_mut()
             && run_callers_code(interrupt)
@@ -43,7 +43,7 @@ impl<'i> Interrupts<'i> {
         }
     }
 
-    /// Blocks this thread on something that needs no runtime. `None`: the call must end.
+    /// Blocks this thread until a future that needs no runtime is ready. `None`: the call must end.
     pub(crate) fn wait<F: Future>(&mut self, mut awaited: Pin<&mut F>) -> Option<F::Output> {
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(Arc::clone(&bell));
@@ -52,7 +52,7 @@ impl<'i> Interrupts<'i> {
                 return Some(done);
             }
             if !bell.wait(self.until()) {
-                self.ask();
+                self.poll();
             }
             if self.deadline.reached().is_some() {
                 return None;
@@ -69,7 +69,7 @@ struct Bell {
 }
 
 impl Bell {
-    /// Whether it rang, at the latest until a time.
+    /// Waits until it rings, at the latest until a time. Returns whether it rang.
     fn wait(&self, until: Option<Instant>) -> bool {
         let mut has_rung = lock(&self.has_rung);
         while !*has_rung && until.is_none_or(|until| Instant::now() < until) {

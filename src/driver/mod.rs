@@ -1,4 +1,4 @@
-//! Wing `driver`: who makes a call progress, on which thread, and until when.
+//! The module `driver`: who polls a call, on which thread, and until when.
 
 pub(crate) mod blocking;
 pub(crate) mod caller;

@@ -1,5 +1,5 @@
-//! Who may begin: at most so many calls of a client are under way at once, and the others wait their turn, first come,
-//! first served. A waiter is a waker, so threads and tasks wait alike.
+//! Permits limit how many calls of a client are under way at once. Further calls wait for one, first come, first
+//! served. A waiter is a waker, so threads and tasks wait in the same way.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -19,9 +19,9 @@ pub(crate) struct Permits {
 struct State {
     under_way: u32,
     waiting: VecDeque<Arc<Mutex<Waiter>>>,
-    /// Of the calls under way, those that wait because the process has no descriptor left.
+    /// The calls under way that wait because the process has no descriptor left.
     without_descriptors: Vec<Waker>,
-    /// Counts what may have freed descriptors.
+    /// Counts the events that may have freed descriptors.
     released: u64,
 }
 
@@ -31,7 +31,7 @@ struct Waiter {
     waker: Option<Waker>,
 }
 
-/// The right to have one call under way. Given back when it is dropped, on whatever thread.
+/// The right to have one call under way. Dropping it, on any thread, returns it.
 pub(crate) struct Permit(Arc<Permits>);
 
 impl Permits {
@@ -39,17 +39,17 @@ impl Permits {
         Arc::new(Self { max, state: Mutex::default() })
     }
 
-    /// Waits for a permit. Dropped before, it gives up its place.
+    /// Waits for a permit. Dropping the future earlier gives up its place in the queue.
     pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
         Acquire { permits: Arc::clone(self), waiter: None }
     }
 
-    /// A mark to compare with: what has been released so far.
+    /// Returns how many releases there have been, for [`Permit::descriptors`].
     pub(crate) fn released(&self) -> u64 {
         lock(&self.state).released
     }
 
-    /// Says that descriptors may have become free.
+    /// Wakes the calls that wait for descriptors, since some may have become free.
     pub(crate) fn announce_release(&self) {
         self.release(&mut lock(&self.state)).into_iter().for_each(Waker::wake);
     }
@@ -61,8 +61,8 @@ impl Permits {
 }
 
 impl Permit {
-    /// Waits until descriptors may have become free since [`Permits::released`] gave `seen`. `false`: no other call of this
-    /// client could free any.
+    /// Waits until descriptors may have become free since [`Permits::released`] returned `seen`. Returns `false` if no
+    /// other call of this client could free any.
     pub(crate) fn descriptors(&self, seen: u64) -> DescriptorsFreed<'_> {
         DescriptorsFreed { permits: &self.0, seen }
     }
@@ -73,7 +73,7 @@ impl Drop for Permit {
         let mut state = lock(&self.0.state);
         let mut woken = self.0.release(&mut state);
         match state.waiting.pop_front() {
-            // The number under way stays: one ends, one begins.
+            // One call ends and another begins, so the number under way is unchanged.
             Some(next) => woken.extend(grant(&next)),
             None => state.under_way -= 1,
         }
@@ -127,7 +127,7 @@ impl Drop for Acquire {
         lock(&self.permits.state).waiting.retain(|other| !Arc::ptr_eq(other, &waiter));
         let is_granted = lock(&waiter).is_granted;
         if is_granted {
-            // Granted in the same moment: the next in line gets it.
+            // It was granted at the same moment, and is passed to the next waiter.
             drop(Permit(Arc::clone(&self.permits)));
         }
     }
@@ -149,7 +149,7 @@ impl Future for DescriptorsFreed<'_> {
         }
         state.without_descriptors.retain(|waker| !waker.will_wake(context.waker()));
         if state.without_descriptors.len() + 1 >= state.under_way as usize {
-            // All others wait as well: the first of them to be told so ends, which frees what it has.
+            // All other calls wait as well. The first one that gets `false` ends, which frees its descriptors.
             return Poll::Ready(false);
         }
         state.without_descriptors.push(context.waker().clone());
@@ -168,21 +168,21 @@ mod tests {
     }
 
     #[test]
-    fn permits_go_to_those_who_wait_in_their_order() {
+    fn permits_are_granted_in_the_order_of_the_waiters() {
         let permits = Permits::new(1);
         let Poll::Ready(first) = poll(pin!(permits.acquire())) else { panic!("the first permit is free") };
         let (mut second, mut third) = (Box::pin(permits.acquire()), Box::pin(permits.acquire()));
         assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
         drop(first);
         assert!(poll(third.as_mut()).is_pending());
-        let Poll::Ready(granted) = poll(second.as_mut()) else { panic!("the second is next in line") };
+        let Poll::Ready(granted) = poll(second.as_mut()) else { panic!("the second is the next waiter") };
         drop(granted);
         assert!(poll(third.as_mut()).is_ready());
         assert_eq!(lock(&permits.state).under_way, 0);
     }
 
     #[test]
-    fn a_permit_that_is_granted_to_a_waiter_who_left_goes_to_the_next() {
+    fn a_permit_granted_to_a_waiter_that_gave_up_goes_to_the_next() {
         let permits = Permits::new(1);
         let Poll::Ready(first) = poll(pin!(permits.acquire())) else { panic!("the first permit is free") };
         let (mut second, mut third) = (Box::pin(permits.acquire()), Box::pin(permits.acquire()));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_descriptors_hears_of_a_release_and_of_being_alone() {
+    fn a_wait_for_descriptors_ends_at_a_release_and_when_no_other_call_is_left() {
         let permits = Permits::new(2);
         let Poll::Ready(one) = poll(pin!(permits.acquire())) else { panic!("there are two") };
         assert_eq!(poll(pin!(one.descriptors(permits.released()))), Poll::Ready(false));

@@ -1,4 +1,4 @@
-//! Idle workers: what calls left behind for later ones.
+//! Idle workers, which earlier calls left for later ones.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -7,28 +7,28 @@ use crate::config::config::default;
 use crate::driver::worker::Worker;
 use crate::lock::lock;
 
-/// More workers than this are not kept for later calls.
+/// The number of idle workers that are kept; the oldest beyond it are dropped.
 const MAX_IDLE: usize = 16;
 
 /// The idle workers of one client in one process.
 #[derive(Default)]
 pub(crate) struct Pool {
-    /// Last used, first used again: the fewest connections stay open.
+    /// The last one used is the next one used, so that the fewest connections stay open.
     idle: Mutex<Vec<(Worker, Instant)>>,
 }
 
 impl Pool {
-    /// A worker that an earlier call left.
+    /// Takes the worker that was used last.
     pub(crate) fn take(&self) -> Option<Worker> {
         lock(&self.idle).pop().map(|(worker, _)| worker)
     }
 
-    /// Keeps a worker that is fit for further calls.
+    /// Keeps a worker that later calls can use, and drops those that have been idle for too long.
     pub(crate) fn keep(&self, worker: Worker) {
         let now = Instant::now();
         let mut idle = lock(&self.idle);
         idle.push((worker, now));
-        // Nobody polls idle workers, so their connections cannot notice that their time is over.
+        // Idle workers are not polled, so their connections cannot notice that their idle timeout has passed.
         let fresh = idle.iter().position(|(_, since)| now - *since < default::IDLE_TIMEOUT);
         let surplus = idle.len().saturating_sub(MAX_IDLE);
         let dropped: Vec<_> = idle.drain(..fresh.unwrap_or_default().max(surplus)).collect();

@@ -1,5 +1,6 @@
-//! Calls made when the calling thread's own storage is gone already, as in an atexit handler or in the destructor of a
-//! static object: a runtime cannot be driven there. Such a call runs on a thread of its own, which ends before it returns.
+//! Calls made after the thread-local storage of the calling thread has been destroyed, as in an atexit handler or in
+//! the destructor of a static object. A runtime cannot be driven there, so such a call runs on its own thread, which
+//! ends before the call returns.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -12,12 +13,12 @@ use crate::outcome::Outcome;
 use crate::platform::signals::{CallersMask, with_all_blocked};
 use crate::status::Status;
 
-/// Runs `call` on another thread, while this one asks `interrupt` for it.
+/// Runs `call` on another thread, while this one polls `interrupt` for it.
 pub(crate) fn run(
     call: impl FnOnce(&mut dyn FnMut() -> bool) -> Outcome + Send,
     mut interrupt: Option<Interrupt<'_>>,
 ) -> Outcome {
-    // As everywhere it is asked before anything is begun.
+    // As in every call, the interrupt is polled before the call begins.
     let stop = AtomicBool::new(interrupt.as_mut().is_some_and(|interrupt| interrupt()));
     let (done, rung) = (Mutex::new(None), Condvar::new());
     let mask = CallersMask::current();
@@ -28,17 +29,17 @@ pub(crate) fn run(
         rung.notify_one();
     };
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("lambda-late".to_owned());
-        let worker = match with_all_blocked(|| thread.spawn_scoped(scope, work)) {
-            Ok(worker) => worker,
+        let thread = thread::Builder::new().name("lambda-exit".to_owned());
+        let callee = match with_all_blocked(|| thread.spawn_scoped(scope, work)) {
+            Ok(callee) => callee,
             Err(error) => {
-                let message = format!("no thread could be started for a call this late in the program: {error}");
+                let message = format!("no thread could be started for a call at the end of its thread: {error}");
                 return Outcome::refused(&Error::new(Status::NoMemory, message));
             }
         };
         if let Some(interrupt) = interrupt {
             let mut outcome = lock(&done);
-            while outcome.is_none() && !worker.is_finished() {
+            while outcome.is_none() && !callee.is_finished() {
                 drop(outcome);
                 if interrupt() {
                     stop.store(true, Ordering::Relaxed);
@@ -46,8 +47,8 @@ pub(crate) fn run(
                 outcome = wait_until(&rung, lock(&done), std::time::Instant::now().checked_add(INTERRUPT_PERIOD));
             }
         }
-        // A panic in there is one of this library's: it goes on to the boundary.
-        if let Err(panic) = worker.join() {
+        // A panic there is this library's own; it continues to the boundary of the C ABI.
+        if let Err(panic) = callee.join() {
             std::panic::resume_unwind(panic);
         }
         lock(&done).take().unwrap_or_else(|| Outcome::refused(&Error::new(Status::Internal, "the call had no outcome")))

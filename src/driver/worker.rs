@@ -1,4 +1,4 @@
-//! An worker: a runtime and its connections, which one call at a time drives on its own thread.
+//! A worker: a runtime and its connections, which one call at a time drives on its own thread.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,18 +16,18 @@ use crate::http::transport::{ConnectorSettings, Transport};
 use crate::platform::limits;
 use crate::status::Status;
 
-/// Beyond any deadline; as far as a timer counts.
+/// Later than any deadline, but within a timer's range.
 const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 pub(crate) struct Worker {
     barrier: Registered,
     transport: Transport,
-    /// `None` only while it is dropped.
+    /// `None` only while the worker is being dropped.
     runtime: Option<Runtime>,
     used_before: bool,
 }
 
-/// Why there is no worker.
+/// Why a worker could not be made.
 pub(crate) enum NoWorker {
     /// The process has no descriptor left for it.
     NoDescriptors(io::Error),
@@ -48,7 +48,7 @@ impl Worker {
         connector: ConnectorSettings,
         proxies: &Proxies,
     ) -> Result<(Transport, Runtime), NoWorker> {
-        // While the runtime is parked a fork may be made.
+        // A fork may happen while the runtime is parked.
         let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
         let runtime = Builder::new_current_thread()
             .enable_io()
@@ -69,18 +69,18 @@ impl Worker {
         &self.transport
     }
 
-    /// Says that a call begins; whether there was one before.
+    /// Marks the begin of a call. Returns whether an earlier call used this worker.
     pub(crate) fn begin_call(&mut self) -> bool {
         std::mem::replace(&mut self.used_before, true)
     }
 
-    /// Drives `work` on this thread, at the latest until a time.
+    /// Drives `work` on this thread, at the latest until a time. `None`: the time has come.
     pub(crate) fn run<F: Future>(&mut self, work: F, until: Option<Instant>) -> Option<F::Output> {
         let until = until.map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
         let runtime = self.runtime.as_ref()?;
         let _running = self.barrier.running();
         let mut work = pin!(work);
-        // A busy runtime does not park, so forks also get through between two polls.
+        // A busy runtime does not park, so a waiting fork also proceeds between two polls.
         let let_forks_through = poll_fn(|context| {
             self.barrier.checkpoint();
             work.as_mut().poll(context)
@@ -93,7 +93,8 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let _running = self.barrier.running();
         if let Some(runtime) = self.runtime.take() {
-            // It has no other threads to wait for, and may be dropped inside somebody else's runtime.
+            // It has no other threads to wait for, and may be dropped inside another runtime, where waiting is not
+            // allowed.
             runtime.shutdown_background();
         }
     }
