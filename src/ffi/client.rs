@@ -23,7 +23,7 @@ pub struct lambda_client {
     pub(super) client: Arc<Client>,
 }
 
-// SAFETY: C sees nothing of it.
+// SAFETY: the type is opaque to C.
 unsafe impl handle::Object for lambda_client {
     type Inside = Self;
 }
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) ->
         || {
             // SAFETY: the header's conventions.
             match unsafe { handle::as_ref(client) } {
-                Some(client) => string::give(client.client.describe()),
+                Some(client) => string::into_raw(client.client.describe()),
                 None => std::ptr::null_mut(),
             }
         },

@@ -25,7 +25,7 @@ pub struct lambda_config {
     setter_errors: SetterErrors,
 }
 
-// SAFETY: C sees nothing of it.
+// SAFETY: the type is opaque to C.
 unsafe impl handle::Object for lambda_config {
     type Inside = Self;
 }
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn lambda_config_set_credentials_callback(
         match callback {
             Some(callback) => {
                 if let Some(user_data) = user_data.take() {
-                    config.set_credentials_callback(move || credentials::ask(callback, &user_data));
+                    config.set_credentials_callback(move || credentials::call(callback, &user_data));
                 }
             }
             None => config.unset_credentials_callback(),
@@ -395,8 +395,9 @@ fn switch(field: &str, on: i32) -> Result<Option<bool>, Error> {
     }
 }
 
-/// A setter that takes something of the host's over, if `change` takes it. What is not taken, and what is replaced, is
-/// released when the setter is done with the config, since the host's code may use it.
+/// Runs a setter that takes over the caller's user_data, if `change` takes it. Anything that is not taken or that is
+/// replaced is released after the setter has finished with the config, since the release is the caller's code, which
+/// may use it.
 fn set_with(
     config: *mut lambda_config,
     field: &'static str,
@@ -416,7 +417,7 @@ fn set_with(
     )
 }
 
-/// Every setter: changes `config`, or remembers why not.
+/// Runs a setter: it changes `config`, or its error is recorded there.
 fn set(
     config: *mut lambda_config,
     field: &'static str,
@@ -425,10 +426,10 @@ fn set(
     entry(
         |_| LAMBDA_E_INTERNAL,
         || {
-            // SAFETY: every setter has this pointer from its caller, under the header's conventions.
+            // SAFETY: every setter got this pointer from its caller, under the header's conventions.
             let Some(config) = (unsafe { handle::as_mut(config) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             let result = change(&mut config.config);
-            config.setter_errors.note(field, result)
+            config.setter_errors.record(field, result)
         },
     )
 }

@@ -15,13 +15,13 @@ use crate::error::Error;
 #[derive(Default)]
 pub struct lambda_credentials {
     given: Option<Credentials>,
-    /// In the callback's own words.
+    /// The message that the callback set.
     error: Option<String>,
-    /// Why the last keys were refused.
+    /// Why lambda_credentials_set or lambda_credentials_set_error failed last.
     refused: Option<Error>,
 }
 
-// SAFETY: C sees nothing of it.
+// SAFETY: the type is opaque to C.
 unsafe impl handle::Object for lambda_credentials {
     type Inside = Self;
 }
@@ -60,16 +60,16 @@ pub unsafe extern "C" fn lambda_credentials_set(
         };
         let expires = match u64::try_from(expires_unix_s).map(Duration::from_secs) {
             Ok(Duration::ZERO) => None,
-            Ok(since) => Some(SystemTime::UNIX_EPOCH.checked_add(since).ok_or_else(|| no_time(expires_unix_s))?),
-            Err(_) => return Err(no_time(expires_unix_s)),
+            Ok(since) => Some(SystemTime::UNIX_EPOCH.checked_add(since).ok_or_else(|| invalid_time(expires_unix_s))?),
+            Err(_) => return Err(invalid_time(expires_unix_s)),
         };
         out.given = Some(Credentials::new(id, secret, token, expires)?);
         Ok(())
     })
 }
 
-fn no_time(seconds: i64) -> Error {
-    Error::argument(format!("expires_unix_s: {seconds} is no time"))
+fn invalid_time(seconds: i64) -> Error {
+    Error::argument(format!("expires_unix_s: {seconds} is not a valid time"))
 }
 
 /// Explains why there are no credentials. The message becomes part of the call's error_message.
@@ -96,7 +96,7 @@ fn fill_in(
     entry(
         |_| LAMBDA_E_INTERNAL,
         || {
-            // SAFETY: both functions have this pointer from their caller, under the header's conventions.
+            // SAFETY: both functions got this pointer from their caller, under the header's conventions.
             let Some(out) = (unsafe { handle::as_mut(out) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             match change(out) {
                 Ok(()) => LAMBDA_OK,
@@ -111,8 +111,8 @@ fn fill_in(
     )
 }
 
-/// Asks the host's callback.
-pub(super) fn ask(
+/// Calls the caller's callback.
+pub(super) fn call(
     callback: unsafe extern "C" fn(*mut c_void, *mut lambda_credentials) -> lambda_status,
     user_data: &UserData,
 ) -> Result<Credentials, String> {

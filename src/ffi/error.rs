@@ -14,7 +14,7 @@ pub struct lambda_error {
     message: Option<NulTerminated>,
 }
 
-// SAFETY: C sees nothing of it.
+// SAFETY: the type is opaque to C.
 unsafe impl handle::Object for lambda_error {
     type Inside = Self;
 }

@@ -1,4 +1,5 @@
-//! What surrounds every entry that could fail: panics stop here and nothing prints them, and the thread cannot be cancelled meanwhile.
+//! The guard around every entry that could fail: panics stop here and are not printed, and the thread cannot be
+//! cancelled meanwhile.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -10,15 +11,15 @@ use crate::platform::signals::CancelDisabled;
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    /// What the last panic of this thread was.
+    /// The description of this thread's last panic.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs the body of an entry; `on_panic` makes its return from what the panic was.
+/// Runs the body of an entry. `on_panic` makes the return value from the description of a panic.
 pub(super) fn entry<T>(on_panic: impl FnOnce(String) -> T, body: impl FnOnce() -> T) -> T {
     let _uncancelled = CancelDisabled::new();
     keep_panics_quiet();
-    // The host may have called from a callback.
+    // The caller may have called from a callback.
     let outer = INSIDE.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     INSIDE.set(outer);
@@ -31,23 +32,24 @@ pub(super) fn entry<T>(on_panic: impl FnOnce(String) -> T, body: impl FnOnce() -
     }
 }
 
-/// Keeps panics of this library off stderr; others go where they went before.
+/// Keeps panics of this library off stderr. Other panics go to the application's hook.
 fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let hosts = panic::take_hook();
+        let applications = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             let ours = INSIDE.get() || thread::current().name().is_some_and(|name| name.starts_with("lambda-"));
             if ours {
                 PANIC.set(Some(describe(info)));
             } else {
-                hosts(info);
+                applications(info);
             }
         }));
     });
 }
 
-/// The place, and the message if it is part of the source: one with values in it might hold a secret.
+/// Returns the place of a panic, and its message if that is a constant of the source: a formatted one might hold a
+/// secret.
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
     let payload: &(dyn Any + Send) = info.payload();

@@ -1,21 +1,21 @@
-//! All pointer work of the objects that C sees: which types they are, and who owns them.
+//! All pointer operations on the objects that C sees: which types they are, and who owns them.
 
 use std::alloc::{Layout, alloc};
 
-/// A type that C has pointers to. Pointers to anything else cannot be read, changed or freed here, so freeing one thing as
-/// another does not compile (tests/compile_fail).
+/// A type that C has pointers to. This module reads, changes and frees no other type, so freeing an object as another
+/// type does not compile (tests/compile_fail).
 ///
 /// # Safety
 /// `Inside` begins with what C sees of the object, if C sees anything.
 pub(super) unsafe trait Object: Sized {
-    /// What really stands behind the pointer.
+    /// The type that the pointer really points to.
     type Inside;
 }
 
 /// An object that belongs to the caller until the caller frees it.
 pub(super) trait OwnedByCaller: Object {}
 
-/// Moves an object to the heap, where the caller owns it until [`free`]. NULL when there is no memory.
+/// Moves an object to the heap, where the caller owns it until [`free`]. Returns NULL when there is no memory.
 pub(super) fn into_raw<T: OwnedByCaller>(object: T::Inside) -> *mut T {
     const { assert!(size_of::<T::Inside>() > 0, "an object has a size") };
     // SAFETY: the layout is that of the object, and its size is not zero.
@@ -27,25 +27,25 @@ pub(super) fn into_raw<T: OwnedByCaller>(object: T::Inside) -> *mut T {
     place.cast()
 }
 
-/// Borrows what a pointer points to; `None` for NULL.
+/// Borrows the object that a pointer points to. `None` for NULL.
 ///
 /// # Safety
-/// NULL, or a live object of this type that nobody changes meanwhile.
+/// NULL, or a live object of this type that is not changed meanwhile.
 pub(super) unsafe fn as_ref<'a, T: Object>(object: *const T) -> Option<&'a T::Inside> {
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe { object.cast::<T::Inside>().as_ref() }
 }
 
-/// Borrows what a pointer points to, to change it; `None` for NULL.
+/// Borrows the object that a pointer points to mutably. `None` for NULL.
 ///
 /// # Safety
-/// NULL, or a live object of this type that nobody else uses meanwhile.
+/// NULL, or a live object of this type that is not used otherwise meanwhile.
 pub(super) unsafe fn as_mut<'a, T: Object>(object: *mut T) -> Option<&'a mut T::Inside> {
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe { object.cast::<T::Inside>().as_mut() }
 }
 
-/// Frees an object; NULL does nothing.
+/// Frees an object. NULL does nothing.
 ///
 /// # Safety
 /// NULL, or from [`into_raw`] and not used from now on.

@@ -6,7 +6,7 @@ use super::client::lambda_client;
 use super::guard::entry;
 use super::handle;
 use super::request::lambda_request;
-use super::result::{give, give_panic, lambda_result, refuse};
+use super::result::{into_raw, lambda_result, panicked, refused};
 use crate::error::Error;
 
 /// Invokes a function and blocks until there is a response, the deadline passes, or an interrupt ends the call.
@@ -21,19 +21,19 @@ pub unsafe extern "C" fn lambda_invoke(
     client: *const lambda_client,
     request: *const lambda_request,
 ) -> *mut lambda_result {
-    entry(give_panic, || {
+    entry(panicked, || {
         // SAFETY: the header's conventions.
         let (client, request) = unsafe { (handle::as_ref(client), handle::as_ref(request)) };
-        let Some(client) = client else { return refuse(&Error::argument("client: is NULL")) };
-        let Some(request) = request else { return refuse(&Error::argument("request: is NULL")) };
+        let Some(client) = client else { return refused(&Error::argument("client: is NULL")) };
+        let Some(request) = request else { return refused(&Error::argument("request: is NULL")) };
         if let Err(error) = request.usable() {
-            return give(client.client.refuse(request.invocation(), &error));
+            return into_raw(client.client.refuse(request.invocation(), &error));
         }
-        // The snapshot: from here on the caller may change or free both objects, in a callback for one.
+        // The snapshot: from here on the caller may change or free both objects, for example in a callback.
         let (invocation, interrupt) = (request.invocation().clone(), request.interrupt());
         let client = Arc::clone(&client.client);
-        give(match interrupt {
-            Some(interrupt) => client.call(&invocation, Some(&mut || interrupt.ask())),
+        into_raw(match interrupt {
+            Some(interrupt) => client.call(&invocation, Some(&mut || interrupt.poll())),
             None => client.call(&invocation, None),
         })
     })

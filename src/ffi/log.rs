@@ -26,7 +26,7 @@ pub const LAMBDA_LOG_LEVEL_TRACE: i32 = 5;
 pub type lambda_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
-/// A number of LAMBDA_LOG_LEVEL_*; `None` is off.
+/// Converts a number of LAMBDA_LOG_LEVEL_*; `None` is off.
 pub(super) fn level(number: i32) -> Result<Option<LogLevel>, Error> {
     match number {
         LAMBDA_LOG_LEVEL_OFF => Ok(None),
@@ -39,7 +39,7 @@ pub(super) fn level(number: i32) -> Result<Option<LogLevel>, Error> {
     }
 }
 
-/// Hands an event to the host.
+/// Passes an event to the caller's callback.
 pub(super) fn pass_on(
     callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char, *const c_char),
     user_data: &UserData,
@@ -54,7 +54,7 @@ pub(super) fn pass_on(
         LogLevel::Debug => LAMBDA_LOG_LEVEL_DEBUG,
         LogLevel::Trace => LAMBDA_LOG_LEVEL_TRACE,
     };
-    // Without memory for it an event is lost, the call is not.
+    // If there is no memory for an event, then the event is lost, but the call continues.
     let texts = (NulTerminated::copied_text(target), NulTerminated::copied_text(message));
     if let (Ok(target), Ok(message)) = texts {
         // SAFETY: lambda_config_set_log's caller promised that it may be called with this pointer until it is released;

@@ -1,7 +1,7 @@
-//! The C ABI: one file a noun, which converts and calls. The comments of the public items are those of the C header,
-//! written for its readers.
+//! The C ABI: one file per noun, which converts and calls. The comments of the public items become those of the C
+//! header, and are written for its readers.
 
-// C's names, as the header has them.
+// The names of the types are those of the header.
 #![allow(non_camel_case_types)]
 
 mod client;

@@ -36,14 +36,14 @@ pub struct lambda_request {
     setter_errors: SetterErrors,
 }
 
-// SAFETY: C sees nothing of it.
+// SAFETY: the type is opaque to C.
 unsafe impl handle::Object for lambda_request {
     type Inside = Self;
 }
 
 impl handle::OwnedByCaller for lambda_request {}
 
-/// The host's function and what it is called with.
+/// The caller's interrupt callback and its user_data.
 #[derive(Clone, Copy)]
 pub(super) struct Interrupt {
     callback: unsafe extern "C" fn(user_data: *mut c_void) -> i32,
@@ -51,15 +51,15 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Whether the host wants the call to end.
-    pub(super) fn ask(self) -> bool {
+    /// Calls the callback. Returns whether the caller wants the call to end.
+    pub(super) fn poll(self) -> bool {
         // SAFETY: lambda_request_set_interrupt's caller promised that both outlive the calls made with the request.
         unsafe { (self.callback)(self.user_data) != 0 }
     }
 }
 
 impl lambda_request {
-    /// Refuses a request with a field that was set badly and not yet well.
+    /// Fails if the last setter of a field has failed.
     pub(super) fn usable(&self) -> Result<(), Error> {
         self.setter_errors.first()
     }
@@ -351,12 +351,12 @@ pub unsafe extern "C" fn lambda_request_set_interrupt(
             // SAFETY: the header's conventions.
             let Some(request) = (unsafe { handle::as_mut(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             request.interrupt = callback.map(|callback| Interrupt { callback, user_data });
-            request.setter_errors.note("interrupt", Ok(()))
+            request.setter_errors.record("interrupt", Ok(()))
         },
     )
 }
 
-/// Reads a number of LAMBDA_RETRY_*; -1 is none of its own.
+/// Converts a number of LAMBDA_RETRY_*; -1 means that no mode is set.
 pub(super) fn retry_mode(mode: i32) -> Result<Option<RetryMode>, Error> {
     match mode {
         -1 => Ok(None),
@@ -371,7 +371,7 @@ fn unknown(field: &str, number: i32, known: &str) -> Error {
     Error::argument(format!("{field}: {number} is none of {known}"))
 }
 
-/// Every setter: changes the request, or remembers why not.
+/// Runs a setter: it changes the request, or its error is recorded there.
 fn set(
     request: *mut lambda_request,
     field: &'static str,
@@ -380,15 +380,15 @@ fn set(
     entry(
         |_| LAMBDA_E_INTERNAL,
         || {
-            // SAFETY: every setter has this pointer from its caller, under the header's conventions.
+            // SAFETY: every setter got this pointer from its caller, under the header's conventions.
             let Some(request) = (unsafe { handle::as_mut(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
             let result = change(&mut request.invocation);
-            request.setter_errors.note(field, result)
+            request.setter_errors.record(field, result)
         },
     )
 }
 
-/// An optional text field.
+/// Sets an optional text field.
 ///
 /// # Safety
 /// See [`text::optional`].
@@ -400,7 +400,7 @@ unsafe fn set_text(
     place: fn(&mut InvocationRequest) -> &mut Option<String>,
 ) -> lambda_status {
     set(request, field, |invocation| {
-        // SAFETY: what the caller promises.
+        // SAFETY: the caller guarantees it.
         let value = unsafe { text::optional(field, value) }?;
         value.map_or(Ok(()), check)?;
         *place(&mut invocation.request) = value.map(|value| text::copy(field, value)).transpose()?;

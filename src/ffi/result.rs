@@ -63,7 +63,7 @@ pub struct lambda_result {
     pub reserved: u32,
 }
 
-/// What the caller sees, and behind it what its pointers point to.
+/// The result that the caller sees, followed by what its pointers point to.
 #[repr(C)]
 pub(super) struct Owned {
     public: lambda_result,
@@ -84,8 +84,8 @@ struct Parts {
     texts: [Option<NulTerminated>; 8],
 }
 
-/// Given when there is no memory for a result: one for each of LAMBDA_EXECUTION_*, so that at least this is told.
-/// Never changed, never freed.
+/// The results that are returned when there is no memory for a result: one for each of LAMBDA_EXECUTION_*, so that at
+/// least the execution is kept. They are never changed and never freed.
 static NO_MEMORY: [NoMemory; 4] = [
     no_memory(LAMBDA_EXECUTION_UNKNOWN),
     no_memory(LAMBDA_EXECUTION_NONE),
@@ -127,8 +127,8 @@ const EMPTY: lambda_result = lambda_result {
     reserved: 0,
 };
 
-/// The result of a call, owned by the caller. Never NULL.
-pub(super) fn give(outcome: Outcome) -> *mut lambda_result {
+/// Makes the result of a call, which the caller owns. Never NULL.
+pub(super) fn into_raw(outcome: Outcome) -> *mut lambda_result {
     let public = lambda_result {
         status: number(outcome.status),
         execution: execution_number(outcome.execution),
@@ -162,14 +162,14 @@ pub(super) fn give(outcome: Outcome) -> *mut lambda_result {
     }
 }
 
-/// The result of a call that was refused before it began.
-pub(super) fn refuse(error: &Error) -> *mut lambda_result {
-    give(Outcome::refused(error))
+/// Makes the result of a call that was refused before it began.
+pub(super) fn refused(error: &Error) -> *mut lambda_result {
+    into_raw(Outcome::refused(error))
 }
 
-/// The result of a call in which a panic was caught: nobody knows how far it had got.
-pub(super) fn give_panic(what: String) -> *mut lambda_result {
-    give(Outcome::without_answer(Status::Internal, Execution::Unknown, what))
+/// Makes the result of a call in which a panic was caught: it cannot be known how far the call had got.
+pub(super) fn panicked(what: String) -> *mut lambda_result {
+    into_raw(Outcome::without_answer(Status::Internal, Execution::Unknown, what))
 }
 
 fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
@@ -215,12 +215,12 @@ fn without_memory(execution: i32) -> *mut lambda_result {
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lambda_result_clone(result: *const lambda_result) -> *mut lambda_result {
-    entry(give_panic, || {
-        // SAFETY: what the caller promises.
+    entry(panicked, || {
+        // SAFETY: the caller guarantees it.
         let Some(from) = (unsafe { result.as_ref() }) else {
-            return refuse(&Error::argument("result: is NULL"));
+            return refused(&Error::argument("result: is NULL"));
         };
-        // SAFETY: what the caller promises.
+        // SAFETY: the caller guarantees it.
         match unsafe { copy_parts(from) } {
             Ok(parts) => assemble(lambda_result { reserved: 0, ..*from }, parts),
             Err(()) => without_memory(from.execution),
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn lambda_result_clone(result: *const lambda_result) -> *m
 /// # Safety
 /// As for [`lambda_result_clone`].
 unsafe fn copy_parts(from: &lambda_result) -> Result<Parts, ()> {
-    // SAFETY: what the caller promises; a length without bytes is taken for none.
+    // SAFETY: the caller guarantees it. A length whose pointer is NULL counts as 0.
     let bytes = |data: *const u8, len: usize| unsafe { text::bytes("", data, len) }.unwrap_or_default();
     let text = |text: *const c_char| match text.is_null() {
         true => Ok(None),

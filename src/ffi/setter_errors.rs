@@ -1,4 +1,4 @@
-//! What an object remembers of its setters: every field that was set badly and not yet well.
+//! Deferred setter errors of an object: one for each field whose last setter failed.
 
 use super::status::{LAMBDA_OK, lambda_status, number};
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::error::Error;
 pub(super) struct SetterErrors(Vec<(&'static str, Error)>);
 
 impl SetterErrors {
-    /// Takes down how setting `field` went.
-    pub(super) fn note(&mut self, field: &'static str, result: Result<(), Error>) -> lambda_status {
+    /// Records whether setting `field` succeeded. Returns the status.
+    pub(super) fn record(&mut self, field: &'static str, result: Result<(), Error>) -> lambda_status {
         self.0.retain(|(known, _)| *known != field);
         match result {
             Ok(()) => LAMBDA_OK,
@@ -20,7 +20,7 @@ impl SetterErrors {
         }
     }
 
-    /// Why the object cannot be used; the first that is still open.
+    /// Fails with the oldest error if any field has one: the object then cannot be used.
     pub(super) fn first(&self) -> Result<(), Error> {
         match self.0.first() {
             Some((_, error)) => Err(error.clone()),

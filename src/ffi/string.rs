@@ -13,14 +13,14 @@ use super::text;
 pub unsafe extern "C" fn lambda_string_free(string: *mut c_char) {
     entry(drop, || {
         if !string.is_null() {
-            // SAFETY: give made it with CString::into_raw, and nobody changed its length.
+            // SAFETY: it came from CString::into_raw in this file, and its length is unchanged.
             drop(unsafe { std::ffi::CString::from_raw(string) });
         }
     });
 }
 
-/// A string of the caller's own. NULL when there is no memory.
-pub(super) fn give(text: String) -> *mut c_char {
+/// Makes a string that the caller owns. Returns NULL when there is no memory.
+pub(super) fn into_raw(text: String) -> *mut c_char {
     let mut text = text::without_nul(text);
     // For the NUL that CString adds.
     if text.try_reserve_exact(1).is_err() {

@@ -1,36 +1,36 @@
-//! Strings and bytes across the boundary.
+//! Converts strings and bytes between C and Rust.
 
 use std::ffi::{CStr, c_char};
 
 use crate::error::Error;
 use crate::status::Status;
 
-/// A string of the caller's; `None` for NULL. `field` is for the message.
+/// Borrows a string of the caller's. `None` for NULL. The message of an error names `field`.
 ///
 /// # Safety
-/// NULL, or a NUL-terminated string that stays as it is meanwhile.
+/// NULL, or a NUL-terminated string that is not changed meanwhile.
 pub(super) unsafe fn optional<'a>(field: &str, text: *const c_char) -> Result<Option<&'a str>, Error> {
     if text.is_null() {
         return Ok(None);
     }
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller guarantees it.
     let text = unsafe { CStr::from_ptr(text) };
     text.to_str().map(Some).map_err(|_| Error::argument(format!("{field}: is not UTF-8")))
 }
 
-/// The same for a string that must be there.
+/// Borrows a string of the caller's as [`optional`] does, and fails for NULL.
 ///
 /// # Safety
 /// As for [`optional`].
 pub(super) unsafe fn required<'a>(field: &str, text: *const c_char) -> Result<&'a str, Error> {
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller guarantees it.
     unsafe { optional(field, text) }?.ok_or_else(|| Error::argument(format!("{field}: is NULL")))
 }
 
-/// Bytes of the caller's.
+/// Borrows bytes of the caller's.
 ///
 /// # Safety
-/// NULL, or `len` bytes that stay as they are meanwhile.
+/// NULL, or `len` bytes that are not changed meanwhile.
 pub(super) unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Result<&'a [u8], Error> {
     if data.is_null() {
         return match len {
@@ -41,11 +41,11 @@ pub(super) unsafe fn bytes<'a>(field: &str, data: *const u8, len: usize) -> Resu
     if isize::try_from(len).is_err() {
         return Err(Error::argument(format!("{field}: no object is {len} bytes long")));
     }
-    // SAFETY: what the caller promises, and no longer than any object can be.
+    // SAFETY: the caller guarantees it, and the length is not greater than that of any object.
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
-/// A copy of what the caller sized.
+/// Copies a string of the caller's; fails if there is no memory for it.
 pub(super) fn copy(field: &str, text: &str) -> Result<String, Error> {
     let mut own = String::new();
     own.try_reserve_exact(text.len()).map_err(|_| no_memory(field))?;
@@ -57,18 +57,18 @@ pub(super) fn no_memory(field: &str) -> Error {
     Error::new(Status::NoMemory, format!("{field}: there is no memory for it"))
 }
 
-/// As C wants it: an inner NUL becomes U+FFFD.
+/// Makes a text fit for C: each NUL in it becomes U+FFFD.
 pub(super) fn without_nul(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-/// Bytes with a NUL behind their end.
+/// NUL-terminated bytes.
 pub(super) struct NulTerminated(Vec<u8>);
 
 impl NulTerminated {
     /// Takes the bytes over. `Err`: no memory.
     pub(super) fn of(mut bytes: Vec<u8>) -> Result<Self, ()> {
-        // Exactly: a vector that is full would double for its NUL.
+        // Exactly one: a full vector would otherwise double its capacity for the NUL.
         bytes.try_reserve_exact(1).map_err(drop)?;
         bytes.push(0);
         Ok(Self(bytes))
@@ -82,7 +82,7 @@ impl NulTerminated {
         Self::of(own)
     }
 
-    /// A string, see [`without_nul`].
+    /// Takes a string over, see [`without_nul`]. `Err`: no memory.
     pub(super) fn text(text: String) -> Result<Self, ()> {
         Self::of(without_nul(text).into_bytes())
     }
@@ -92,12 +92,12 @@ impl NulTerminated {
         if text.contains('\0') { Self::text(text.to_owned()) } else { Self::copied(text.as_bytes()) }
     }
 
-    /// Valid as long as this lives, moved or not.
+    /// Returns a pointer that is valid as long as the object lives, even if the object is moved.
     pub(super) fn as_ptr(&self) -> *const u8 {
         self.0.as_ptr()
     }
 
-    /// Without the NUL.
+    /// Returns the length without the NUL.
     pub(super) fn len(&self) -> usize {
         self.0.len() - 1
     }

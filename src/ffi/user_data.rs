@@ -1,4 +1,5 @@
-//! What the host hands over together with a callback, until nobody can call back any more.
+//! The user_data that the caller passes together with a callback. It is kept until the callback can no longer be
+//! called.
 
 use std::ffi::c_void;
 
@@ -7,16 +8,16 @@ use crate::{driver::caller::run_callers_code, platform::per_process::ThisProcess
 /// Releases user_data; called once, with the user_data that was set together with it.
 pub type lambda_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// A pointer of the host's, released when this is dropped.
+/// A pointer of the caller's, which is released when this is dropped.
 pub(super) struct UserData {
     pointer: *mut c_void,
     release: lambda_release_fn,
-    /// A forked child releases nothing that is its parent's.
+    /// A forked child releases nothing that belongs to its parent.
     owner: ThisProcess,
 }
 
-// SAFETY: the header says from which threads the callbacks and the release are called; the host handed its pointer over
-// for that, and this library never looks at what it points to.
+// SAFETY: the header states on which threads the callbacks and the release are called. The caller passed the pointer
+// under these conditions, and this library never dereferences it.
 unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
@@ -36,8 +37,8 @@ impl Drop for UserData {
         if let Some(release) = self.release
             && self.owner.is_still()
         {
-            // SAFETY: the host gave this function for this pointer; it is called once, since this is dropped once, and
-            // nobody can call back any more.
+            // SAFETY: the caller passed this function together with this pointer. It is called once, since this is
+            // dropped once, and the callback can no longer be called.
             run_callers_code(|| unsafe { release(self.pointer) });
         }
     }
