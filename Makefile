@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all their set-up themselves; `make help` lists the rest.
+# `make demo` and `make test` do all their set-up themselves; `make help` lists the other targets.
 
 CARGO ?= cargo
 CC ?= cc
@@ -14,7 +14,7 @@ VENV := $(BUILD)/venv
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 WARNINGS := -std=c11 -Wall -Wextra -pedantic -Werror
 
-# Where `make install` puts things; DESTDIR goes before all of it.
+# The folders of `make install`, each below DESTDIR.
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -22,21 +22,22 @@ DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
 DATADIR ?= $(PREFIX)/share/lambda_invoke
 MANDIR ?= $(PREFIX)/share/man
 
-# What a program links beside the static library, as rustc says it (--print native-static-libs) but for libgcc_s and libc:
-# every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
+# What a program links beside the static library: the list of rustc (--print native-static-libs) without libgcc_s and libc,
+# since every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
 PRIVATE_LIBS := -lutil -lrt -lpthread -lm -ldl
 
-# The tests find what the machine has not got among their own packages.
+# The tests find programs that the machine lacks among their own packages.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-# What is set for other projects breaks nothing here. All of Python's variables go but two that cannot do harm, since each
-# can end the interpreter or change what it imports; Go gets modules and C, which its package needs, and no vendor folder.
+# Variables that are set for other projects must not break this one. Python's variables are removed, except for two harmless
+# ones, since each can end the interpreter or change what it imports. Go gets modules and cgo, which its package needs, and
+# no vendor folder.
 unexport $(filter-out PYTHON PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED,$(filter PYTHON%,$(.VARIABLES)))
 unexport GOWORK GO111MODULE
 export GOFLAGS := $(filter-out -mod=%,$(GOFLAGS))
 export CGO_ENABLED := 1
 
-# A recipe that fails leaves no half-written file behind that would count as made.
+# Deletes the target of a recipe that fails, which would otherwise count as made.
 .DELETE_ON_ERROR:
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
@@ -67,7 +68,7 @@ test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Pyth
 test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one table of cases through C, C++, Python and Go
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/conformance
 
-test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings wherever the AWS tools take them, beside botocore
+test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
 	CC='$(CC)' $(VENV)/bin/pytest --timeout 60 -n 2 tests/configured
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
@@ -93,7 +94,7 @@ C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildc
 # Not yet in the form of .clang-format.
 C_AND_CPP := $(filter-out include/lambda_invoke.hpp tests/c/% tests/cpp/%,$(C_AND_CPP))
 
-lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as strict as it goes
+lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at its strictest
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
@@ -105,7 +106,7 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, as s
 	bindings/go/with-library go vet ./...
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
 
-format: $(VENV)/ready ## bring all sources into the form that lint checks
+format: $(VENV)/ready ## format all sources as lint requires
 	$(CARGO) fmt
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
@@ -128,7 +129,7 @@ msrv: ## build with the oldest Rust that Cargo.toml promises, which rustup must 
 		{ echo 'make msrv needs Rust $(MSRV): rustup toolchain install $(MSRV) --profile minimal' >&2; exit 1; }
 	CARGO_TARGET_DIR=target/msrv $(CARGO) +$(MSRV) check --locked --all-targets
 
-release-check: ## what must agree before a release (RELEASING.md)
+release-check: ## check that everything is consistent before a release (RELEASING.md)
 	$(PYTHON) tools/release_check.py
 
 header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings, man, docs and tests/abi
@@ -147,10 +148,11 @@ $(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
 	$(PYTHON) packaging/build_library.py cdylib $(LIB)/$(SO).$(ABI) $(CARGO)
 	ln -sf $(SO).$(ABI) $@
 
-# Linked into one object in which everything but lambda_* is local, so that it collides with nobody's Rust code. Parts of
-# Rust's own library carry LLVM's bitcode, which a linker's plugin would take for the object's. lambda_* themselves are
-# hidden, as the strictest of all references says: a shared object that the archive is linked into calls its own copy,
-# and exports none of it. No linker option is needed, which not every user of a pkg-config file would take.
+# Links everything into one object in which only lambda_* is global, so that it does not collide with other Rust code. Parts
+# of Rust's standard library contain LLVM bitcode, which a linker plugin would take for the object's. The lambda_* symbols
+# themselves are hidden, since the strictest visibility of all references counts: a shared object that contains the archive
+# calls its own copy, and exports none of it. So no linker option is needed, which some users of a pkg-config file would
+# not pass on.
 $(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h
 	@mkdir -p $(LIB)
 	$(PYTHON) packaging/build_library.py staticlib $(LIB)/liblambda_invoke-rust.a $(CARGO)
@@ -172,7 +174,7 @@ $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
 	$(PYTHON) packaging/notices.py > $@.new
 	mv $@.new $@
 
-# With a umask of its own: whoever installs with one such as 077 installs for others all the same.
+# Sets its own umask: somebody whose umask is, for example, 077 still installs for other users.
 install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and PREFIX
 	$(FOR_ALL) install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(INCLUDEDIR)' \
 		'$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(DATADIR)'
@@ -216,7 +218,7 @@ $(BUILD)/venv-docs/ready: docs/requirements.txt
 	$*/bin/pip install --quiet --requirement $<
 	@touch $@
 
-bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## what a call costs, beside other ways to make it
+bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## the cost of a call, compared with other ways to make it
 	$(CARGO) bench --locked --bench drivers
 	local/lambda-local examples/functions -- $(BUILD)/venv-bench/bin/python benches/first_call.py
 	ls -l $(LIB)/$(SO).$(ABI)

@@ -1,4 +1,4 @@
-"""Builds one type of the library with cargo, and puts it where it is asked for.
+"""Builds one type of the library with cargo, and copies it to the given path.
 
     build_library.py cdylib|staticlib DESTINATION [CARGO ...]
 
@@ -32,7 +32,7 @@ def built_files(messages: bytes, suffix: str) -> list[Path]:
 
 def main() -> None:
     crate_type, destination, *cargo = sys.argv[1:]
-    # One type at a time: with a list that holds rlib as well, cargo drops the link-time optimisation without a word.
+    # One type at a time: if a list also contains rlib, then cargo silently omits link-time optimisation.
     command = [*(cargo or ["cargo"]), "rustc", "--locked", "--release", "--lib", "--crate-type", crate_type]
     try:
         done = subprocess.run([*command, "--message-format", "json-render-diagnostics"], stdout=subprocess.PIPE)
@@ -44,7 +44,7 @@ def main() -> None:
     if len(files) != 1:
         listed = ", ".join(map(str, files)) or "none"
         raise SystemExit(f"{' '.join(command)} built {len(files)} libraries ({listed}), not one: choose one target")
-    # Under its name only once it is whole.
+    # It gets its name only once it is complete.
     new = Path(f"{destination}.new")
     shutil.copyfile(files[0], new)
     new.chmod(0o755 if crate_type == "cdylib" else 0o644)

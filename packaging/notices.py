@@ -14,10 +14,10 @@ NAMES = ("licen", "copying", "notice", "copyright")
 
 
 def packages() -> list[dict]:
-    """The packages that are linked, for the target this is run on; not this project itself."""
+    """Returns the packages that are linked for this machine's target, without this project itself."""
     tree = ["cargo", "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"]
     listed = subprocess.run(tree, check=True, capture_output=True, text=True).stdout.splitlines()
-    # A procedural macro runs in the compiler; what it writes is the user's, but its licence is named all the same.
+    # A procedural macro runs in the compiler, and its output belongs to its user; its licence is listed all the same.
     linked = {tuple(line.split()[:2]) for line in listed if line}
     compiler = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
     host = next(line.split()[1] for line in compiler.splitlines() if line.startswith("host:"))
@@ -34,7 +34,7 @@ def packages() -> list[dict]:
 
 
 def main() -> None:
-    """Writes the text, or says which package comes without a licence."""
+    """Writes the text, or names the package that comes without a licence."""
     out = sys.stdout
     out.write("liblambda_invoke contains these packages, and the Rust standard library (Apache-2.0 OR MIT).\n")
     texts: dict[str, list[str]] = {}

@@ -1,5 +1,5 @@
-//! Misuse of the objects that C sees does not compile: each program of tests/compile_fail fails with the error that its first
-//! line names, and the control compiles.
+//! Misuse of the C ABI's objects does not compile: each program of tests/compile_fail fails with the error in its first
+//! line, and the control program compiles.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail")
 }
 
-/// What the compiler says of a program, or nothing if it compiles.
+/// Returns the compiler's errors for a program; `None` if it compiles.
 fn errors(program: &Path) -> Option<String> {
     let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(compiler)

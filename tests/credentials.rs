@@ -1,4 +1,4 @@
-//! Keys that the service takes for expired, and a callback that gives others.
+//! Credentials that the service reports as expired, and a callback that provides new ones.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -11,64 +11,66 @@ use std::time::{Duration, SystemTime};
 use lambda_invoke::{Client, Config, Credentials, Execution, RetryMode, Status};
 use support::{Server, answer, request};
 
-/// Takes every key but the first for good.
+/// Accepts all credentials but the first.
 fn server() -> Server {
     Server::start(|_, mut connection| {
         while let Some(request) = connection.request() {
-            let answer = match request.header("authorization").unwrap().contains("Credential=AKID0/") {
+            let response = match request.header("authorization").unwrap().contains("Credential=AKID0/") {
                 true => answer("403 Forbidden", "x-amzn-ErrorType: ExpiredTokenException\r\n", r#"{"message":"old"}"#),
                 false => answer("200 OK", "", "1"),
             };
-            connection.send(answer.as_bytes());
+            connection.send(response.as_bytes());
         }
     })
 }
 
-/// A client whose callback answers as `script` does to its question number 0, 1, ...; and how many it was asked.
+/// Makes a client whose callback returns the result of `script` for the number of the call, counted from 0. Also
+/// returns the count of calls.
 fn client(
     server: &Server,
     change: impl FnOnce(&mut Config),
     script: impl Fn(usize) -> Result<Credentials, String> + Send + Sync + 'static,
 ) -> (Client, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicUsize::new(0));
     let mut config = server.config();
     config.unset_credentials();
-    let count = Arc::clone(&asked);
+    let count = Arc::clone(&calls);
     config.set_credentials_callback(move || script(count.fetch_add(1, Ordering::SeqCst)));
     change(&mut config);
-    (Client::new(&config).unwrap(), asked)
+    (Client::new(&config).unwrap(), calls)
 }
 
-fn keys(number: usize) -> Result<Credentials, String> {
+fn credentials(number: usize) -> Result<Credentials, String> {
     let expires = SystemTime::now() + Duration::from_secs(3_600);
     Ok(Credentials::new(&format!("AKID{number}"), "secret", Some("token"), Some(expires)).unwrap())
 }
 
 #[test]
-fn an_expired_token_is_worth_one_more_attempt_with_other_keys() {
+fn an_expired_token_is_retried_once_with_new_credentials() {
     let server = server();
-    let (client, asked) = client(&server, |_| {}, keys);
+    let (client, calls) = client(&server, |_| {}, credentials);
     let outcome = client.invoke(request(b"{}"));
     assert_eq!((outcome.status, outcome.execution, outcome.attempts), (Status::Ok, Execution::Ran, 2), "{outcome:?}");
-    // The new ones serve on.
+    // The new credentials stay in use.
     let outcome = client.invoke(request(b"{}"));
-    assert_eq!((outcome.status, outcome.attempts, asked.load(Ordering::SeqCst)), (Status::Ok, 1, 2), "{outcome:?}");
+    assert_eq!((outcome.status, outcome.attempts, calls.load(Ordering::SeqCst)), (Status::Ok, 1, 2), "{outcome:?}");
 }
 
 #[test]
-fn the_same_keys_are_not_sent_again() {
+fn the_same_credentials_are_not_sent_again() {
     let server = server();
-    let (client, asked) = client(&server, |_| {}, |_| keys(0));
+    let (client, calls) = client(&server, |_| {}, |_| credentials(0));
     let outcome = client.invoke(request(b"{}"));
     assert_eq!((outcome.status, outcome.http_status, outcome.attempts), (Status::Service, 403, 1), "{outcome:?}");
     assert_eq!((outcome.error_type.as_deref(), outcome.execution), (Some("ExpiredTokenException"), Execution::None));
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
 
 #[test]
-fn without_others_the_services_answer_stands_and_says_why() {
+fn without_new_credentials_the_services_error_is_kept_and_the_reason_added() {
     let server = server();
-    let (client, _) = client(&server, |_| {}, |number| if number == 0 { keys(0) } else { Err("log in".to_owned()) });
+    let (client, _) =
+        client(&server, |_| {}, |number| if number == 0 { credentials(0) } else { Err("log in".to_owned()) });
     let outcome = client.invoke(request(b"{}"));
     assert_eq!((outcome.status, outcome.http_status, outcome.attempts), (Status::Service, 403, 1), "{outcome:?}");
     let message = outcome.error_message.unwrap();
@@ -76,19 +78,19 @@ fn without_others_the_services_answer_stands_and_says_why() {
 }
 
 #[test]
-fn nothing_is_tried_again_where_that_is_not_wanted() {
+fn nothing_is_retried_in_mode_none() {
     let server = server();
-    let (client, asked) = client(&server, |config| config.retry = Some(RetryMode::None), keys);
+    let (client, calls) = client(&server, |config| config.retry = Some(RetryMode::None), credentials);
     assert_eq!(client.invoke(request(b"{}")).attempts, 1);
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn many_calls_that_need_keys_at_once_ask_once() {
+fn concurrent_calls_share_one_call_of_the_callback() {
     const THREADS: usize = 8;
     let server = server();
     let all = Barrier::new(THREADS);
-    let (client, asked) = client(&server, |_| {}, |_| keys(1));
+    let (client, calls) = client(&server, |_| {}, |_| credentials(1));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -98,11 +100,11 @@ fn many_calls_that_need_keys_at_once_ask_once() {
             });
         }
     });
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn a_callback_that_calls_with_its_own_client_does_not_wait_for_itself() {
+fn a_callback_that_calls_with_its_own_client_does_not_deadlock() {
     let server = server();
     let own: Arc<OnceLock<Client>> = Arc::default();
     let place = Arc::clone(&own);
@@ -117,11 +119,11 @@ fn a_callback_that_calls_with_its_own_client_does_not_wait_for_itself() {
 }
 
 #[test]
-fn a_refusal_is_asked_about_again_by_the_next_call() {
+fn after_a_failure_the_next_call_calls_the_callback_again() {
     let server = server();
-    let (client, asked) =
-        client(&server, |_| {}, |number| if number == 0 { Err("log in".to_owned()) } else { keys(1) });
+    let (client, calls) =
+        client(&server, |_| {}, |number| if number == 0 { Err("log in".to_owned()) } else { credentials(1) });
     assert_eq!(client.invoke(request(b"{}")).status, Status::Credentials);
     assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
 }

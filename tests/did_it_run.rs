@@ -1,4 +1,4 @@
-//! The rows of "Did it run?" (ARCHITECTURE.md) that a server makes true on the wire.
+//! Tests the rows of "Did it run?" (ARCHITECTURE.md) with scripted servers.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -18,13 +18,13 @@ fn invoke(server: &Server) -> Outcome {
     server.client().invoke(request(b"{}"))
 }
 
-/// Status, execution, attempts and unknown attempts of one call.
+/// Returns status, execution, attempts and unknown attempts of one call.
 fn facts(outcome: &Outcome) -> (Status, Execution, u32, u32) {
     (outcome.status, outcome.execution, outcome.attempts, outcome.unknown_attempts)
 }
 
 #[test]
-fn answers_that_make_no_sense_leave_it_open() {
+fn after_a_response_outside_the_protocol_it_is_unknown_whether_the_function_ran() {
     for bytes in [
         "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
         "\0\0\0".to_owned(),
@@ -39,12 +39,12 @@ fn answers_that_make_no_sense_leave_it_open() {
         let outcome = invoke(&server);
         let expected = (Status::Protocol, Execution::Unknown, 1, 1);
         assert_eq!(facts(&outcome), expected, "{:.60}: {outcome:?}", bytes.escape_debug().to_string());
-        assert_eq!(server.connections(), 1, "nothing is followed or tried again");
+        assert_eq!(server.connections(), 1, "nothing is followed or retried");
     }
 }
 
 #[test]
-fn a_head_that_is_cut_leaves_it_open() {
+fn after_a_head_that_is_cut_it_is_unknown_whether_the_function_ran() {
     for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
         let outcome = invoke(&Server::answering(bytes));
         assert_eq!(facts(&outcome), (Status::Io, Execution::Unknown, 1, 1), "{bytes}: {outcome:?}");
@@ -52,7 +52,7 @@ fn a_head_that_is_cut_leaves_it_open() {
 }
 
 #[test]
-fn a_body_that_is_cut_was_still_a_run() {
+fn if_the_body_is_cut_the_function_still_ran() {
     for bytes in [
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"half\":",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"half\":\r\n",
@@ -65,7 +65,7 @@ fn a_body_that_is_cut_was_still_a_run() {
 }
 
 #[test]
-fn an_answer_longer_than_allowed_was_still_a_run() {
+fn if_the_response_is_too_long_the_function_still_ran() {
     for bytes in [
         answer("200 OK", "", "0123456789"),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n".to_owned(),
@@ -81,7 +81,7 @@ fn an_answer_longer_than_allowed_was_still_a_run() {
 }
 
 #[test]
-fn other_ways_to_say_200_are_understood() {
+fn other_forms_of_a_200_are_understood() {
     for (bytes, payload) in [
         (
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1",
@@ -100,7 +100,7 @@ fn other_ways_to_say_200_are_understood() {
 }
 
 #[test]
-fn taken_events_and_dry_runs_are_ok_whatever_follows() {
+fn accepted_events_and_dry_runs_are_ok_whatever_follows() {
     for (bytes, execution) in [
         (answer("202 Accepted", "X-Amz-Function-Error: Unhandled\r\n", "a body"), Execution::Queued),
         ("HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\ncut".to_owned(), Execution::Queued),
@@ -113,7 +113,7 @@ fn taken_events_and_dry_runs_are_ok_whatever_follows() {
 }
 
 #[test]
-fn an_error_of_which_the_code_did_not_come_leaves_it_open() {
+fn after_an_error_whose_code_did_not_arrive_it_is_unknown_whether_the_function_ran() {
     let cut = r#"{"Type":"User","message":"what went wrong","__ty"#;
     let whole = r#"{"Type":"User","message":"what went wrong","__type":"EFSIOException"}"#;
     let late = format!("{{\"filler\":\"{}\",{}", "x".repeat(2_000_000), &whole[1..]);
@@ -138,7 +138,7 @@ fn an_error_of_which_the_code_did_not_come_leaves_it_open() {
         let outcome = invoke(&Server::answering(bytes.clone()));
         let expected = (Status::Service, execution, 1, u32::from(execution == unknown));
         assert_eq!(facts(&outcome), expected, "{:.120}: {outcome:?}", bytes.escape_debug().to_string());
-        // The same when the rest never comes.
+        // The same if the rest never arrives.
         let stalling = Server::start(move |_, mut connection| {
             connection.request();
             connection.send(bytes.as_bytes());
@@ -150,7 +150,7 @@ fn an_error_of_which_the_code_did_not_come_leaves_it_open() {
 }
 
 #[test]
-fn a_function_that_failed_is_seen_however_its_header_is_written() {
+fn a_failed_function_is_recognised_in_every_form_of_its_header() {
     for headers in [
         "X-Amz-Function-Error: Unhandled\r\n",
         "X-Amz-Function-Error:\r\nX-Amz-Function-Error: Unhandled\r\n",
@@ -192,7 +192,7 @@ fn a_date_to_wait_for_is_compared_with_the_servers_clock() {
     }
 }
 
-/// Answers the first requests with `first`, then with 200; counts them.
+/// Responds to the first requests with `first`, and to later ones with 200. Counts the requests.
 fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
@@ -210,7 +210,7 @@ fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn only_what_did_not_run_is_tried_again_unless_told_otherwise() {
+fn only_attempts_that_did_not_run_are_retried_unless_the_mode_is_always() {
     let throttled =
         answer("429 Too Many Requests", "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 0\r\n", "{}");
     let not_ready = answer("409 Conflict", "x-amzn-ErrorType: SnapStartNotReadyException\r\n", "{}");
@@ -228,7 +228,7 @@ fn only_what_did_not_run_is_tried_again_unless_told_otherwise() {
         (RetryMode::Always, vec![&gone], Status::Service, Execution::None, 1, 0),
         (RetryMode::Always, vec![&broken, &dropped], Status::Ok, run, 3, 2),
         (RetryMode::Always, vec![&dropped, &dropped, &dropped], Status::Io, Execution::Unknown, 3, 3),
-        // What an earlier attempt may have done counts, whatever the last one says.
+        // An earlier attempt that may have run counts, whatever the last one's response is.
         (RetryMode::Always, vec![&broken, &gone], Status::Service, Execution::Unknown, 2, 1),
     ] {
         let (server, count) = recovering(first.into_iter().cloned().collect());
@@ -238,11 +238,11 @@ fn only_what_did_not_run_is_tried_again_unless_told_otherwise() {
         assert_eq!(facts(&outcome), (status, execution, attempts, unknown), "{mode:?}: {outcome:?}");
         assert_eq!(count.load(Ordering::SeqCst), attempts as usize);
 
-        // The same, told by the call instead of the client.
+        // The same with the mode of the call instead of the client's.
         let (server, count) = recovering(vec![broken.clone(), broken.clone(), broken.clone()]);
         let outcome = server.client().invoke(Invocation::from(request(b"{}")).retry(mode));
-        let tries = if mode == RetryMode::Always { 3 } else { 1 };
-        assert_eq!((outcome.attempts, count.load(Ordering::SeqCst)), (tries, tries as usize));
+        let attempts = if mode == RetryMode::Always { 3 } else { 1 };
+        assert_eq!((outcome.attempts, count.load(Ordering::SeqCst)), (attempts, attempts as usize));
     }
 }
 
@@ -262,7 +262,7 @@ fn a_wait_that_is_too_long_ends_the_call_with_what_is_known() {
 }
 
 #[test]
-fn what_the_service_asks_to_wait_is_waited() {
+fn retry_after_is_a_lower_bound_of_the_wait() {
     let headers = "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 2\r\n";
     let (server, _) = recovering(vec![answer("429 Too Many Requests", headers, "{}")]);
     let outcome = invoke(&server);
@@ -271,7 +271,7 @@ fn what_the_service_asks_to_wait_is_waited() {
 }
 
 #[test]
-fn a_deadline_says_how_far_the_call_had_got() {
+fn the_outcome_of_a_deadline_depends_on_how_far_the_call_was() {
     let silent = Server::start(|_, mut connection| {
         connection.request();
         connection.wait_closed();
@@ -303,7 +303,7 @@ fn a_deadline_says_how_far_the_call_had_got() {
     assert_eq!((outcome.http_status, outcome.executed_version.as_deref()), (200, Some("7")));
 }
 
-/// An address that takes no connection and refuses none: its queue of connections is full.
+/// An address that neither accepts nor refuses connections, since its queue of connections is full.
 struct Full {
     address: SocketAddr,
     _held: Vec<TcpStream>,
@@ -355,7 +355,7 @@ fn a_connect_timeout_ends_the_attempt_and_a_deadline_the_call() {
 }
 
 #[test]
-fn a_name_without_an_address_is_told_as_such() {
+fn a_name_without_an_address_is_a_resolve_error() {
     let name = format!("{}.invalid", "x".repeat(64));
     let outcome = Client::new(&config(&format!("http://{name}:1"))).unwrap().invoke(request(b"{}"));
     assert_eq!(facts(&outcome), (Status::Resolve, Execution::None, 1, 0), "{outcome:?}");
@@ -363,7 +363,7 @@ fn a_name_without_an_address_is_told_as_such() {
 }
 
 #[test]
-fn a_server_without_tls_is_told_as_such() {
+fn a_server_without_tls_is_a_tls_error() {
     let plain = Server::start(|_, mut connection| {
         connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         connection.wait_closed();
@@ -375,7 +375,7 @@ fn a_server_without_tls_is_told_as_such() {
 }
 
 #[test]
-fn a_wrong_clock_is_set_right_by_the_servers_date() {
+fn a_wrong_clock_is_corrected_by_the_servers_date() {
     let dates = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&dates);
     let there = SystemTime::now() + Duration::from_secs(3 * 3_600);
@@ -397,7 +397,7 @@ fn a_wrong_clock_is_set_right_by_the_servers_date() {
     });
     let client = server.client();
     assert_eq!(facts(&client.invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 2, 0));
-    assert_eq!(facts(&client.invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 1, 0), "the clock stays right");
+    assert_eq!(facts(&client.invoke(request(b"{}"))), (Status::Ok, Execution::Ran, 1, 0), "the clock stays correct");
     let dates = dates.lock().unwrap();
     let hour = |date: &str| date[9..11].parse::<u32>().unwrap();
     assert_eq!((hour(&dates[0]) + 3) % 24, hour(&dates[1]), "{dates:?}");
@@ -405,7 +405,7 @@ fn a_wrong_clock_is_set_right_by_the_servers_date() {
 }
 
 #[test]
-fn an_interrupt_ends_the_call_and_says_how_far_it_had_got() {
+fn the_outcome_of_an_interrupt_depends_on_how_far_the_call_was() {
     let (arrived, wait_arrived) = mpsc::channel();
     let arrived = Mutex::new(arrived);
     let server = Server::start(move |_, mut connection| {
@@ -418,17 +418,17 @@ fn an_interrupt_ends_the_call_and_says_how_far_it_had_got() {
     assert_eq!(facts(&outcome), (Status::Cancelled, Execution::None, 0, 0), "{outcome:?}");
     assert_eq!(server.connections(), 0, "nothing was sent");
 
-    let asked_on = Mutex::new(Vec::new());
+    let polled_on = Mutex::new(Vec::new());
     let outcome = client.invoke_interruptible(request(b"{}"), &mut || {
-        asked_on.lock().unwrap().push((thread::current().id(), Instant::now()));
+        polled_on.lock().unwrap().push((thread::current().id(), Instant::now()));
         wait_arrived.try_recv().is_ok()
     });
     assert_eq!(facts(&outcome), (Status::Cancelled, Execution::Unknown, 1, 1), "{outcome:?}");
-    assert!(asked_on.lock().unwrap().iter().all(|(thread, _)| *thread == thread::current().id()));
+    assert!(polled_on.lock().unwrap().iter().all(|(thread, _)| *thread == thread::current().id()));
 }
 
-/// A server that tells of every request and answers it when it is told to go on.
-fn patient() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
+/// Makes a server that announces every request on the receiver, and responds once the sender has a message for it.
+fn stepped() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, wait_arrived) = mpsc::channel();
     let (go_on, wait_go_on) = mpsc::channel();
     let (arrived, wait_go_on) = (Mutex::new(arrived), Mutex::new(wait_go_on));
@@ -443,8 +443,8 @@ fn patient() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
 }
 
 #[test]
-fn whoever_waits_for_a_turn_keeps_its_deadline() {
-    let (server, wait_arrived, go_on) = patient();
+fn a_call_that_waits_for_a_permit_keeps_its_deadline() {
+    let (server, wait_arrived, go_on) = stepped();
     let mut config = server.config();
     config.max_connections = Some(1);
     let client = Client::new(&config).unwrap();
@@ -459,11 +459,11 @@ fn whoever_waits_for_a_turn_keeps_its_deadline() {
         assert_eq!(facts(&first.join().unwrap()), (Status::Ok, Execution::Ran, 1, 0));
         assert_eq!(facts(&second.join().unwrap()), (Status::Ok, Execution::Ran, 1, 0));
     });
-    assert_eq!(server.connections(), 1, "the second call took the first one's connection");
+    assert_eq!(server.connections(), 1, "the second call reused the first one's connection");
 }
 
 #[test]
-fn an_invocation_that_cannot_be_sent_is_refused_before_it_is() {
+fn an_invalid_invocation_is_refused_before_anything_is_sent() {
     let server = Server::answering(answer("200 OK", "", "1"));
     let outcome = server.client().invoke(InvocationRequest {
         function_name: "f:live".into(),
@@ -475,14 +475,14 @@ fn an_invocation_that_cannot_be_sent_is_refused_before_it_is() {
 }
 
 #[test]
-fn every_call_signed_with_a_wrong_clock_is_tried_again() {
+fn every_call_signed_with_a_wrong_clock_is_retried() {
     let there = SystemTime::now() + Duration::from_secs(3 * 3_600);
     let arrived = Arc::new((Mutex::new(0), std::sync::Condvar::new()));
     let server = Server::start(move |number, mut connection| {
         let mut first = number < 4;
         while connection.request().is_some() {
             if first {
-                // All four have asked before the first is answered.
+                // All four requests arrive before the first one gets a response.
                 let (count, all_here) = &*arrived;
                 let mut count = count.lock().unwrap();
                 *count += 1;
@@ -507,7 +507,7 @@ fn every_call_signed_with_a_wrong_clock_is_tried_again() {
 }
 
 #[test]
-fn no_secret_comes_back_from_what_a_server_wrote() {
+fn a_token_that_a_server_repeats_is_redacted() {
     let token = "T0ken/".repeat(60);
     let json = token.replace('/', "\\/");
     for body in [
@@ -520,7 +520,7 @@ fn no_secret_comes_back_from_what_a_server_wrote() {
         config.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", Some(&token)).unwrap();
         let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
         let message = outcome.error_message.unwrap();
-        // Of a token that is not whole its beginning may stand there.
+        // The beginning of a token that is cut may be there.
         assert!(!message.contains(&token[..]), "{message}");
         if !body.contains("cut in the middle") {
             assert!(message.contains("(redacted)") && !message.contains("T0ken"), "{message}");
@@ -529,7 +529,7 @@ fn no_secret_comes_back_from_what_a_server_wrote() {
 }
 
 #[test]
-fn a_functions_own_words_are_left_as_they_are() {
+fn the_message_of_a_failed_function_is_not_redacted() {
     let body = r#"{"errorMessage":"the latest test failed"}"#;
     let server = Server::answering(answer("200 OK", "X-Amz-Function-Error: Unhandled\r\n", body));
     let mut config = server.config();
@@ -539,7 +539,7 @@ fn a_functions_own_words_are_left_as_they_are() {
 }
 
 #[test]
-fn the_status_of_the_last_answer_is_kept_when_the_last_attempt_has_none() {
+fn the_status_of_the_last_response_is_kept_if_the_last_attempt_has_none() {
     let busy = answer("503 Service Unavailable", "x-amzn-RequestId: first\r\nRetry-After: 0\r\n", "");
     let (server, _) = recovering(vec![busy, String::new(), String::new()]);
     let outcome = server.client().invoke(Invocation::from(request(b"{}")).retry(RetryMode::Always));
@@ -548,7 +548,7 @@ fn the_status_of_the_last_answer_is_kept_when_the_last_attempt_has_none() {
 }
 
 #[test]
-fn a_handshake_that_breaks_off_is_tls() {
+fn a_handshake_that_breaks_off_is_a_tls_error() {
     let server = Server::start(|_, mut connection| {
         // The ClientHello begins with the record's type and version.
         connection.0.read_exact(&mut [0; 5]).unwrap();
@@ -564,7 +564,7 @@ fn a_handshake_that_breaks_off_is_tls() {
 }
 
 #[test]
-fn a_refused_upload_does_not_go_on_behind_the_next_call() {
+fn a_refused_upload_does_not_continue_during_the_next_call() {
     let server = Server::start(|_, mut connection| {
         let head = connection.head().unwrap();
         if head.contains("content-length: 2\r\n") {
@@ -577,10 +577,10 @@ fn a_refused_upload_does_not_go_on_behind_the_next_call() {
     });
     let client = server.client();
     let outcome = client.invoke(request(&vec![b'x'; 32_000_000]));
-    // Whether the answer is heard over the broken upload is the system's affair.
+    // Whether the response can still be read after the broken upload depends on the system.
     assert!(matches!(outcome.status, Status::Service | Status::Io), "{outcome:?}");
     assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
-    assert_eq!(server.connections(), 2, "the next call has a connection of its own");
+    assert_eq!(server.connections(), 2, "the next call has its own connection");
 }
 
 #[test]
@@ -607,19 +607,19 @@ fn zero_is_the_default_everywhere() {
 }
 
 #[test]
-fn an_interrupt_that_panics_gives_its_place_in_the_line_back() {
-    let (server, wait_arrived, go_on) = patient();
+fn an_interrupt_that_panics_gives_up_its_place_in_the_queue() {
+    let (server, wait_arrived, go_on) = stepped();
     let mut config = server.config();
     config.max_connections = Some(1);
     let client = Client::new(&config).unwrap();
     thread::scope(|scope| {
         let first = scope.spawn(|| client.invoke(request(b"{}")));
         wait_arrived.recv().unwrap();
-        let mut asked = 0;
+        let mut polls = 0;
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             client.invoke_interruptible(request(b"{}"), &mut || {
-                asked += 1;
-                assert!(asked < 2, "on purpose, while it waits for its turn");
+                polls += 1;
+                assert!(polls < 2, "on purpose, while it waits for a permit");
                 false
             })
         }));

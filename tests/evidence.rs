@@ -1,5 +1,5 @@
-//! Pins the evidence of src/http/body.rs against the locked hyper: it must never say "nothing left" of a request that a
-//! server has, and should say so of one that nobody has.
+//! Tests the evidence of src/http/body.rs with the locked hyper. If a server has received a request, then the evidence
+//! must never be that nothing was sent; if no server has received it, then the evidence should be that.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -65,13 +65,13 @@ fn a_dead_connection_from_the_pool_is_replaced_without_an_attempt() {
     for (call, length) in PAYLOADS.iter().cycle().take(60).enumerate() {
         let outcome = client.invoke(request(&vec![b'x'; *length]));
         assert_eq!((outcome.status, outcome.attempts), (Status::Ok, 1), "call {call}: {outcome:?}");
-        assert_eq!(server.connections(), call + 1, "each call found its connection dead");
+        assert_eq!(server.connections(), call + 1, "each call found a dead connection");
         wait_closed.recv().unwrap();
     }
 }
 
 #[test]
-fn an_early_response_that_is_lost_leaves_it_open_and_names_the_size() {
+fn after_an_early_response_that_is_lost_it_is_unknown_and_the_message_has_the_size() {
     // The first two are below Lambda's limit of 6,291,456 bytes; the last is more than sockets buffer.
     for (length, limit) in [(1_100_000, "1 MB for an Event"), (6_000_000, "6 MB"), (16_000_000, "6 MB")] {
         for status in ["", "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n"] {
@@ -84,7 +84,7 @@ fn an_early_response_that_is_lost_leaves_it_open_and_names_the_size() {
             request.invocation_type = (limit != "6 MB").then(|| "Event".to_owned());
             let outcome = server.client().invoke(request);
             if outcome.http_status == 413 {
-                // Whether the response is heard over the broken upload is the system's affair.
+                // Whether the response can still be read after the broken upload depends on the system.
                 assert_eq!((outcome.status, outcome.execution), (Status::Service, Execution::None), "{outcome:?}");
                 continue;
             }
@@ -103,18 +103,18 @@ fn connections_to_a_host_that_breaks_reused_ones_are_not_reused_for_a_while() {
         let request = connection.request().unwrap();
         sender.lock().unwrap().send(request.header("connection").map(str::to_owned)).unwrap();
         connection.send(answer("200 OK", "", "1").as_bytes());
-        // The next request reaches a server that has already gone.
+        // The next request reaches a server that no longer responds.
         connection.head();
     });
     let client = server.client();
     let outcomes: Vec<_> = (0..40).map(|_| client.invoke(request(b"{}"))).collect();
     let unknown: Vec<_> =
         outcomes.iter().enumerate().filter(|(_, outcome)| outcome.status != Status::Ok).map(|(call, _)| call).collect();
-    assert_eq!(unknown, [1], "only the call that found it out");
+    assert_eq!(unknown, [1], "only the first call on a reused connection");
     assert_eq!((outcomes[1].status, outcomes[1].execution), (Status::Io, Execution::Unknown));
-    assert_eq!(server.connections(), 39, "each call after that had a connection of its own");
-    let asked: Vec<_> = heads.try_iter().map(|connection| connection.is_some_and(|value| value == "close")).collect();
-    assert_eq!(asked, (0..39).map(|number| number > 0).collect::<Vec<_>>(), "the server is told so");
+    assert_eq!(server.connections(), 39, "each later call had its own connection");
+    let closes: Vec<_> = heads.try_iter().map(|connection| connection.is_some_and(|value| value == "close")).collect();
+    assert_eq!(closes, (0..39).map(|number| number > 0).collect::<Vec<_>>(), "the requests announce it");
 
     // Others are not affected: another client, another host.
     let good = Server::start(|_, mut connection| {
@@ -128,7 +128,7 @@ fn connections_to_a_host_that_breaks_reused_ones_are_not_reused_for_a_while() {
 }
 
 #[test]
-fn a_connection_that_breaks_at_its_first_request_says_nothing_about_reuse() {
+fn a_connection_that_breaks_at_its_first_request_does_not_stop_reuse() {
     let server = Server::start(|number, mut connection| {
         while connection.request().is_some() && number > 0 {
             connection.send(answer("200 OK", "", "1").as_bytes());

@@ -1,4 +1,4 @@
-//! What the library costs an application that forks while calls are under way, beside the same work without the library.
+//! Measures how long forks take while calls are under way, compared with the same work without the library.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, outside a test function too")]
@@ -16,10 +16,10 @@ use support::{Server, answer, request};
 
 const RESPONSE_BYTES: usize = 60_000_000;
 const FORKS: usize = 200;
-/// A fork that takes so many times the median of the undisturbed ones was held up.
+/// A fork that takes this many times the median of undisturbed forks was delayed.
 const SLOW: u32 = 100;
 
-/// Forks and returns how long it took. The child ends at once.
+/// Forks, and returns how long that took. The child ends at once.
 fn fork() -> Duration {
     let began = Instant::now();
     // SAFETY: the child calls nothing but _exit.
@@ -35,7 +35,7 @@ fn fork() -> Duration {
     took
 }
 
-/// How long forks took while another thread repeats `work`.
+/// Returns how long forks take while another thread repeats `work`.
 fn forks_during(work: impl Fn() + Sync) -> Vec<Duration> {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -54,9 +54,9 @@ fn count_above(limit: Duration, forks: &[Duration]) -> usize {
     forks.iter().filter(|took| **took > limit).count()
 }
 
-/// A runtime that always has more to read does not park, and yet forks get through between two polls.
+/// A runtime that always has more to read does not park, but forks still proceed between two polls.
 #[test]
-fn forks_are_not_held_up_while_a_large_response_is_read() {
+fn forks_are_not_delayed_while_a_large_response_is_read() {
     let large = answer("200 OK", "", &"x".repeat(RESPONSE_BYTES));
     let server = Server::start(move |_, mut connection| {
         while connection.request().is_some() {
@@ -83,17 +83,18 @@ fn forks_are_not_held_up_while_a_large_response_is_read() {
         slow.0 += count_above(limit, &forks_during(with_library));
         slow.1 += count_above(limit, &forks_during(without_library));
     }
-    // One in a hundred more than without the library may be an accident; it was one in ten.
+    // One per cent more than without the library may be noise. Without the checkpoint between polls it was ten per
+    // cent.
     assert!(
         slow.0 <= slow.1 + 2 * FORKS / 100,
-        "of {} forks {} were held up, without the library {}",
+        "of {} forks {} were delayed, without the library {}",
         2 * FORKS,
         slow.0,
         slow.1
     );
 }
 
-/// The caller's code runs outside of the fork barrier, with the caller's signal mask; a log sink too.
+/// The caller's code runs outside the fork barrier and with the caller's signal mask; this includes a log sink.
 #[test]
 fn a_log_sink_may_fork_and_has_the_callers_signal_mask() {
     let server = Server::answering(answer("200 OK", "", "1"));

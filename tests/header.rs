@@ -1,4 +1,4 @@
-//! include/lambda_invoke.h is what src/ffi declares.
+//! Checks that include/lambda_invoke.h is up to date with src/ffi.
 
 #[allow(dead_code, reason = "main is for `make header`")]
 #[path = "../tools/make_header.rs"]
@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn the_committed_header_is_what_the_sources_declare() {
+fn the_committed_header_is_up_to_date() {
     let generated = make_header::generate().unwrap();
     let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(make_header::HEADER)).unwrap();
     assert!(committed == generated, "{} is stale; renew it with: make header", make_header::HEADER);
 }
 
 #[test]
-fn what_rust_asks_of_unsafe_callers_stays_out_of_the_header() {
+fn the_safety_sections_for_rust_are_not_in_the_header() {
     assert!(!make_header::generate().unwrap().contains("# Safety"));
 }

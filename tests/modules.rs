@@ -1,4 +1,5 @@
-//! The walls of ARCHITECTURE.md that the compiler does not keep: which wing may use which, where unsafe code and C stand.
+//! Tests the rules of ARCHITECTURE.md that the compiler does not check: which layer may use which, and where unsafe
+//! code and C may occur.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -6,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// From top to bottom: a wing uses only those below it. What is a folder or a file under src.
-const WINGS: &[&str] = &[
+/// The layers from top to bottom: each uses only those below it. A layer is a folder or a file of src.
+const LAYERS: &[&str] = &[
     "ffi",
     "client",
     "driver",
@@ -29,14 +30,15 @@ const WINGS: &[&str] = &[
     "lock",
 ];
 
-/// The wings that may hold unsafe code, the system's types and conditions on the system.
+/// The layers that may contain unsafe code, the system's types and conditions on the system.
 const MAY_BE_UNSAFE: &[&str] = &["ffi", "driver", "platform"];
 
 fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every module by its path (`http::transport`), with its text without the unit tests. A wing's own file is the wing.
+/// Returns the text of every module without its unit tests, by its path (`http::transport`). The `mod.rs` of a folder
+/// is the layer itself.
 fn modules() -> BTreeMap<String, String> {
     let mut modules = BTreeMap::new();
     let mut folders = vec![source_folder()];
@@ -55,20 +57,20 @@ fn modules() -> BTreeMap<String, String> {
             modules.insert(name, text);
         }
     }
-    assert!(modules.len() > 40, "hardly any modules were found");
+    assert!(modules.len() > 40, "too few modules were found");
     modules
 }
 
-fn wing(module: &str) -> &str {
+fn layer(module: &str) -> &str {
     module.split("::").next().unwrap()
 }
 
-/// The text without its comments.
+/// Returns a text without its comments.
 fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Every path that a text names under `crate::`, those in braces each by itself.
+/// Returns every path under `crate::` in a text. Paths in braces are returned one by one.
 fn crate_paths(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for after in code(text).split("crate::").skip(1) {
@@ -82,19 +84,19 @@ fn crate_paths(text: &str) -> Vec<String> {
     found
 }
 
-/// The module that a path under `crate::` begins with: the longest that exists.
+/// Returns the longest module that a path under `crate::` begins with.
 fn module_of<'m>(path: &str, modules: &'m BTreeMap<String, String>) -> Option<&'m str> {
     let parts: Vec<&str> = path.split("::").filter(|part| !part.is_empty()).collect();
     (1..=parts.len()).rev().find_map(|n| modules.get_key_value(&parts[..n].join("::")).map(|(name, _)| name.as_str()))
 }
 
-/// What each module uses, unit tests aside.
+/// Returns the modules that each module uses, except in its unit tests.
 fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut imports = BTreeMap::new();
     for (name, text) in modules.iter().filter(|(name, _)| *name != "lib") {
         let mut used: BTreeSet<&str> =
             crate_paths(text).iter().filter_map(|path| module_of(path, modules)).filter(|used| used != name).collect();
-        // `use super::...` at the top of a file names its neighbours.
+        // `use super::...` at the top of a file names modules of the same folder.
         for line in text.lines().filter(|line| line.starts_with("use super::")) {
             let names = line.trim_start_matches("use super::").trim_end_matches(';').trim_matches(['{', '}']);
             let parent = name.rsplit_once("::").map_or("", |(parent, _)| parent);
@@ -107,34 +109,34 @@ fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>>
         }
         imports.insert(name.as_str(), used);
     }
-    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 150, "hardly any imports were read");
+    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 150, "too few imports were found");
     imports
 }
 
 #[test]
-fn a_wing_uses_only_those_below_it() {
+fn a_layer_uses_only_those_below_it() {
     let modules = modules();
-    let rank = |wing: &str| WINGS.iter().position(|known| *known == wing);
+    let rank = |layer: &str| LAYERS.iter().position(|known| *known == layer);
     let mut wrong = Vec::new();
     for (name, used) in imports(&modules) {
-        let Some(own) = rank(wing(name)) else {
-            wrong.push(format!("{name} is in no wing: add it to WINGS and to ARCHITECTURE.md"));
+        let Some(own) = rank(layer(name)) else {
+            wrong.push(format!("{name} is not in a layer: add it to LAYERS and to ARCHITECTURE.md"));
             continue;
         };
         wrong.extend(
             used.iter()
-                .filter(|used| rank(wing(used)).is_some_and(|other| other < own))
-                .map(|used| format!("{name} uses {used}, which stands above it")),
+                .filter(|used| rank(layer(used)).is_some_and(|other| other < own))
+                .map(|used| format!("{name} uses {used}, which is above it")),
         );
     }
     assert_eq!(wrong, [""; 0]);
 }
 
 #[test]
-fn imports_form_no_circle() {
+fn imports_form_no_cycle() {
     let modules = modules();
     let mut left = imports(&modules);
-    // A folder's own file only lists what is in it.
+    // The `mod.rs` of a folder only lists the modules in it.
     left.retain(|name, _| modules.keys().all(|other| !other.starts_with(&format!("{name}::"))));
     loop {
         let names: BTreeSet<&str> = left.keys().copied().collect();
@@ -144,31 +146,31 @@ fn imports_form_no_circle() {
             break;
         }
     }
-    assert!(left.is_empty(), "these modules use each other in a circle, or something that does: {left:#?}");
+    assert!(left.is_empty(), "these modules are in an import cycle, or use one that is: {left:#?}");
 }
 
 #[test]
-fn unsafe_code_and_the_systems_types_stand_in_three_wings() {
+fn unsafe_code_and_the_systems_types_are_in_three_layers() {
     let words = ["unsafe ", "extern \"C\"", "c_char", "c_void", "c_int", "libc::", "target_os", "cfg(unix)"];
     let mut found = Vec::new();
     for (name, text) in modules() {
-        if MAY_BE_UNSAFE.contains(&wing(&name)) || name == "lib" {
+        if MAY_BE_UNSAFE.contains(&layer(&name)) || name == "lib" {
             continue;
         }
         let code = code(&text);
         found.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")));
     }
-    // reqwest has this option of a socket only for some systems.
+    // reqwest offers this socket option only on some systems.
     assert_eq!(found, ["http::transport: target_os"]);
 }
 
 #[test]
-fn only_ffi_knows_c() {
+fn only_ffi_uses_c() {
     for (name, text) in modules() {
         let code = code(&text);
         let is_c = ["no_mangle", "repr(C)", "c_char", "CString"].iter().find(|word| code.contains(**word));
         if let Some(word) = is_c {
-            assert!(wing(&name) == "ffi" || name == "platform::name_lookup", "{name}: {word}");
+            assert!(layer(&name) == "ffi" || name == "platform::name_lookup", "{name}: {word}");
         }
     }
 }
@@ -190,14 +192,14 @@ fn architecture_md_shows_every_module() {
     let modules = modules();
     let missing: Vec<_> = modules
         .keys()
-        .filter(|name| wing(name) != "ffi" && modules.keys().all(|other| !other.starts_with(&format!("{name}::"))))
+        .filter(|name| layer(name) != "ffi" && modules.keys().all(|other| !other.starts_with(&format!("{name}::"))))
         .map(|name| format!("{}.rs", name.rsplit("::").next().unwrap()))
         .filter(|file| !words.contains(file.as_str()))
         .collect();
     assert_eq!(missing, [""; 0]);
 }
 
-/// The checks above see what they are to see.
+/// Checks that the tests above find what they should find.
 #[test]
 fn imports_are_read_from_every_form() {
     let text = "use crate::http::transport::{Failure, Limit};\nuse crate::{lock, log::Log};\n// crate::ffi\n\

@@ -1,5 +1,5 @@
-//! What a proxy can say instead of letting a call through, and that the words by which transport.rs tells it apart are
-//! those of the locked hyper-util.
+//! Errors of proxies. Also checks that the messages by which transport.rs recognises them are those of the locked
+//! hyper-util.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 
@@ -19,7 +19,7 @@ fn invoke(endpoint: &str, proxy: &str) -> Outcome {
     Client::new(&config).unwrap().invoke(request(b"{}"))
 }
 
-/// Nothing went past the proxy, which is named; its password is not.
+/// Checks that nothing passed the proxy, and that the message names it, but not its password.
 fn is_stopped(outcome: &Outcome, status: Status, proxy: &Server, attempts: u32) {
     assert_eq!((outcome.status, outcome.execution), (status, Execution::None), "{outcome:?}");
     assert_eq!((outcome.attempts, outcome.unknown_attempts), (attempts, 0), "{outcome:?}");
@@ -30,7 +30,7 @@ fn is_stopped(outcome: &Outcome, status: Status, proxy: &Server, attempts: u32) 
 }
 
 #[test]
-fn a_proxy_that_wants_another_password_is_not_asked_again() {
+fn a_proxy_that_rejects_the_password_is_not_retried() {
     for endpoint in [HTTPS, HTTP] {
         for (user, part) in [("", "asks for a user"), ("me:hunter2@", "rejects the user")] {
             let headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n";
@@ -43,7 +43,7 @@ fn a_proxy_that_wants_another_password_is_not_asked_again() {
 }
 
 #[test]
-fn a_tunnel_that_is_refused_is_no_connection() {
+fn a_refused_tunnel_is_a_connect_error() {
     for refusal in [answer("403 Forbidden", "", "no"), answer("502 Bad Gateway", "", ""), String::new()] {
         let proxy = Server::answering(refusal.as_str());
         let outcome = invoke(HTTPS, &format!("http://me:hunter2@{}", proxy.address));
@@ -52,9 +52,9 @@ fn a_tunnel_that_is_refused_is_no_connection() {
 }
 
 #[test]
-fn a_socks_proxy_that_refuses_is_no_connection() {
+fn a_socks_proxy_that_refuses_is_a_connect_error() {
     let proxy = Server::start(|_, mut connection| {
-        // Version 5, no method is acceptable.
+        // SOCKS version 5; no authentication method is acceptable.
         connection.send(&[5, 0xff]);
         connection.wait_closed();
     });
@@ -63,7 +63,7 @@ fn a_socks_proxy_that_refuses_is_no_connection() {
 }
 
 #[test]
-fn a_proxy_that_does_not_exist_is_the_one_that_is_named() {
+fn the_message_names_a_proxy_that_does_not_exist() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for endpoint in [HTTPS, HTTP] {
         let outcome = invoke(endpoint, &format!("http://{gone}"));
@@ -93,7 +93,7 @@ fn a_plain_request_passes_through_with_the_proxys_password() {
 }
 
 #[test]
-fn a_407_of_the_service_itself_is_the_services() {
+fn a_407_of_the_service_is_not_taken_for_the_proxys() {
     let server = Server::answering(answer("407 Proxy Authentication Required", "", "no"));
     let outcome = server.client().invoke(request(b"{}"));
     assert_eq!((outcome.status, outcome.execution, outcome.http_status), (Status::Service, Execution::None, 407));

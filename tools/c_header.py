@@ -1,4 +1,4 @@
-"""Reads include/lambda_invoke.h: what it declares, with the comment of each declaration."""
+"""Reads the declarations of include/lambda_invoke.h, each with its comment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATH = ROOT / "include" / "lambda_invoke.h"
 
 
 class HeaderError(Exception):
-    """The header has a form that this module does not know."""
+    """The header contains a declaration that this module cannot read."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Header:
     # The comment at the top: what the library is, and the conventions.
     conventions: str = ""
     numbers: list[Number] = field(default_factory=list)
-    # The types whose inside only the library knows.
+    # The opaque types.
     opaque: list[str] = field(default_factory=list)
     # The comments of these types and of lambda_status.
     type_comments: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Header:
     callbacks: list[Function] = field(default_factory=list)
     structs: list[Struct] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
-    # What has no comment: a number, type, function, or a field as `struct.field`.
+    # The items without a comment: numbers, types, functions, and fields as `struct.field`.
     undocumented: list[str] = field(default_factory=list)
 
     @property

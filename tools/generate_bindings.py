@@ -1,9 +1,9 @@
-"""Generates what follows from include/lambda_invoke.h: the Python table, the Go numbers and the lists of the ABI.
+"""Generates files from include/lambda_invoke.h: the Python table, the Go numbers and the lists of the ABI.
 
-`make header` runs it after it has renewed the header; tests/abi/test_generated.py fails when a file is stale.
+`make header` runs it after it has renewed the header; tests/abi/test_generated.py fails if a file is stale.
 
-The lists of the ABI in tests/abi are records: an entry, once there, keeps the version it came with, and this program
-refuses a header in which it is missing or different.
+The lists of the ABI in tests/abi are records: an entry keeps the version that added it, and this program rejects a
+header in which an entry is missing or different.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from c_header import ROOT, Function, Header, HeaderError, Number, Variable, read
 NOTICE = "Generated from include/lambda_invoke.h by tools/generate_bindings.py (make header); do not edit."
 WIDTH = 120
 
-# No function returns them yet, so no binding names them.
+# No function returns these yet, so no binding has them.
 RESERVED = {"LAMBDA_END", "LAMBDA_PENDING"}
 
-# By their prefix, the families of numbers other than statuses: the Go type, and what its constants begin with.
+# The families of numbers other than statuses, by prefix: the Go type, and the prefix of its constants.
 GO_FAMILIES = {
     "LAMBDA_EXECUTION_": ("Execution", "Execution"),
     "LAMBDA_INVOCATION_": ("InvocationType", "Invocation"),
     "LAMBDA_LOG_TYPE_": ("LogType", "LogType"),
     "LAMBDA_RETRY_": ("RetryMode", "Retry"),
-    # Go has slog's.
+    # Go uses the levels of slog.
     "LAMBDA_LOG_LEVEL_": None,
 }
 GO_INITIALISMS = {"api", "arn", "http", "id", "io", "json", "ok", "tls", "url"}
@@ -48,7 +48,7 @@ PLAIN_CTYPES = {
 
 
 class AbiError(Exception):
-    """The header breaks what programs that were built once rely on."""
+    """The header breaks the ABI for programs that were built earlier."""
 
 
 def is_status(number: Number) -> bool:
@@ -68,7 +68,7 @@ def statuses(header: Header) -> list[Number]:
 
 
 def handles(header: Header) -> list[str]:
-    """The types that the caller owns: each has a function that frees it."""
+    """Returns the types that the caller owns, which are those with a function that frees them."""
     functions = {function.name for function in header.functions}
     types = [*header.opaque, *(struct.name for struct in header.structs)]
     return [name for name in types if f"{name}_free" in functions]
@@ -99,13 +99,13 @@ def python_table(header: Header) -> str:
     lines += ["}", "", "", "class ResultStruct(ctypes.Structure):", "    _fields_ = ["]
     fields = header.struct("lambda_result").fields
     lines += [f"        ({quoted(one.name)}, {field_ctype(one, fields, header)})," for one in fields]
-    lines += ["    ]", "", "", "# Pointers that a callback gets come as numbers: Python only passes them on."]
+    lines += ["    ]", "", "", "# A callback receives pointers as numbers, since Python only passes them on."]
     for callback in header.callbacks:
         if callback.name != "lambda_release_fn":
             taken = [callback_ctype(one.type) for one in callback.parameters]
             kinds = ", ".join([callback_ctype(callback.returns), *taken])
             lines.append(f"{callback_class(callback.name)} = ctypes.CFUNCTYPE({kinds})")
-    lines += ["", "# What the function returns, then what it takes.", "FUNCTIONS: dict[str, tuple[Any, ...]] = {"]
+    lines += ["", "# The return type, then the parameters'.", "FUNCTIONS: dict[str, tuple[Any, ...]] = {"]
     for function in header.functions:
         lines += python_function(function, header)
     lines.append("}")
@@ -152,7 +152,7 @@ def ctype(kind: str, header: Header) -> str:
     if kind == "void":
         return "None"
     if kind == "char *":
-        # Not const: the caller owns it.
+        # It is not const, so the caller owns it.
         return "StringPointer"
     if kind in PLAIN_CTYPES:
         return PLAIN_CTYPES[kind]
@@ -170,7 +170,7 @@ def ctype(kind: str, header: Header) -> str:
 
 def field_ctype(one: Variable, fields: tuple[Variable, ...], header: Header) -> str:
     has_length = f"{one.name}_len" in {other.name for other in fields}
-    # Bytes with a length: c_char_p would end them at a NUL.
+    # These are bytes with a length: c_char_p would end them at a NUL.
     return "POINTER(c_char)" if one.type == "const char *" and has_length else ctype(one.type, header)
 
 
@@ -248,7 +248,7 @@ def go_name(number: Number, prefix: str) -> str:
 
 
 def go_words(comment: str, header: Header) -> str:
-    """A comment of the header with Go's names in it."""
+    """Replaces the C names in a comment of the header by Go's."""
     names = {number.name: go_name(number, "Status") for number in statuses(header)}
     for prefix, family in GO_FAMILIES.items():
         if family:
@@ -306,7 +306,7 @@ def prototype(function: Function, header: Header) -> str:
 
 
 def plain_type(kind: str, header: Header) -> str:
-    """A type with the types of callbacks written out: they too are what programs were built with."""
+    """Writes out the type of a callback, since that is also part of the ABI that programs were built with."""
     callback = next((callback for callback in header.callbacks if callback.name == kind), None)
     if callback is None:
         return kind
@@ -319,7 +319,7 @@ def refuse_removal(known: Iterable[str], declared: Iterable[str], where: str) ->
     if missing:
         raise AbiError(
             f"the header no longer has {', '.join(missing)}, listed in {where}: programs that were built with it would "
-            "not load. ABI.md says how something is retired"
+            "not load. ABI.md describes how a function or number is retired"
         )
 
 
@@ -333,7 +333,7 @@ GENERATED: dict[str, Callable[[Header, str], str]] = {
 
 
 def generate(header: Header, root: Path = ROOT) -> dict[Path, str]:
-    """By path, the text that each generated file should have."""
+    """Returns the current text of each generated file, by path."""
     texts = {}
     for name, make in GENERATED.items():
         path = root / name

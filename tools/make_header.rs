@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-/// The files that declare what the header shows, in the order of the header.
+/// The files with the public items, in the order of the header.
 const SOURCES: &[&str] = &[
     "status",
     "log",
@@ -23,17 +23,17 @@ const SOURCES: &[&str] = &[
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the header is, below the root of the repository.
+/// The path of the header, relative to the root of the repository.
 pub const HEADER: &str = "include/lambda_invoke.h";
 
-/// That of cbindgen.toml.
+/// The line length in cbindgen.toml.
 const LINE_LENGTH: usize = 120;
 
 fn main() -> Result<(), Box<dyn Error>> {
     Ok(fs::write(Path::new(ROOT).join(HEADER), generate()?)?)
 }
 
-/// Returns the text of the header that src/ffi, cbindgen.toml and the version of the crate make.
+/// Returns the text of the header, from src/ffi, cbindgen.toml and the version of the crate.
 pub fn generate() -> Result<String, Box<dyn Error>> {
     let root = Path::new(ROOT);
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))
@@ -67,7 +67,7 @@ fn versions() -> String {
     text + MUST_USE
 }
 
-/// What stands before a function whose result the caller must not drop: the `must_use` of cbindgen.toml.
+/// The attribute for a function whose result the caller must not drop: the `must_use` of cbindgen.toml.
 const MUST_USE: &str = "
 /**
  * Has the compiler warn where a program drops the result of a function, which the program owns.
@@ -79,8 +79,8 @@ const MUST_USE: &str = "
 #endif
 ";
 
-/// Removes the `# Safety` sections, since the conventions at the top of the header say once what Rust asks of a caller,
-/// and the second of two blank lines. Puts a comment that fits there on one line.
+/// Removes the `# Safety` sections, since the conventions at the top of the header state once what Rust requires of a
+/// caller, and the second of two blank lines. Puts a comment that fits on one line there.
 fn tidy(header: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut in_safety = false;

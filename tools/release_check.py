@@ -1,8 +1,8 @@
-"""Checks what must agree before a release (`make release-check`; RELEASING.md has the steps).
+"""Checks that everything is consistent before a release (`make release-check`; RELEASING.md has the steps).
 
-The version stands in Cargo.toml alone. Everything else is derived from it by `make header` and the Makefile, or stands
-in a file that CHECKS compare with it; tests/abi/test_release.py runs these with every test run. What is only true of a
-release is in RELEASE_CHECKS.
+Cargo.toml alone states the version. `make header` and the Makefile derive everything else from it, and CHECKS compare
+the files that repeat it; tests/abi/test_release.py runs these with every test run. RELEASE_CHECKS only hold for a
+release.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def check_cpp_header(root: Path) -> Iterator[str]:
     wanted = f"LAMBDA_VERSION_MAJOR == {version.split('.')[0]} && LAMBDA_VERSION_NUMBER >= {version_number(version)}"
     guard = found(root, "include/lambda_invoke.hpp", r"^static_assert\((.*),$")
     if guard != wanted:
-        yield f"include/lambda_invoke.hpp asserts {guard}; it belongs to the C header with {wanted}"
+        yield f"include/lambda_invoke.hpp asserts {guard}; the C header needs {wanted}"
 
 
 def check_records(root: Path) -> Iterator[str]:
@@ -72,11 +72,11 @@ def check_records(root: Path) -> Iterator[str]:
     for name in ("tests/abi/symbols.txt", "tests/abi/numbers.txt"):
         for line in text(root, name).splitlines():
             if version_number(line.split()[-1]) > newest:
-                yield f"{name}: {line}: is of a version after that of Cargo.toml"
+                yield f"{name}: {line}: has a version later than that of Cargo.toml"
 
 
 def check_abi_number(root: Path) -> Iterator[str]:
-    """The number of the ABI is not the version, and stands where each language needs it."""
+    """Compares the numbers of the ABI, which is not the version, in the files of each language."""
     number = found(root, "Makefile", r"^ABI := (\d+)$")
     for name in ("build.rs", "bindings/python/lambda_invoke/_abi.py", "bindings/python/backend.py"):
         other = found(root, name, r'= "liblambda_invoke\.so\.(.+)"')
@@ -85,17 +85,17 @@ def check_abi_number(root: Path) -> Iterator[str]:
 
 
 def check_rust_version(root: Path) -> Iterator[str]:
-    """The minimum supported Rust version is the greatest that a dependency asks for."""
+    """Checks that the minimum supported Rust version is the greatest that a dependency requires."""
     stated = found(root, "Cargo.toml", r'^rust-version = "(.+)"$')
     command = ["cargo", "metadata", "--locked", "--format-version", "1"]
     metadata = json.loads(subprocess.run(command, cwd=root, stdout=subprocess.PIPE, check=True).stdout)
-    asked: dict[tuple[int, ...], str] = {}
+    required: dict[tuple[int, ...], str] = {}
     for package in metadata["packages"]:
         if package["rust_version"] and package["name"] != "lambda_invoke":
-            asked[tuple(map(int, package["rust_version"].split(".")))] = package["name"]
-    if tuple(map(int, stated.split("."))) != max(asked):
-        wanted = ".".join(map(str, max(asked)))
-        yield f"Cargo.toml: rust-version is {stated}, but {asked[max(asked)]} asks for {wanted}"
+            required[tuple(map(int, package["rust_version"].split(".")))] = package["name"]
+    if tuple(map(int, stated.split("."))) != max(required):
+        wanted = ".".join(map(str, max(required)))
+        yield f"Cargo.toml: rust-version is {stated}, but {required[max(required)]} requires {wanted}"
 
 
 def check_changelog(root: Path) -> Iterator[str]:
@@ -123,9 +123,9 @@ def check_changelog_of_release(root: Path) -> Iterator[str]:
     parts = re.split(r"^## \[(.+?)\].*$", text(root, "CHANGELOG.md"), flags=re.MULTILINE)
     contents = dict(zip(parts[1::2], parts[2::2]))
     if contents.get("Unreleased", "").strip():
-        yield f"CHANGELOG.md: [Unreleased] is not empty; move what it has to [{version}]"
+        yield f"CHANGELOG.md: [Unreleased] is not empty; move its entries to [{version}]"
     if not contents.get(version, "").strip():
-        yield f"CHANGELOG.md says nothing about [{version}]"
+        yield f"CHANGELOG.md has no entries for [{version}]"
 
 
 def check_repository(root: Path) -> Iterator[str]:
@@ -134,7 +134,7 @@ def check_repository(root: Path) -> Iterator[str]:
 
     if git("status", "--porcelain"):
         yield "the work tree has changes that are not committed"
-    # Go wants the folder of a module before the version.
+    # Go requires the folder of a module before the version.
     for tag in (f"v{package_version(root)}", f"bindings/go/v{package_version(root)}"):
         if git("tag", "--list", tag):
             yield f"the tag {tag} exists already; raise the version in Cargo.toml"

@@ -1,8 +1,8 @@
-//! Wing `config`: what can be set, where settings are looked up, and how they are resolved.
+//! The module `config`: what can be set, where settings are looked up, and how they are resolved.
 
 #![forbid(unsafe_code)]
 
-#[expect(clippy::module_inception, reason = "the wing is named after its central noun")]
+#[expect(clippy::module_inception, reason = "the folder is named after its central type")]
 pub(crate) mod config;
 pub(crate) mod credentials;
 pub(crate) mod describe;

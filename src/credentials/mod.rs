@@ -1,4 +1,4 @@
-//! Wing `credentials`: where credentials come from, and how the calls of a client share them.
+//! The module `credentials`: where credentials come from, and how the calls of a client share them.
 
 #![forbid(unsafe_code)]
 

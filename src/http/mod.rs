@@ -1,4 +1,4 @@
-//! Wing `http`: one signed HTTP exchange. Nothing outside `transport` names reqwest.
+//! The module `http`: one signed HTTP exchange. Nothing outside `transport` names reqwest.
 
 #![forbid(unsafe_code)]
 

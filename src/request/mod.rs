@@ -1,4 +1,4 @@
-//! Wing `request`: the fields of an invocation, and the HTTP request that they become.
+//! The module `request`: the fields of an invocation, and the HTTP request that they become.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,10 @@
-//! Wing `response`: what an attempt came to, read from the head of the response and then from its body.
+//! The module `response`: classifies an attempt by the head of its response, and then by the body.
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod classification;
 pub(crate) mod json_fields;
 pub(crate) mod json_text;
-#[expect(clippy::module_inception, reason = "the wing is named after its central noun")]
+#[expect(clippy::module_inception, reason = "the folder is named after its central type")]
 pub(crate) mod response;
 pub(crate) mod service_error;

@@ -1,4 +1,4 @@
-//! Wing `retry`: whether and when a call makes another attempt.
+//! The module `retry`: whether and when a call makes another attempt.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-// Compiles: what the others fail for is not what they share.
+// Compiles, so the other programs do not fail because of what they share.
 
 include!("objects.rs");
 

@@ -1,5 +1,5 @@
-// What the programs beside this one share: a type that C has pointers to, one that is only lent to C, and one that C has
-// no pointers to.
+// What the programs in this folder share: a type that C owns pointers to, one that C only borrows, and one that C has no
+// pointers to.
 
 #[path = "../../src/ffi/handle.rs"]
 mod handle;

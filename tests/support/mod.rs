@@ -1,6 +1,6 @@
-//! A server that answers as a test scripts it, byte by byte, for what no well-behaved server does.
+//! A server whose responses a test scripts byte by byte, for behaviour that well-behaved servers do not have.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lambda_invoke::{Client, Config, InvocationRequest};
 
-/// Runs a script for every connection, each on its own thread, with the number of the connection from 0 on.
+/// Runs a script for every connection on a thread of its own, with the number of the connection, counted from 0.
 pub struct Server {
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -33,7 +33,7 @@ impl Server {
         Self { address, connections }
     }
 
-    /// Answers every request on every connection with the same bytes, then closes the connection.
+    /// Responds to the first request of every connection with the same bytes, then closes the connection.
     pub fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::start(move |_, mut connection| {
@@ -43,7 +43,7 @@ impl Server {
         })
     }
 
-    /// How many connections were made so far.
+    /// Returns how many connections have been made so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -76,7 +76,7 @@ impl Request {
 }
 
 impl Connection {
-    /// The next request, whole; `None` when the client closed the connection.
+    /// Reads the next request completely; `None` if the client closed the connection.
     pub fn request(&mut self) -> Option<Request> {
         let head = self.head()?;
         let mut request = Request { head, body: Vec::new() };
@@ -86,7 +86,7 @@ impl Connection {
         Some(request)
     }
 
-    /// The head of the next request, its body left unread.
+    /// Reads the head of the next request, but not its body.
     pub fn head(&mut self) -> Option<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -99,22 +99,22 @@ impl Connection {
         Some(String::from_utf8(head).unwrap())
     }
 
-    /// Sends bytes; a client that is gone does not want them.
+    /// Sends bytes. Ignores errors, since the client may have closed the connection.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
-    /// Waits until the client closes its end, so that nothing happens before it did.
+    /// Waits until the client closes its end.
     pub fn wait_closed(&mut self) {
         self.0.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut rest = [0; 65_536];
         while matches!(self.0.read(&mut rest), Ok(1..)) {}
     }
 
-    /// Closes with a reset instead of an end of file.
+    /// Closes the connection with a reset instead of an end of file.
     pub fn reset(self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        // SAFETY: the option's value is valid for reads and as long as it says.
+        // SAFETY: the option's value is valid for reads, and its length is correct.
         unsafe {
             libc::setsockopt(
                 std::os::fd::AsRawFd::as_raw_fd(&self.0),
@@ -127,12 +127,12 @@ impl Connection {
     }
 }
 
-/// Everything set: nothing comes from the environment of whoever runs the tests.
+/// Returns settings that do not depend on the environment in which the tests run.
 pub fn config(endpoint: &str) -> Config {
     let mut config = Config::default();
     config.region = Some("us-east-1".into());
     config.endpoint_url = Some(endpoint.into());
-    // Not that of whoever runs the tests.
+    // No proxy, whatever the environment has.
     config.proxy = Some(String::new());
     config.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None).unwrap();
     config
@@ -142,7 +142,7 @@ pub fn request(payload: &[u8]) -> InvocationRequest {
     InvocationRequest { function_name: "f".into(), payload: Some(payload.to_vec()), ..InvocationRequest::default() }
 }
 
-/// An answer with a length, on a connection that stays open.
+/// Returns a response with a length, after which the connection stays open.
 pub fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }

@@ -175,12 +175,12 @@ class ResultStruct(ctypes.Structure):
     ]
 
 
-# Pointers that a callback gets come as numbers: Python only passes them on.
+# A callback receives pointers as numbers, since Python only passes them on.
 CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_ssize_t, c_ssize_t)
 LogFn = ctypes.CFUNCTYPE(None, c_ssize_t, c_int32, c_ssize_t, c_ssize_t)
 InterruptFn = ctypes.CFUNCTYPE(c_int32, c_ssize_t)
 
-# What the function returns, then what it takes.
+# The return type, then the parameters'.
 FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "lambda_version_number": (c_uint32,),
     "lambda_version": (c_char_p,),
