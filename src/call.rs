@@ -20,7 +20,7 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::http::body::SentTracker;
 use crate::http::signing;
-use crate::http::transport::{Answer, BodyFailure, Failure, FailureKind, Transport};
+use crate::http::transport::{BodyFailure, Failure, FailureKind, Response, Transport};
 use crate::log::{Log, target};
 use crate::outcome::Outcome;
 use crate::request::fields::InvocationType;
@@ -266,7 +266,7 @@ impl Call {
             NoTransport::Failed(error) => self.finish(Outcome::refused(&error)),
             NoTransport::NoDescriptors(failure) => {
                 self.attempts += 1;
-                let classification = Classification::without_answer(failure, false, &self.request);
+                let classification = Classification::without_response(failure, false, &self.request);
                 self.finish(classification.outcome)
             }
         }
@@ -281,12 +281,14 @@ impl Call {
         };
         let host = &self.request.host;
         let outcome = match std::mem::replace(&mut self.phase, Phase::Waiting) {
-            Phase::Waiting => {
-                Outcome::without_answer(status, Execution::None, format!("{why} before its request was sent to {host}"))
-            }
+            Phase::Waiting => Outcome::without_response(
+                status,
+                Execution::None,
+                format!("{why} before its request was sent to {host}"),
+            ),
             Phase::LoadingCredentials => {
                 let message = format!("{why} while credentials were being loaded ({})", self.shared.source);
-                Outcome::without_answer(status, Execution::None, message)
+                Outcome::without_response(status, Execution::None, message)
             }
             Phase::BackingOff(last) => {
                 let message = match &last.error_message {
@@ -307,10 +309,10 @@ impl Call {
                 let message = format!(
                     "{why} while waiting for the response of {host}; it cannot be known whether the function ran"
                 );
-                Outcome::without_answer(status, Execution::Unknown, message)
+                Outcome::without_response(status, Execution::Unknown, message)
             }
             Phase::Attempt { .. } => {
-                Outcome::without_answer(status, Execution::None, format!("{why} while connecting to {host}"))
+                Outcome::without_response(status, Execution::None, format!("{why} while connecting to {host}"))
             }
         };
         self.count(outcome.execution);
@@ -348,7 +350,7 @@ impl Call {
             Ok(response) => self.read(response, sent, &identity).await,
             Err(failure) => match (failure.kind, sent.may_have_left()) {
                 (FailureKind::NoDescriptors, false) => return Err(failure),
-                (_, may_have_left) => Classification::without_answer(failure, may_have_left, &self.request),
+                (_, may_have_left) => Classification::without_response(failure, may_have_left, &self.request),
             },
         })
     }
@@ -386,7 +388,7 @@ impl Call {
         }
     }
 
-    async fn read(&mut self, mut response: Answer, sent: SentTracker, identity: &Identity) -> Classification {
+    async fn read(&mut self, mut response: Response, sent: SentTracker, identity: &Identity) -> Classification {
         let circumstances = Circumstances {
             resolved_here: self.request.resolved_here,
             over_tls: self.request.is_over_tls(),

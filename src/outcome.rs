@@ -63,13 +63,13 @@ pub struct Outcome {
 
 impl Outcome {
     /// Makes an outcome without a response.
-    pub(crate) fn without_answer(status: Status, execution: Execution, message: impl Into<String>) -> Self {
+    pub(crate) fn without_response(status: Status, execution: Execution, message: impl Into<String>) -> Self {
         Self { error_message: Some(message.into()), ..Self::empty(status, execution) }
     }
 
     /// Makes the outcome of a call that was refused before anything was sent.
     pub(crate) fn refused(error: &Error) -> Self {
-        Self::without_answer(error.status(), Execution::None, error.message())
+        Self::without_response(error.status(), Execution::None, error.message())
     }
 
     /// Makes an outcome of which only status and execution are known.

@@ -9,15 +9,17 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use lambda_invoke::{Client, Config, Credentials, Execution, RetryMode, Status};
-use support::{Server, answer, request};
+use support::{Server, request, response};
 
 /// Accepts all credentials but the first.
 fn server() -> Server {
     Server::start(|_, mut connection| {
         while let Some(request) = connection.request() {
             let response = match request.header("authorization").unwrap().contains("Credential=AKID0/") {
-                true => answer("403 Forbidden", "x-amzn-ErrorType: ExpiredTokenException\r\n", r#"{"message":"old"}"#),
-                false => answer("200 OK", "", "1"),
+                true => {
+                    response("403 Forbidden", "x-amzn-ErrorType: ExpiredTokenException\r\n", r#"{"message":"old"}"#)
+                }
+                false => response("200 OK", "", "1"),
             };
             connection.send(response.as_bytes());
         }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use lambda_invoke::{Client, Execution, Invocation, InvocationRequest, Outcome, RetryMode, Status};
-use support::{Server, answer, config, request};
+use support::{Server, config, request, response};
 
 fn invoke(server: &Server) -> Outcome {
     server.client().invoke(request(b"{}"))
@@ -29,13 +29,13 @@ fn after_a_response_outside_the_protocol_it_is_unknown_whether_the_function_ran(
         "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
         "\0\0\0".to_owned(),
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n".to_owned(),
-        answer("302 Found", "Location: http://127.0.0.1:1/\r\n", ""),
-        answer("307 Temporary Redirect", "Location: /\r\n", ""),
-        answer("201 Created", "", "{}"),
-        answer("206 Partial Content", "", "{}"),
+        response("302 Found", "Location: http://127.0.0.1:1/\r\n", ""),
+        response("307 Temporary Redirect", "Location: /\r\n", ""),
+        response("201 Created", "", "{}"),
+        response("206 Partial Content", "", "{}"),
         format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Filler: x\r\n".repeat(60_000)),
     ] {
-        let server = Server::answering(bytes.clone());
+        let server = Server::responding(bytes.clone());
         let outcome = invoke(&server);
         let expected = (Status::Protocol, Execution::Unknown, 1, 1);
         assert_eq!(facts(&outcome), expected, "{:.60}: {outcome:?}", bytes.escape_debug().to_string());
@@ -46,7 +46,7 @@ fn after_a_response_outside_the_protocol_it_is_unknown_whether_the_function_ran(
 #[test]
 fn after_a_head_that_is_cut_it_is_unknown_whether_the_function_ran() {
     for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        let outcome = invoke(&Server::answering(bytes));
+        let outcome = invoke(&Server::responding(bytes));
         assert_eq!(facts(&outcome), (Status::Io, Execution::Unknown, 1, 1), "{bytes}: {outcome:?}");
     }
 }
@@ -57,7 +57,7 @@ fn if_the_body_is_cut_the_function_still_ran() {
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"half\":",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n{\"half\":\r\n",
     ] {
-        let outcome = invoke(&Server::answering(bytes));
+        let outcome = invoke(&Server::responding(bytes));
         assert_eq!(facts(&outcome), (Status::Io, Execution::Ran, 1, 0), "{bytes}: {outcome:?}");
         assert!(outcome.payload.is_empty());
         assert_eq!(outcome.http_status, 200);
@@ -67,10 +67,10 @@ fn if_the_body_is_cut_the_function_still_ran() {
 #[test]
 fn if_the_response_is_too_long_the_function_still_ran() {
     for bytes in [
-        answer("200 OK", "", "0123456789"),
+        response("200 OK", "", "0123456789"),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n".to_owned(),
     ] {
-        let server = Server::answering(bytes);
+        let server = Server::responding(bytes);
         let mut config = server.config();
         for (limit, status) in [(9, Status::TooLarge), (10, Status::Ok)] {
             config.max_response_bytes = Some(limit);
@@ -93,7 +93,7 @@ fn other_forms_of_a_200_are_understood() {
         ("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", ""),
         ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nraw", "raw"),
     ] {
-        let outcome = invoke(&Server::answering(bytes));
+        let outcome = invoke(&Server::responding(bytes));
         assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 1, 0), "{bytes}: {outcome:?}");
         assert_eq!(outcome.payload, payload.as_bytes());
     }
@@ -102,11 +102,11 @@ fn other_forms_of_a_200_are_understood() {
 #[test]
 fn accepted_events_and_dry_runs_are_ok_whatever_follows() {
     for (bytes, execution) in [
-        (answer("202 Accepted", "X-Amz-Function-Error: Unhandled\r\n", "a body"), Execution::Queued),
+        (response("202 Accepted", "X-Amz-Function-Error: Unhandled\r\n", "a body"), Execution::Queued),
         ("HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\ncut".to_owned(), Execution::Queued),
         ("HTTP/1.1 204 No Content\r\nContent-Length: 18\r\n\r\n".to_owned(), Execution::None),
     ] {
-        let outcome = invoke(&Server::answering(bytes));
+        let outcome = invoke(&Server::responding(bytes));
         assert_eq!(facts(&outcome), (Status::Ok, execution, 1, 0), "{outcome:?}");
         assert_eq!((outcome.payload.len(), outcome.function_error), (0, None));
     }
@@ -120,22 +120,22 @@ fn after_an_error_whose_code_did_not_arrive_it_is_unknown_whether_the_function_r
     let gone = "x-amzn-ErrorType: ResourceNotFoundException\r\n";
     let (none, unknown) = (Execution::None, Execution::Unknown);
     for (bytes, execution) in [
-        (answer("410 Gone", "", whole), unknown),
+        (response("410 Gone", "", whole), unknown),
         (format!("HTTP/1.1 410 Gone\r\nContent-Length: 200\r\n\r\n{cut}"), unknown),
         (format!("HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{cut}", cut.len()), unknown),
         (format!("HTTP/1.1 410 Gone\r\n\r\n{cut}"), unknown),
         ("HTTP/1.1 410 Gone\r\nContent-Length: 200\r\n\r\n".to_owned(), unknown),
-        (answer("410 Gone", "", &late), unknown),
-        (answer("410 Gone", gone, whole), unknown),
+        (response("410 Gone", "", &late), unknown),
+        (response("410 Gone", gone, whole), unknown),
         (format!("HTTP/1.1 404 Not Found\r\n{gone}Content-Length: 200\r\n\r\n{cut}"), none),
         (
             "HTTP/1.1 404 Not Found\r\nContent-Length: 200\r\n\r\n{\"__type\":\"ResourceNotFoundException\","
                 .to_owned(),
             none,
         ),
-        (answer("404 Not Found", "", "404 page not found"), none),
+        (response("404 Not Found", "", "404 page not found"), none),
     ] {
-        let outcome = invoke(&Server::answering(bytes.clone()));
+        let outcome = invoke(&Server::responding(bytes.clone()));
         let expected = (Status::Service, execution, 1, u32::from(execution == unknown));
         assert_eq!(facts(&outcome), expected, "{:.120}: {outcome:?}", bytes.escape_debug().to_string());
         // The same if the rest never arrives.
@@ -158,7 +158,7 @@ fn a_failed_function_is_recognised_in_every_form_of_its_header() {
         "X-Amz-Function-Error:\r\n Unhandled\r\n",
         "X-Amz-Function-Error:\r\n\t Unhandled\r\nX-Folded: a\r\n b\r\n\tc\r\n",
     ] {
-        let outcome = invoke(&Server::answering(answer("200 OK", headers, r#"{"errorMessage":"m"}"#)));
+        let outcome = invoke(&Server::responding(response("200 OK", headers, r#"{"errorMessage":"m"}"#)));
         assert_eq!(facts(&outcome), (Status::FunctionError, Execution::Ran, 1, 0), "{headers:?}: {outcome:?}");
         assert_eq!(outcome.function_error.as_deref(), Some("Unhandled"), "{headers:?}");
     }
@@ -167,7 +167,7 @@ fn a_failed_function_is_recognised_in_every_form_of_its_header() {
 #[test]
 fn a_folded_header_line_is_one_line() {
     let headers = "X-Amzn-RequestId: one\r\n two\r\nX-Amz-Executed-Version:\r\n\t7\r\nX-Amz-Log-Result: aG\r\n k=\r\n";
-    let outcome = invoke(&Server::answering(answer("200 OK", headers, "1")));
+    let outcome = invoke(&Server::responding(response("200 OK", headers, "1")));
     assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 1, 0), "{outcome:?}");
     assert_eq!(outcome.executed_version.as_deref(), Some("7"));
     assert_eq!(outcome.log.as_deref(), Some(&b"hi"[..]));
@@ -185,7 +185,7 @@ fn a_date_to_wait_for_is_compared_with_the_servers_clock() {
             httpdate::fmt_http_date(there),
             httpdate::fmt_http_date(there + Duration::from_secs(2)),
         );
-        let (server, _) = recovering(vec![answer("429 Too Many Requests", &headers, "{}")]);
+        let (server, _) = recovering(vec![response("429 Too Many Requests", &headers, "{}")]);
         let outcome = invoke(&server);
         assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 2, 0), "{ahead}: {outcome:?}");
         assert!(outcome.duration >= Duration::from_secs(2), "{ahead}: {outcome:?}");
@@ -202,7 +202,7 @@ fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
             match first.get(number) {
                 Some(bytes) if bytes.is_empty() => return,
                 Some(bytes) => connection.send(bytes.as_bytes()),
-                None => connection.send(answer("200 OK", "", "done").as_bytes()),
+                None => connection.send(response("200 OK", "", "done").as_bytes()),
             }
         }
     });
@@ -212,10 +212,10 @@ fn recovering(first: Vec<String>) -> (Server, Arc<AtomicUsize>) {
 #[test]
 fn only_attempts_that_did_not_run_are_retried_unless_the_mode_is_always() {
     let throttled =
-        answer("429 Too Many Requests", "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 0\r\n", "{}");
-    let not_ready = answer("409 Conflict", "x-amzn-ErrorType: SnapStartNotReadyException\r\n", "{}");
-    let broken = answer("500 Internal Server Error", "x-amzn-ErrorType: ServiceException\r\n", "{}");
-    let gone = answer("404 Not Found", "x-amzn-ErrorType: ResourceNotFoundException\r\n", "{}");
+        response("429 Too Many Requests", "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 0\r\n", "{}");
+    let not_ready = response("409 Conflict", "x-amzn-ErrorType: SnapStartNotReadyException\r\n", "{}");
+    let broken = response("500 Internal Server Error", "x-amzn-ErrorType: ServiceException\r\n", "{}");
+    let gone = response("404 Not Found", "x-amzn-ErrorType: ResourceNotFoundException\r\n", "{}");
     let dropped = String::new();
     let run = Execution::Ran;
     for (mode, first, status, execution, attempts, unknown) in [
@@ -251,7 +251,7 @@ fn a_wait_that_is_too_long_ends_the_call_with_what_is_known() {
     for (asked, timeout) in [("30", Duration::from_secs(60)), ("5", Duration::from_secs(2))] {
         let headers = format!("x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: {asked}\r\n");
         let (server, _) =
-            recovering(vec![answer("429 Too Many Requests", &headers, r#"{"Reason":"R","message":"m"}"#)]);
+            recovering(vec![response("429 Too Many Requests", &headers, r#"{"Reason":"R","message":"m"}"#)]);
         let started = Instant::now();
         let outcome = server.client().invoke(Invocation::from(request(b"{}")).timeout(timeout));
         assert_eq!(facts(&outcome), (Status::Throttled, Execution::None, 1, 0), "{outcome:?}");
@@ -264,7 +264,7 @@ fn a_wait_that_is_too_long_ends_the_call_with_what_is_known() {
 #[test]
 fn retry_after_is_a_lower_bound_of_the_wait() {
     let headers = "x-amzn-ErrorType: TooManyRequestsException\r\nRetry-After: 2\r\n";
-    let (server, _) = recovering(vec![answer("429 Too Many Requests", headers, "{}")]);
+    let (server, _) = recovering(vec![response("429 Too Many Requests", headers, "{}")]);
     let outcome = invoke(&server);
     assert_eq!(facts(&outcome), (Status::Ok, Execution::Ran, 2, 0), "{outcome:?}");
     assert!(outcome.duration >= Duration::from_secs(2), "{outcome:?}");
@@ -276,7 +276,7 @@ fn the_outcome_of_a_deadline_depends_on_how_far_the_call_was() {
         connection.request();
         connection.wait_closed();
     });
-    let mut dripping = answer("200 OK", "X-Amz-Executed-Version: 7\r\n", "0123456789");
+    let mut dripping = response("200 OK", "X-Amz-Executed-Version: 7\r\n", "0123456789");
     dripping.truncate(dripping.len() - 5);
     let half = Server::start(move |_, mut connection| {
         connection.request();
@@ -389,9 +389,9 @@ fn a_wrong_clock_is_corrected_by_the_servers_date() {
                     httpdate::fmt_http_date(there)
                 );
                 let body = r#"{"message":"Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z"}"#;
-                connection.send(answer("403 Forbidden", &headers, body).as_bytes());
+                connection.send(response("403 Forbidden", &headers, body).as_bytes());
             } else {
-                connection.send(answer("200 OK", "", "1").as_bytes());
+                connection.send(response("200 OK", "", "1").as_bytes());
             }
         }
     });
@@ -436,7 +436,7 @@ fn stepped() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
         while connection.request().is_some() {
             arrived.lock().unwrap().send(()).unwrap();
             wait_go_on.lock().unwrap().recv().unwrap();
-            connection.send(answer("200 OK", "", "1").as_bytes());
+            connection.send(response("200 OK", "", "1").as_bytes());
         }
     });
     (server, wait_arrived, go_on)
@@ -464,7 +464,7 @@ fn a_call_that_waits_for_a_permit_keeps_its_deadline() {
 
 #[test]
 fn an_invalid_invocation_is_refused_before_anything_is_sent() {
-    let server = Server::answering(answer("200 OK", "", "1"));
+    let server = Server::responding(response("200 OK", "", "1"));
     let outcome = server.client().invoke(InvocationRequest {
         function_name: "f:live".into(),
         qualifier: Some("7".into()),
@@ -490,9 +490,9 @@ fn every_call_signed_with_a_wrong_clock_is_retried() {
                 drop(all_here.wait_while(count, |count| *count < 4).unwrap());
                 let headers =
                     format!("Date: {}\r\nx-amzn-ErrorType: RequestTimeTooSkewed\r\n", httpdate::fmt_http_date(there));
-                connection.send(answer("403 Forbidden", &headers, "{}").as_bytes());
+                connection.send(response("403 Forbidden", &headers, "{}").as_bytes());
             } else {
-                connection.send(answer("200 OK", "", "1").as_bytes());
+                connection.send(response("200 OK", "", "1").as_bytes());
             }
             first = false;
         }
@@ -515,7 +515,7 @@ fn a_token_that_a_server_repeats_is_redacted() {
         format!(r#"{{"message":"canonical string: x-amz-security-token:{json}"}}"#),
         format!(r#"{{"message":"cut in the middle of x-amz-security-token:{}"#, &token[..300]),
     ] {
-        let server = Server::answering(answer("403 Forbidden", "", &body));
+        let server = Server::responding(response("403 Forbidden", "", &body));
         let mut config = server.config();
         config.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", Some(&token)).unwrap();
         let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
@@ -531,7 +531,7 @@ fn a_token_that_a_server_repeats_is_redacted() {
 #[test]
 fn the_message_of_a_failed_function_is_not_redacted() {
     let body = r#"{"errorMessage":"the latest test failed"}"#;
-    let server = Server::answering(answer("200 OK", "X-Amz-Function-Error: Unhandled\r\n", body));
+    let server = Server::responding(response("200 OK", "X-Amz-Function-Error: Unhandled\r\n", body));
     let mut config = server.config();
     config.set_credentials("test", "test", Some("latest")).unwrap();
     let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
@@ -540,7 +540,7 @@ fn the_message_of_a_failed_function_is_not_redacted() {
 
 #[test]
 fn the_status_of_the_last_response_is_kept_if_the_last_attempt_has_none() {
-    let busy = answer("503 Service Unavailable", "x-amzn-RequestId: first\r\nRetry-After: 0\r\n", "");
+    let busy = response("503 Service Unavailable", "x-amzn-RequestId: first\r\nRetry-After: 0\r\n", "");
     let (server, _) = recovering(vec![busy, String::new(), String::new()]);
     let outcome = server.client().invoke(Invocation::from(request(b"{}")).retry(RetryMode::Always));
     assert_eq!(facts(&outcome), (Status::Io, Execution::Unknown, 3, 3));
@@ -568,10 +568,10 @@ fn a_refused_upload_does_not_continue_during_the_next_call() {
     let server = Server::start(|_, mut connection| {
         let head = connection.head().unwrap();
         if head.contains("content-length: 2\r\n") {
-            connection.send(answer("200 OK", "", "1").as_bytes());
+            connection.send(response("200 OK", "", "1").as_bytes());
         } else {
             let headers = "x-amzn-ErrorType: InvalidParameterValueException\r\n";
-            connection.send(answer("400 Bad Request", headers, "{}").as_bytes());
+            connection.send(response("400 Bad Request", headers, "{}").as_bytes());
         }
         connection.wait_closed();
     });
@@ -586,7 +586,7 @@ fn a_refused_upload_does_not_continue_during_the_next_call() {
 #[test]
 fn an_errors_code_is_read_from_a_document_of_any_length() {
     let body = format!("x{}", "y".repeat(3_000_000));
-    let server = Server::answering(answer("502 Bad Gateway", "x-amzn-ErrorType: ENINotReadyException\r\n", &body));
+    let server = Server::responding(response("502 Bad Gateway", "x-amzn-ErrorType: ENINotReadyException\r\n", &body));
     let mut config = server.config();
     config.max_attempts = Some(1);
     let outcome = Client::new(&config).unwrap().invoke(request(b"{}"));
@@ -596,7 +596,7 @@ fn an_errors_code_is_read_from_a_document_of_any_length() {
 
 #[test]
 fn zero_is_the_default_everywhere() {
-    let server = Server::answering(answer("200 OK", "", "1"));
+    let server = Server::responding(response("200 OK", "", "1"));
     let mut config = server.config();
     config.max_connections = Some(0);
     config.max_attempts = Some(0);
@@ -633,7 +633,7 @@ fn an_interrupt_that_panics_gives_up_its_place_in_the_queue() {
 
 #[test]
 fn a_used_client_may_be_dropped_inside_a_runtime_but_not_called() {
-    let server = Server::answering(answer("200 OK", "", "1"));
+    let server = Server::responding(response("200 OK", "", "1"));
     let client = server.client();
     assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async move {

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use lambda_invoke::{Client, Execution, Status};
-use support::{Server, answer, config, request};
+use support::{Server, config, request, response};
 
 const PAYLOADS: [usize; 3] = [0, 4, 6_000_000];
 
@@ -57,7 +57,7 @@ fn a_dead_connection_from_the_pool_is_replaced_without_an_attempt() {
     let closed = Mutex::new(closed);
     let server = Server::start(move |_, mut connection| {
         connection.request().unwrap();
-        connection.send(answer("200 OK", "", "1").as_bytes());
+        connection.send(response("200 OK", "", "1").as_bytes());
         drop(connection);
         closed.lock().unwrap().send(()).unwrap();
     });
@@ -102,7 +102,7 @@ fn connections_to_a_host_that_breaks_reused_ones_are_not_reused_for_a_while() {
     let server = Server::start(move |_, mut connection| {
         let request = connection.request().unwrap();
         sender.lock().unwrap().send(request.header("connection").map(str::to_owned)).unwrap();
-        connection.send(answer("200 OK", "", "1").as_bytes());
+        connection.send(response("200 OK", "", "1").as_bytes());
         // The next request reaches a server that no longer responds.
         connection.head();
     });
@@ -119,7 +119,7 @@ fn connections_to_a_host_that_breaks_reused_ones_are_not_reused_for_a_while() {
     // Others are not affected: another client, another host.
     let good = Server::start(|_, mut connection| {
         while connection.request().is_some() {
-            connection.send(answer("200 OK", "", "1").as_bytes());
+            connection.send(response("200 OK", "", "1").as_bytes());
         }
     });
     let other = good.client();
@@ -131,7 +131,7 @@ fn connections_to_a_host_that_breaks_reused_ones_are_not_reused_for_a_while() {
 fn a_connection_that_breaks_at_its_first_request_does_not_stop_reuse() {
     let server = Server::start(|number, mut connection| {
         while connection.request().is_some() && number > 0 {
-            connection.send(answer("200 OK", "", "1").as_bytes());
+            connection.send(response("200 OK", "", "1").as_bytes());
         }
     });
     let client = server.client();

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lambda_invoke::{LogLevel, Status};
-use support::{Server, answer, request};
+use support::{Server, request, response};
 
 const RESPONSE_BYTES: usize = 60_000_000;
 const FORKS: usize = 200;
@@ -57,7 +57,7 @@ fn count_above(limit: Duration, forks: &[Duration]) -> usize {
 /// A runtime that always has more to read does not park, but forks still proceed between two polls.
 #[test]
 fn forks_are_not_delayed_while_a_large_response_is_read() {
-    let large = answer("200 OK", "", &"x".repeat(RESPONSE_BYTES));
+    let large = response("200 OK", "", &"x".repeat(RESPONSE_BYTES));
     let server = Server::start(move |_, mut connection| {
         while connection.request().is_some() {
             connection.send(large.as_bytes());
@@ -97,7 +97,7 @@ fn forks_are_not_delayed_while_a_large_response_is_read() {
 /// The caller's code runs outside the fork barrier and with the caller's signal mask; this includes a log sink.
 #[test]
 fn a_log_sink_may_fork_and_has_the_callers_signal_mask() {
-    let server = Server::answering(answer("200 OK", "", "1"));
+    let server = Server::responding(response("200 OK", "", "1"));
     let mut config = server.config();
     config.set_log(LogLevel::Trace, |_, _, message| {
         if message.contains("attempt 1") {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use lambda_invoke::{Client, Execution, Status};
-use support::{Server, answer, config, request};
+use support::{Server, config, request, response};
 
 const ENDPOINT: &str = "TEST_MEMORY_ENDPOINT";
 const MORE_BYTES: &str = "TEST_MEMORY_MORE_BYTES";
@@ -49,7 +49,7 @@ fn a_huge_error_message_neither_aborts_nor_loses_the_response() {
         while let Some(request) = connection.request() {
             let size = if request.body == b"large" { MESSAGE } else { 10 };
             let body = format!(r#"{{"errorMessage":"bad \ud83d {}","errorType":"E"}}"#, "x".repeat(size));
-            connection.send(answer("200 OK", "X-Amz-Function-Error: Unhandled\r\n", &body).as_bytes());
+            connection.send(response("200 OK", "X-Amz-Function-Error: Unhandled\r\n", &body).as_bytes());
         }
     });
     for more in (4..=48).step_by(4).map(|mb| mb * MB) {

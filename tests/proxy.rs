@@ -8,7 +8,7 @@ mod support;
 use std::sync::mpsc;
 
 use lambda_invoke::{Client, Execution, Outcome, Status};
-use support::{Server, answer, config, request};
+use support::{Server, config, request, response};
 
 const HTTPS: &str = "https://lambda.example:8443";
 const HTTP: &str = "http://lambda.example:8080";
@@ -34,7 +34,7 @@ fn a_proxy_that_rejects_the_password_is_not_retried() {
     for endpoint in [HTTPS, HTTP] {
         for (user, part) in [("", "asks for a user"), ("me:hunter2@", "rejects the user")] {
             let headers = "Proxy-Authenticate: Basic realm=\"x\"\r\n";
-            let proxy = Server::answering(answer("407 Proxy Authentication Required", headers, "no"));
+            let proxy = Server::responding(response("407 Proxy Authentication Required", headers, "no"));
             let outcome = invoke(endpoint, &format!("http://{user}{}", proxy.address));
             is_stopped(&outcome, Status::Connect, &proxy, 1);
             assert!(outcome.error_message.unwrap().contains(part));
@@ -44,8 +44,8 @@ fn a_proxy_that_rejects_the_password_is_not_retried() {
 
 #[test]
 fn a_refused_tunnel_is_a_connect_error() {
-    for refusal in [answer("403 Forbidden", "", "no"), answer("502 Bad Gateway", "", ""), String::new()] {
-        let proxy = Server::answering(refusal.as_str());
+    for refusal in [response("403 Forbidden", "", "no"), response("502 Bad Gateway", "", ""), String::new()] {
+        let proxy = Server::responding(refusal.as_str());
         let outcome = invoke(HTTPS, &format!("http://me:hunter2@{}", proxy.address));
         is_stopped(&outcome, Status::Connect, &proxy, 3);
     }
@@ -83,7 +83,7 @@ fn a_plain_request_passes_through_with_the_proxys_password() {
         let request = connection.request().unwrap();
         let authorization = request.header("proxy-authorization").map(str::to_owned);
         sender.send((request.head.lines().next().unwrap().to_owned(), authorization)).unwrap();
-        connection.send(answer("200 OK", "", "1").as_bytes());
+        connection.send(response("200 OK", "", "1").as_bytes());
     });
     let outcome = invoke(HTTP, &format!("http://me:hunter2@{}", proxy.address));
     assert_eq!((outcome.status, outcome.execution), (Status::Ok, Execution::Ran), "{outcome:?}");
@@ -94,7 +94,7 @@ fn a_plain_request_passes_through_with_the_proxys_password() {
 
 #[test]
 fn a_407_of_the_service_is_not_taken_for_the_proxys() {
-    let server = Server::answering(answer("407 Proxy Authentication Required", "", "no"));
+    let server = Server::responding(response("407 Proxy Authentication Required", "", "no"));
     let outcome = server.client().invoke(request(b"{}"));
     assert_eq!((outcome.status, outcome.execution, outcome.http_status), (Status::Service, Execution::None, 407));
 }

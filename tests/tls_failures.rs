@@ -13,7 +13,7 @@ use std::{env, fs, process};
 use lambda_invoke::{Client, Execution, Invocation, Outcome, Status};
 use rustls::pki_types::CertificateDer;
 use rustls::version::TLS13;
-use support::{Server, answer, config, request};
+use support::{Server, config, request, response};
 use tls_support::{authority, authority_named, certificate, respond, server};
 
 /// A bundle that is gone with the test.
@@ -101,7 +101,7 @@ fn an_authority_that_is_not_trusted_is_told_with_the_setting_for_it() {
 fn a_server_that_speaks_plain_http_is_told_with_the_url_for_it() {
     let bundle = Bundle::new("plain", authority().pem().as_bytes());
     for bytes in
-        [answer("400 Bad Request", "", "Client sent an HTTP request to an HTTPS server."), "hello\r\n".to_owned()]
+        [response("400 Bad Request", "", "Client sent an HTTP request to an HTTPS server."), "hello\r\n".to_owned()]
     {
         let server = Server::start(move |_, mut connection| {
             connection.send(bytes.as_bytes());

@@ -1,7 +1,7 @@
 //! Credentials of the instance's role, from instance metadata (IMDSv2). Source of the protocol: the EC2 User Guide,
 //! "Retrieve security credentials from instance metadata".
 //!
-//! It is one PUT and two GETs, made here: AWS's client panics on what a server may answer (a role's name with a line break
+//! It is one PUT and two GETs, made here: AWS's client panics on what a server may send (a role's name with a line break
 //! behind it, an endless token), and shows whole responses, credentials included, in its errors.
 
 use std::time::{Duration, SystemTime};
@@ -81,13 +81,13 @@ impl Imds {
         let mut loading = std::pin::pin!(self.fetch(http));
         let mut limit = SILENCE;
         let mut loaded = tokio::time::timeout(limit, loading.as_mut()).await;
-        if loaded.is_err() && http.was_answered() {
+        if loaded.is_err() && http.had_a_response() {
             // It is there, and busy.
             limit = TIMEOUT;
             loaded = tokio::time::timeout(limit - SILENCE, loading).await;
         }
         let loaded = loaded.unwrap_or_else(|_| {
-            let what = if http.was_answered() { "credentials" } else { "answer" };
+            let what = if http.had_a_response() { "credentials" } else { "response" };
             Err(ProviderError::NotAvailable(format!("no {what} in {} s", limit.as_secs())))
         });
         let credentials = loaded.map_err(|error| error.about(&format!("at {}", self.shown())))?;
@@ -97,32 +97,32 @@ impl Imds {
     async fn fetch(&self, http: &Http) -> Result<Credentials, ProviderError> {
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN_TTL, HeaderValue::from_static(TTL_SECONDS));
-        let answer = http.fetch(Method::PUT, &format!("{}{TOKEN_PATH}", self.endpoint), &headers).await;
-        let answer = answer.map_err(ProviderError::NotAvailable)?;
-        if answer.status != 200 {
-            return Err(ProviderError::Failed(http.refusal(&answer)));
+        let response = http.fetch(Method::PUT, &format!("{}{TOKEN_PATH}", self.endpoint), &headers).await;
+        let response = response.map_err(ProviderError::NotAvailable)?;
+        if response.status != 200 {
+            return Err(ProviderError::Failed(http.refusal(&response)));
         }
-        let token = std::str::from_utf8(&answer.body).ok().and_then(|token| secret_header(token.trim()).ok());
+        let token = std::str::from_utf8(&response.body).ok().and_then(|token| secret_header(token.trim()).ok());
         let Some(token) = token.filter(|token| !token.is_empty()) else {
-            return Err(ProviderError::Failed(format!("the response is not a token ({})", answer.exchange)));
+            return Err(ProviderError::Failed(format!("the response is not a token ({})", response.exchange)));
         };
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN, token);
 
-        let answer = http.fetch(Method::GET, &format!("{}{ROLES_PATH}", self.endpoint), &headers).await;
-        let answer = answer.map_err(ProviderError::Failed)?;
-        if answer.status == NOT_FOUND {
-            return Err(ProviderError::NotAvailable(format!("the instance has no role ({})", answer.exchange)));
+        let response = http.fetch(Method::GET, &format!("{}{ROLES_PATH}", self.endpoint), &headers).await;
+        let response = response.map_err(ProviderError::Failed)?;
+        if response.status == NOT_FOUND {
+            return Err(ProviderError::NotAvailable(format!("the instance has no role ({})", response.exchange)));
         }
-        if answer.status != 200 {
-            return Err(ProviderError::Failed(http.refusal(&answer)));
+        if response.status != 200 {
+            return Err(ProviderError::Failed(http.refusal(&response)));
         }
-        let Some(role) = role(&answer.body) else {
-            return Err(ProviderError::Failed(format!("the response does not name a role ({})", answer.exchange)));
+        let Some(role) = role(&response.body) else {
+            return Err(ProviderError::Failed(format!("the response does not name a role ({})", response.exchange)));
         };
-        let answer = http.fetch(Method::GET, &format!("{}{ROLES_PATH}{role}", self.endpoint), &headers).await;
-        let answer = answer.map_err(ProviderError::Failed)?;
-        document::credentials(&answer, http).map_err(ProviderError::Failed)
+        let response = http.fetch(Method::GET, &format!("{}{ROLES_PATH}{role}", self.endpoint), &headers).await;
+        let response = response.map_err(ProviderError::Failed)?;
+        document::credentials(&response, http).map_err(ProviderError::Failed)
     }
 }
 

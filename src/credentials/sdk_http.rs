@@ -83,7 +83,7 @@ pub(crate) struct Http {
 #[derive(Default)]
 struct State {
     last: Option<Exchange>,
-    was_answered: bool,
+    had_a_response: bool,
     /// What was sent and received that a message must not repeat.
     secrets: Secrets,
     received: Received,
@@ -158,8 +158,8 @@ impl Http {
     }
 
     /// Whether any server has answered so far.
-    pub(crate) fn was_answered(&self) -> bool {
-        self.state().was_answered
+    pub(crate) fn had_a_response(&self) -> bool {
+        self.state().had_a_response
     }
 
     /// The HTTP status with which the last exchange was refused.
@@ -239,7 +239,7 @@ impl Http {
             Err(failure) => Exchange::Failed(what.to_owned(), failure.message.clone()),
         };
         let mut state = self.state();
-        state.was_answered |= answer.is_ok();
+        state.had_a_response |= answer.is_ok();
         state.last = Some(last);
         drop(state);
         self.log.trace(target::CREDENTIALS, || match &answer {

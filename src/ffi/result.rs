@@ -169,7 +169,7 @@ pub(super) fn refused(error: &Error) -> *mut lambda_result {
 
 /// Makes the result of a call in which a panic was caught: it cannot be known how far the call had got.
 pub(super) fn panicked(what: String) -> *mut lambda_result {
-    into_raw(Outcome::without_answer(Status::Internal, Execution::Unknown, what))
+    into_raw(Outcome::without_response(Status::Internal, Execution::Unknown, what))
 }
 
 fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {

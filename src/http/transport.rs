@@ -97,7 +97,7 @@ pub(crate) struct Transport {
 }
 
 /// The head of a response and the way to its body.
-pub(crate) struct Answer(reqwest::Response);
+pub(crate) struct Response(reqwest::Response);
 
 impl Transport {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, Error> {
@@ -157,14 +157,14 @@ impl Transport {
         url: &str,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let (parsed, host) = address(url)?;
         let mut request = reqwest::Request::new(method, parsed);
         *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(reqwest::Body::from(body));
         }
-        self.client.execute(request).await.map(Answer).map_err(|error| self.failure(url, &host, &error))
+        self.client.execute(request).await.map(Response).map_err(|error| self.failure(url, &host, &error))
     }
 
     /// Sends a request and waits for the head of its response. `host` is for messages.
@@ -175,7 +175,7 @@ impl Transport {
         mut headers: HeaderMap,
         payload: Bytes,
         sent: SentTracker,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let (parsed, _) = address(url)?;
         let reuse = &self.connector.reuse;
         let is_paused = reuse.is_paused(host);
@@ -189,24 +189,24 @@ impl Transport {
         let mut request = reqwest::Request::new(METHOD, parsed);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, sent.clone())));
-        let mut answer = client.execute(request).await.map(Answer).map_err(|error| {
+        let mut response = client.execute(request).await.map(Response).map_err(|error| {
             let failure = self.failure(url, host, &error);
             if may_be_reused && failure.kind == FailureKind::Io && sent.may_have_left() {
                 reuse.pause(host);
             }
             failure
         })?;
-        self.has_served.store(answer.keeps_its_connection(), Ordering::Relaxed);
+        self.has_served.store(response.keeps_its_connection(), Ordering::Relaxed);
         match self.proxy_of(url) {
             // Of a plain request to a proxy; of a tunnel it never becomes a response.
-            Some(proxy) if answer.status() == PROXY_AUTHENTICATION_REQUIRED => {
-                drop(answer.headers());
+            Some(proxy) if response.status() == PROXY_AUTHENTICATION_REQUIRED => {
+                drop(response.headers());
                 Err(Failure {
                     kind: FailureKind::ProxyAuthentication,
                     message: format!("could not connect to {host}: {}", wants_password(proxy)),
                 })
             }
-            _ => Ok(answer),
+            _ => Ok(response),
         }
     }
 
@@ -279,7 +279,7 @@ impl Transport {
     }
 }
 
-impl Answer {
+impl Response {
     /// Returns whether a later request may find this one's connection.
     fn keeps_its_connection(&self) -> bool {
         let says_close = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");

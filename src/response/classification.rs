@@ -46,7 +46,7 @@ impl Classification {
     }
 
     /// Classifies an attempt without a response: `may_have_left` is the only evidence.
-    pub(crate) fn without_answer(failure: Failure, may_have_left: bool, request: &HttpRequest) -> Self {
+    pub(crate) fn without_response(failure: Failure, may_have_left: bool, request: &HttpRequest) -> Self {
         let safe = |connect_timeout| RetryHint::Safe { connect_timeout };
         // The proxy had the request, and no server behind it.
         if may_have_left && failure.kind != FailureKind::ProxyAuthentication {
@@ -56,7 +56,7 @@ impl Classification {
             };
             let mut message = failure.message;
             message.push_str(&too_large_perhaps(request));
-            return Self::end(Outcome::without_answer(status, execution, message));
+            return Self::end(Outcome::without_response(status, execution, message));
         }
         let (status, again) = match failure.kind {
             FailureKind::Resolve { permanent: true } => (Status::Resolve, RetryHint::No),
@@ -68,7 +68,7 @@ impl Classification {
             // The connection broke before the request began to leave.
             FailureKind::Io | FailureKind::Protocol => (Status::Connect, safe(false)),
         };
-        Self { outcome: Outcome::without_answer(status, Execution::None, failure.message), again }
+        Self { outcome: Outcome::without_response(status, Execution::None, failure.message), again }
     }
 }
 

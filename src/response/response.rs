@@ -145,7 +145,7 @@ impl Head {
             Meaning::Error => self.conclude_error(body),
             Meaning::Unexpected(what) => {
                 let message = format!("HTTP {}: {what}", self.status);
-                Classification::end(Outcome::without_answer(Status::Protocol, Execution::Unknown, message))
+                Classification::end(Outcome::without_response(Status::Protocol, Execution::Unknown, message))
             }
         };
         let outcome = &mut classification.outcome;

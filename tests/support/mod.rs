@@ -34,11 +34,11 @@ impl Server {
     }
 
     /// Responds to the first request of every connection with the same bytes, then closes the connection.
-    pub fn answering(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = answer.into();
+    pub fn responding(response: impl Into<Vec<u8>>) -> Self {
+        let response = response.into();
         Self::start(move |_, mut connection| {
             if connection.request().is_some() {
-                connection.send(&answer);
+                connection.send(&response);
             }
         })
     }
@@ -143,6 +143,6 @@ pub fn request(payload: &[u8]) -> InvocationRequest {
 }
 
 /// Returns a response with a length, after which the connection stays open.
-pub fn answer(status: &str, headers: &str, body: &str) -> String {
+pub fn response(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }

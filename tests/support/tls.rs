@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
-use crate::support::{Connection, Server, answer};
+use crate::support::{Connection, Server, response};
 
 pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -36,7 +36,7 @@ pub fn certificate(authority: &Authority, name: &str) -> (CertificateDer<'static
 
 /// Sends 200.
 pub fn respond(stream: &mut dyn std::io::Write) {
-    stream.write_all(answer("200 OK", "", "secret").as_bytes()).unwrap();
+    stream.write_all(response("200 OK", "", "secret").as_bytes()).unwrap();
 }
 
 /// Responds to the request of every connection with a script, in TLS.
