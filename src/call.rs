@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use crate::config::config::RetryMode;
 use crate::config::credentials;
 use crate::config::settings::Settings;
-use crate::credentials::cache::{self, CacheLookup, CallbackTurn, CredentialsCache};
+use crate::credentials::cache::{self, CacheLookup, CallbackLoad, CredentialsCache};
 use crate::credentials::source::Source;
 use crate::deadline::Deadline;
 use crate::error::Error;
@@ -84,7 +84,7 @@ pub(crate) trait Driver {
     async fn wait_for_descriptors(&self, failure: Failure) -> Result<Transport, NoTransport>;
 
     /// Runs the caller's credentials callback where it does not block other calls.
-    async fn run_credentials_callback(&self, turn: CallbackTurn) -> Result<Identity, Error>;
+    async fn run_credentials_callback(&self, load: CallbackLoad) -> Result<Identity, Error>;
 }
 
 /// Why there are no connections.
@@ -363,8 +363,8 @@ impl Call {
         let (now, deadline) = (clock.now(), self.deadline.at());
         match credentials_cache.current(settings, source, &self.log, transport, now, deadline).await? {
             CacheLookup::Found(identity) => Ok(identity),
-            CacheLookup::AskCaller(turn) => {
-                let identity = driver.run_credentials_callback(turn).await;
+            CacheLookup::RunCallback(load) => {
+                let identity = driver.run_credentials_callback(load).await;
                 if self.deadline.reached().is_some() {
                     // The callback took too long: nothing may be sent, and `run` ends the call in this phase.
                     pending::<()>().await;

@@ -47,18 +47,18 @@ struct State {
     /// After a refresh that failed while the present credentials were still good.
     not_before: Option<Instant>,
     /// The thread that the application's callback runs on.
-    asking: Option<ThreadId>,
+    callback_thread: Option<ThreadId>,
 }
 
 /// What a call gets that needs credentials.
 pub(crate) enum CacheLookup {
     Found(Identity),
-    /// The application's callback has to be asked, outside the runtime.
-    AskCaller(CallbackTurn),
+    /// The application's callback has to run, outside the runtime.
+    RunCallback(CallbackLoad),
 }
 
-/// The right and the duty to ask the application's callback. Dropped unused, the next call that waits gets it.
-pub(crate) struct CallbackTurn {
+/// The right and the duty to run the application's callback. If it is dropped unused, the next waiting call gets it.
+pub(crate) struct CallbackLoad {
     cache: Arc<CredentialsCache>,
     callback: Callback,
     log: Log,
@@ -80,30 +80,30 @@ impl Time {
 }
 
 /// The application's callback runs, on this thread, while this lives.
-struct Asking<'a>(&'a CredentialsCache);
+struct CallbackRuns<'a>(&'a CredentialsCache);
 
-impl<'a> Asking<'a> {
+impl<'a> CallbackRuns<'a> {
     fn begin(cache: &'a CredentialsCache) -> Self {
-        cache.state().asking = Some(thread::current().id());
+        cache.state().callback_thread = Some(thread::current().id());
         Self(cache)
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for CallbackRuns<'_> {
     fn drop(&mut self) {
-        self.0.state().asking = None;
+        self.0.state().callback_thread = None;
     }
 }
 
-impl CallbackTurn {
-    /// Runs the application's code.
-    pub(crate) fn ask(self) -> Result<Identity, Error> {
+impl CallbackLoad {
+    /// Runs the callback and ends the load.
+    pub(crate) fn run(self) -> Result<Identity, Error> {
         let began = Instant::now();
-        let asking = Asking::begin(&self.cache);
-        let answer = self.callback.call();
-        drop(asking);
-        let answer = answer.map_err(|message| no_credentials(&format!("the credentials callback: {message}")));
-        let loaded = answer.map(|credentials| (credentials, "the credentials callback".to_owned()));
+        let runs = CallbackRuns::begin(&self.cache);
+        let result = self.callback.call();
+        drop(runs);
+        let result = result.map_err(|message| no_credentials(&format!("the credentials callback: {message}")));
+        let loaded = result.map(|credentials| (credentials, "the credentials callback".to_owned()));
         self.cache.end_load(loaded, began, self.time.now(), &self.log)
     }
 }
@@ -137,7 +137,7 @@ impl CredentialsCache {
         let mut refresh = None;
         let seen = {
             let state = self.state();
-            if state.asking == Some(thread::current().id()) {
+            if state.callback_thread == Some(thread::current().id()) {
                 return Err(no_credentials("the credentials callback calls with its own client, which waits for it"));
             }
             if let Some(loaded) = state.loaded.as_ref().filter(|loaded| loaded.are_good(now)) {
@@ -168,7 +168,7 @@ impl CredentialsCache {
         let began = Instant::now();
         match &source.kind {
             SourceKind::Static(credentials) => Ok(CacheLookup::Found(credentials.value.identity())),
-            SourceKind::Callback(callback) => Ok(CacheLookup::AskCaller(CallbackTurn {
+            SourceKind::Callback(callback) => Ok(CacheLookup::RunCallback(CallbackLoad {
                 cache: Arc::clone(self),
                 callback: callback.clone(),
                 log: log.clone(),

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use crate::call::{Call, Driver, NoTransport};
-use crate::credentials::cache::CallbackTurn;
+use crate::credentials::cache::CallbackLoad;
 use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
 use crate::driver::interrupt::{Interrupt, Interrupts};
@@ -114,7 +114,7 @@ async fn step(mut call: Pin<&mut impl Future<Output = Outcome>>, requests: &Driv
 enum DriverRequest {
     Begin(oneshot::Sender<Result<Connections, NoTransport>>),
     OtherDescriptors(Failure, oneshot::Sender<Result<Connections, NoTransport>>),
-    Credentials(CallbackTurn, oneshot::Sender<Result<Identity, Error>>),
+    Credentials(CallbackLoad, oneshot::Sender<Result<Identity, Error>>),
 }
 
 struct Connections {
@@ -148,8 +148,8 @@ impl Driver for DriverRequests {
         ready(self.make(|sender| DriverRequest::OtherDescriptors(failure, sender)).await?).await
     }
 
-    async fn run_credentials_callback(&self, turn: CallbackTurn) -> Result<Identity, Error> {
-        self.make(|sender| DriverRequest::Credentials(turn, sender)).await
+    async fn run_credentials_callback(&self, load: CallbackLoad) -> Result<Identity, Error> {
+        self.make(|sender| DriverRequest::Credentials(load, sender)).await
     }
 }
 
@@ -187,9 +187,9 @@ impl Resources<'_> {
                 self.worker = None;
                 self.send(sender, Some(failure), interrupts);
             }
-            DriverRequest::Credentials(turn, sender) => {
+            DriverRequest::Credentials(load, sender) => {
                 // The call may have dropped the receiver.
-                let _ = sender.send(run_callers_code(|| turn.ask()));
+                let _ = sender.send(run_callers_code(|| load.run()));
                 interrupts.poll();
             }
         }
