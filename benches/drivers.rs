@@ -1,9 +1,9 @@
-//! What a call costs this process in CPU time, beside other ways to drive the same HTTP client and beside a bare socket
-//! with the same signature. `make bench` runs it; ARCHITECTURE.md holds a run.
+//! Measures the CPU time of a call in this process, compared with other ways to drive the same HTTP client and with a
+//! bare socket with the same signature. `make bench` runs it; ARCHITECTURE.md has the results of a run.
 //!
-//! The server is a process of its own, so that its time does not count.
+//! The server is a separate process, so that its time does not count.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark may stop where it is")]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a benchmark may panic")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -22,13 +22,13 @@ const CALLS: usize = 20_000;
 const THREADS: [usize; 5] = [1, 2, 8, 64, 256];
 const PAYLOAD: &[u8] = br#"{"name":"Ada"}"#;
 const PATH: &str = "/2015-03-31/functions/f/invocations";
-const KEYS: (&str, &str) = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+const CREDENTIALS: (&str, &str) = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
 
 fn main() {
     if env::var_os("DRIVERS_SERVE").is_some() {
         return serve();
     }
-    // Its standard input is how the server learns that this process has ended, however it did.
+    // The end of its standard input tells the server that this process has ended, whatever ended it.
     let mut server = Command::new(env::current_exe().unwrap())
         .env("DRIVERS_SERVE", "1")
         .stdin(Stdio::piped())
@@ -50,7 +50,7 @@ fn main() {
     server.wait().unwrap();
 }
 
-/// A row of the table: `make` gives what all threads share, whose result makes one call each time it is called.
+/// Prints a row of the table. `make` makes what all threads share; each call of its result makes one call.
 fn row<C: FnMut()>(name: &str, make: impl Fn() -> Box<dyn Fn() -> C + Sync>) {
     let cells = THREADS.map(|threads| {
         let shared = make();
@@ -84,7 +84,7 @@ fn this_library(address: SocketAddr) -> Box<dyn Fn() -> Box<dyn FnMut()> + Sync>
     config.region = Some("us-east-1".into());
     config.endpoint_url = Some(format!("http://{address}"));
     config.max_connections = Some(1_000);
-    config.set_credentials(KEYS.0, KEYS.1, None).unwrap();
+    config.set_credentials(CREDENTIALS.0, CREDENTIALS.1, None).unwrap();
     let client: &'static Client = Box::leak(Box::new(Client::new(&config).unwrap()));
     Box::new(move || {
         let request = InvocationRequest {
@@ -112,9 +112,9 @@ fn blocking(address: SocketAddr) -> Box<dyn Fn() -> Box<dyn FnMut()> + Sync> {
             for (name, value) in signature(&identity, address) {
                 request = request.header(name, value);
             }
-            let answer = request.send().unwrap();
-            assert_eq!(answer.status(), 200);
-            answer.bytes().unwrap();
+            let response = request.send().unwrap();
+            assert_eq!(response.status(), 200);
+            response.bytes().unwrap();
         })
     })
 }
@@ -142,7 +142,7 @@ fn bare_socket(address: SocketAddr) -> Box<dyn Fn() -> Box<dyn FnMut()> + Sync> 
 }
 
 fn identity() -> Identity {
-    Credentials::new(KEYS.0, KEYS.1, None, None, "bench").into()
+    Credentials::new(CREDENTIALS.0, CREDENTIALS.1, None, None, "bench").into()
 }
 
 fn signature(identity: &Identity, address: SocketAddr) -> Vec<(String, String)> {
@@ -164,9 +164,9 @@ fn signature(identity: &Identity, address: SocketAddr) -> Vec<(String, String)> 
     signed
 }
 
-/// User and system time of this process.
+/// Returns the user and system time of this process.
 fn cpu() -> Duration {
-    // SAFETY: all zero is a valid rusage, and it is valid for writes.
+    // SAFETY: a rusage of zeros is valid, and it is valid for writes.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
@@ -176,7 +176,7 @@ fn cpu() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
-/// Answers every request with a small result, on as many connections as come.
+/// Serves every connection, and responds to each request with a small result.
 fn serve() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("{}", listener.local_addr().unwrap());
@@ -192,8 +192,8 @@ fn serve() {
             while exchange(&mut reader).is_some() {
                 let body = r#"{"greeting":"Hello, Ada!"}"#;
                 let head = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: 1\r\nContent-Type: application/json\r\n";
-                let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-                if writer.write_all(answer.as_bytes()).is_err() {
+                let response = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+                if writer.write_all(response.as_bytes()).is_err() {
                     return;
                 }
             }
@@ -201,7 +201,7 @@ fn serve() {
     }
 }
 
-/// Reads one message with a Content-Length, whole; `None` at the end of the connection.
+/// Reads one complete message with a Content-Length; `None` at the end of the connection.
 fn exchange(reader: &mut BufReader<TcpStream>) -> Option<()> {
     let mut length = 0;
     loop {

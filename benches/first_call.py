@@ -1,4 +1,4 @@
-"""From the start of a process to its first answer: a C program with this library, and a Python program with boto3.
+"""Measures the time to the first response of a process: a C program with this library, and a Python program with boto3.
 
 `make bench` runs it; the README holds a run. Both invoke the same warm function on the local endpoint.
 """
@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 BOTO3 = """
 import boto3
 client = boto3.client("lambda")
-answer = client.invoke(FunctionName="hello", Payload=b'{"name": "Ada"}', LogType="Tail")
-assert b"Hello, Ada!" in answer["Payload"].read()
+response = client.invoke(FunctionName="hello", Payload=b'{"name": "Ada"}', LogType="Tail")
+assert b"Hello, Ada!" in response["Payload"].read()
 """
 
 
 def measure(command: list[str]) -> tuple[float, float]:
-    """Milliseconds to its end and MiB at its highest, of one run."""
+    """Returns the duration of one run in milliseconds, and its peak memory in MiB."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -40,7 +40,7 @@ def main() -> None:
         "C, this library": [str(ROOT / "build/demo"), "hello", '{"name": "Ada"}'],
         "Python, boto3": [sys.executable, "-c", BOTO3],
     }
-    print("| first answer of a new process | ms | MiB |\n|---|---|---|")
+    print("| first response of a new process | ms | MiB |\n|---|---|---|")
     for name, command in programs.items():
         measure(command)
         runs = [measure(command) for _ in range(RUNS)]

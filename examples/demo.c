@@ -2,8 +2,8 @@
  *
  *   demo [--error TYPE] FUNCTION PAYLOAD [[--error TYPE] FUNCTION PAYLOAD ...]
  *
- * Every call is expected to succeed, or, after --error, to fail with that error type. The exit status is 1 if a call did
- * something else. Region, credentials and endpoint come from the environment, as for every AWS tool. */
+ * Every call is expected to succeed, or, after --error, to fail with that error type. The exit status is 1 if a call
+ * ends otherwise. Region, credentials and endpoint come from the environment, as for every AWS tool. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void show(const lambda_result *result) {
     if (result->payload_len > 0) {
         printf("  payload    %.*s\n", (int)result->payload_len, (const char *)result->payload);
     }
-    /* The log is bytes with a NUL behind them: shown line by line. */
+    /* The log is NUL-terminated bytes, which are printed line by line. */
     for (const char *line = result->log; line != NULL && *line != '\0';) {
         size_t length = strcspn(line, "\n");
         printf("  log        %.*s\n", (int)length, line);
@@ -42,10 +42,10 @@ static void show(const lambda_result *result) {
 struct call {
     const char *function_name;
     const char *payload;
-    const char *error_type; /* NULL: the call is to succeed */
+    const char *error_type; /* NULL: the call should succeed */
 };
 
-/* Reads the call whose arguments begin at an index; returns the index behind it, or 0 if they are incomplete. */
+/* Reads the call whose arguments begin at an index. Returns the index after it, or 0 if they are incomplete. */
 static int read_call(int argc, char **argv, int at, struct call *call) {
     call->error_type = NULL;
     if (at + 1 < argc && strcmp(argv[at], "--error") == 0) {
@@ -67,7 +67,7 @@ static bool is_expected(const struct call *call, const lambda_result *result) {
     return result->error_type != NULL && strcmp(result->error_type, call->error_type) == 0;
 }
 
-/* Makes the call, and returns whether it did what was expected. */
+/* Makes the call. Returns whether its result is the expected one. */
 static bool make(const lambda_client *client, const struct call *call) {
     lambda_request *request = lambda_request_new();
     lambda_request_set_function_name(request, call->function_name);
@@ -114,6 +114,6 @@ int main(int argc, char **argv) {
     }
     lambda_client_free(client);
 
-    /* Output that nobody received shows nothing. */
+    /* The exit status also reports output that could not be written. */
     return expected && fflush(stdout) == 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-"""Fails, so that one can see what a failed function looks like to its caller."""
+"""Fails, to show what the caller of a failed function receives."""
 
 
 def handler(event, context):

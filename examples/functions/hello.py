@@ -1,4 +1,4 @@
-"""Greets whoever the event names."""
+"""Greets the person whom the event names."""
 
 
 def handler(event, context):

@@ -1,4 +1,4 @@
-"""Lambda's answers: their shape on the wire, and its error bodies."""
+"""Lambda's responses: their form on the wire, and the bodies of errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ErrorKind:
     fault: str = "User"
 
 
-# The keys differ by exception in the service's own model; clients must cope with both, so both must occur here.
+# The member names differ by exception in the service's own model. Clients must handle both, so both occur here.
 ERROR_KINDS = {
     "AccessDeniedException": ErrorKind(403),
     "BadRequestException": ErrorKind(400),
@@ -65,7 +65,7 @@ class Answer:
 
 
 class Refusal(Exception):
-    """The request ends here, with this answer."""
+    """Ends the request with this response."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)

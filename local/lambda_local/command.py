@@ -1,4 +1,4 @@
-"""The command line: what to serve, and for how long."""
+"""The command line: which functions to serve, and for how long."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMAND_NOT_FOUND = 127
 def main() -> NoReturn:
     arguments, command = split_command(sys.argv[1:])
     options = parse_arguments(arguments)
-    # Code of respond() files runs in this process and may print: stdout is for the ready line alone.
+    # The code of respond() files runs in this process and may print, but stdout is for the ready line alone.
     stdout = os.dup(1)
     os.dup2(2, 1)
     server = open_server(options)
@@ -39,7 +39,7 @@ def main() -> NoReturn:
     status = serve(server, stdout) if command is None else run_command(command, server, stdout)
     server.close()
     sys.stderr.flush()
-    # At once: threads that still serve connections must not see the interpreter fall apart around them.
+    # Exits at once, since threads that still serve connections must not run while the interpreter is finalised.
     os._exit(status)
 
 
@@ -86,7 +86,7 @@ def seconds(value: str) -> float:
         number = float(value)
     except ValueError:
         number = math.nan
-    # Not a number compares as false.
+    # NaN compares as false.
     if not 0 < number <= 3600:
         raise argparse.ArgumentTypeError(f"{value!r} is not a valid number of seconds: give one above 0, up to 3600")
     return number
@@ -106,7 +106,7 @@ def account(value: str) -> str:
 
 def word(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", value):
-        # The value may be a secret: it is not repeated.
+        # The value may be a secret, so the message does not repeat it.
         raise argparse.ArgumentTypeError("must be one or more ASCII characters without spaces")
     return value
 
@@ -144,7 +144,7 @@ def serve(server: Server, stdout: int) -> int:
     )
     if credentials.session_token is not None:
         line += f" session_token={credentials.session_token}"
-    # One write: whoever waits for the line must not see half of it. Whoever does not wait may have closed the pipe.
+    # One write, so that a reader never sees half of the line. A caller that does not read may have closed the pipe.
     with contextlib.suppress(BrokenPipeError):
         os.write(stdout, line.encode() + b"\n")
     os.read(signals, 1)
@@ -188,6 +188,6 @@ def run_command(command: list[str], server: Server, stdout: int) -> int:
 def hand_on_signals(signals: int, process: subprocess.Popen[bytes]) -> None:
     while True:
         number = os.read(signals, 1)[0]
-        # The terminal interrupts the command as well; what becomes of it is the command's decision.
+        # The terminal interrupts the command as well, which decides what to do.
         if number != signal.SIGINT:
             process.send_signal(number)

@@ -1,4 +1,4 @@
-"""How many connections are open at once, and which one has to go when there are too many."""
+"""Limits the number of open connections, and chooses which one to close when there are too many."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Connections:
     def _evict(self, connection: socket.socket) -> None:
         del self._waiting[connection]
         self._evicted.add(connection)
-        # Its thread sees the end of the stream, and closes it.
+        # The connection's thread sees the end of the stream, and closes the connection.
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 

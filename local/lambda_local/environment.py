@@ -1,4 +1,4 @@
-"""The environments of the command and of the functions' workers: neither can mean anything but this endpoint."""
+"""The environments of the command and of the functions' workers: neither leads to another endpoint."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def client_environment(
     result = {
         **without_aws(kept),
         "AWS_ENDPOINT_URL_LAMBDA": url,
-        # Services that are not played here fail here, instead of at AWS with credentials that nobody knows there.
+        # Other services fail here, instead of at AWS with credentials that AWS does not know.
         "AWS_ENDPOINT_URL": url,
         "AWS_REGION": region,
         # boto3 and the AWS command line read only this one.

@@ -46,7 +46,7 @@ class Function:
         self._running = 0
         self._closing = False
         self._workers: set[WorkerProcess] = set()
-        # The last one that was used is the warmest: it goes first.
+        # The worker that was used last is used first, since it is the warmest.
         self._idle: dict[str, list[WorkerProcess]] = {}
         self._events: deque[Invocation] = deque()
         self._event_threads = 0
@@ -59,7 +59,7 @@ class Function:
         return self._run(invocation)
 
     def enqueue(self, invocation: Invocation) -> None:
-        """Runs it in the background; unlike a synchronous invocation it waits when the concurrency is used up."""
+        """Runs an event in the background; unlike a synchronous invocation it waits when the concurrency is used up."""
         with self._changed:
             self._events.append(invocation)
             if self._event_threads >= self.settings.concurrency:
@@ -68,7 +68,7 @@ class Function:
         threading.Thread(target=self._run_events, daemon=True).start()
 
     def close(self) -> list[WorkerProcess]:
-        """Ends the workers; they may take a moment to be gone."""
+        """Ends the workers, which may take a moment to exit."""
         with self._changed:
             self._closing = True
             workers = list(self._workers)
@@ -97,12 +97,12 @@ class Function:
                 self._tell(invocation, f"failed: {outcome.summary}")
 
     def _tell(self, invocation: Invocation, what: str) -> None:
-        # The end of the endpoint ends its workers: no failure of theirs.
+        # The end of the endpoint ends its workers, which is not their failure.
         if not self._closing:
             note(f"function {self.name}: event {invocation.request_id} {what}")
 
     def _run(self, invocation: Invocation) -> Outcome:
-        """Needs a place, which was taken by counting up _running, and gives it back."""
+        """Runs an invocation whose place was taken by incrementing _running, and returns that place."""
         try:
             process = self._take_worker(invocation.version)
             started = time.monotonic()

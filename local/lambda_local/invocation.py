@@ -44,7 +44,7 @@ def parse_invocation(head: Head, body: bytes, raw: bool, request_id: str, versio
         request_id=request_id,
         kind=kind,
         tail=log_type == "Tail" and kind == "RequestResponse",
-        # Lambda hands it to functions that are invoked synchronously only.
+        # Lambda passes it only to functions that are invoked synchronously.
         client_context=client_context if kind == "RequestResponse" else None,
         tenant_id=head.get("x-amz-tenant-id"),
         durable_execution_name=head.get("x-amz-durable-execution-name"),

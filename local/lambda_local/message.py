@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests as they come over the wire, read strictly: a client's mistake must show here, not at AWS."""
+"""Reads HTTP/1.1 requests strictly, so that a client's mistake shows here and not at AWS."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FIELD_LIMIT = 100
 LINE_LIMIT = 4096
 # What a chunked body may hold beside its chunks: their sizes and extensions, and trailers.
 CHUNK_LINES_LIMIT = 1024 * 1024
-# What is read and dropped after a refusal, so that a client that sends first and reads then gets the refusal.
+# How much is read and dropped after a refusal, so that a client that reads only after it has sent gets the refusal.
 LINGER_LIMIT = 32 * 1024 * 1024
 LINGER_SECONDS = 5.0
-# For a whole response, so that clients that do not read do not keep their connections for ever.
+# The limit for a whole response, so that clients that do not read do not keep their connections forever.
 SEND_SECONDS = 120.0
 CHUNK = 256 * 1024
 
@@ -28,7 +28,7 @@ BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
 
 
 class Disconnected(Exception):
-    """The client went away in the middle of a request."""
+    """The client closed the connection in the middle of a request."""
 
     def __init__(self, received: bytes) -> None:
         super().__init__(f"after {len(received)} bytes")
@@ -71,13 +71,13 @@ class Framing:
 
 
 class Stream:
-    """A connection, with what was received and not yet used."""
+    """A connection, with the bytes that were received and not yet used."""
 
     def __init__(self, connection: socket.socket, request_seconds: float) -> None:
         self.socket = connection
         self._buffer = bytearray()
         self._request_seconds = request_seconds
-        # Of the request that is being read; None between requests, and while a response is made.
+        # The deadline of the request that is being read; None between requests, and while a response is made.
         self._deadline: float | None = None
 
     def _recv(self, count: int) -> bytes:
@@ -105,14 +105,14 @@ class Stream:
         return data
 
     def wait_for_request(self) -> bool:
-        """Waits for a request's first byte, which starts its deadline; False when the client is done."""
+        """Waits for a request's first byte, which starts its deadline; False if the client is done."""
         if not self._buffer and not self._receive():
             return False
         self._deadline = time.monotonic() + self._request_seconds
         return True
 
     def end_request(self) -> None:
-        """Lifts the deadline: from here on the function decides how long the request takes."""
+        """Removes the deadline: from here on the function decides how long the request takes."""
         self._deadline = None
         self.socket.settimeout(None)
 

@@ -1,4 +1,4 @@
-"""What the endpoint tells people; stdout belongs to the ready line alone."""
+"""Messages for people, on stderr; stdout is for the ready line alone."""
 
 from __future__ import annotations
 

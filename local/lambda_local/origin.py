@@ -1,4 +1,4 @@
-"""Refuses what a web page can make a browser send here: requests for another host name, and from another origin.
+"""Refuses requests that a web page can make a browser send here: those for another host name or from another origin.
 
 The signature does not protect functions that skip its check. A page reaches this endpoint under its own address from
 any origin, and, once its own host name resolves to this machine (DNS rebinding), even reads the responses.

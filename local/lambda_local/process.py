@@ -25,7 +25,7 @@ LOG_LIMIT = 4096
 
 
 class Exited(Exception):
-    """The process ended without an answer."""
+    """The process ended without a response."""
 
     def __init__(self, returncode: int) -> None:
         if returncode == 0:
@@ -47,14 +47,14 @@ class InitFailed(Exception):
 
 
 class TimedOut(Exception):
-    """The process was given this many seconds and is not done."""
+    """The process did not finish within this many seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"Task timed out after {seconds:.2f} seconds")
 
 
 def check_reply(reply: Reply) -> None:
-    """Raises Desynchronised unless it has the members that a worker writes."""
+    """Raises Desynchronised unless the response has the members that a worker writes."""
     header = reply[0]
     kinds = {"error": bool, "type": str, "message": str} if header.get("error") else {"error": bool, "bytes": bool}
     if any(type(header.get(name)) is not kind for name, kind in kinds.items()):
@@ -96,7 +96,7 @@ class WorkerProcess:
 
     @property
     def usable(self) -> bool:
-        """Whether the process lives and has sent nothing that nobody asked for, such as a second response."""
+        """Returns whether the process is alive and has sent nothing unrequested, such as a second response."""
         if not self.alive:
             return False
         try:
@@ -111,7 +111,7 @@ class WorkerProcess:
         return False
 
     def invoke(self, header: dict[str, Any], payload: bytes, seconds: float) -> Reply:
-        """Raises Exited, InitFailed, TimedOut; after each of them the worker is of no more use."""
+        """Raises Exited, InitFailed, TimedOut; after each of them the worker cannot be used again."""
         limit = INIT_SECONDS
         try:
             if not self._ready:
@@ -131,7 +131,7 @@ class WorkerProcess:
         raise Exited(self._process.returncode)
 
     def _note_foreign_bytes(self) -> None:
-        """Says what Lambda's words for a runtime that crashed do not say."""
+        """Reports what Lambda's error for a crashed runtime leaves out."""
         note(f"{self._path}: the function wrote to the channel that carries its responses: its worker is ended")
 
     def _initialise(self) -> None:
@@ -150,7 +150,7 @@ class WorkerProcess:
         return reply
 
     def take_log(self) -> bytes:
-        """The end of what was written since the last call."""
+        """Returns the end of what was written since the last call."""
         descriptor = self._log.fileno()
         size = os.fstat(descriptor).st_size
         data = os.pread(descriptor, LOG_LIMIT, max(0, size - LOG_LIMIT))
@@ -179,6 +179,6 @@ class WorkerProcess:
         self._process.wait()
         with self._lock:
             self._reaped.set()
-        # A handler's forked child may hold the other end open: nothing more will come.
+        # A forked child of the handler may keep the other end open, but nothing more will arrive.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The file that --log-requests names: one JSON line a request, for tests that look at the wire."""
+"""The file of --log-requests: one JSON line per request, for tests that check what was sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RequestLog:
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def write(self, connection: int, head: Head | None, body: bytes | None, status: int | None) -> None:
-        """Called before the answer leaves, so that a client that has it also finds the line."""
+        """Called before the response is sent, so that a client that has received it also finds the line."""
         if self._file is None:
             return
         line = {

@@ -1,4 +1,4 @@
-"""Functions that answer by themselves: a file's respond() writes to the connection what it likes, faults included."""
+"""Functions that write their own responses: respond() of a file writes anything to the connection, faults included."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .settings import Settings
 @dataclass(frozen=True)
 class Request:
     method: str
-    # As they came: not decoded.
+    # As received, not decoded.
     path: str
     query: str
     # By lower-case name; no header occurs twice.
@@ -31,12 +31,12 @@ class Request:
     body: bytes | None
     function_name: str
     qualifier: str | None
-    # How often this function was called before.
+    # The number of earlier calls of this function.
     count: int
 
 
 class Connection:
-    """What respond() works with. Everything but answer() ends the connection when respond() returns."""
+    """The connection for respond(). After any call but answer(), it is closed when respond() returns."""
 
     def __init__(self, stream: Stream, request_id: str, close: bool, on_action: Callable[[int | None], None]) -> None:
         self._stream = stream
@@ -56,7 +56,7 @@ class Connection:
         return self._answers == 1 and self._others == 0 and not self._close
 
     def answer(self, status: int = 200, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        """A well-formed answer; a header that is given replaces the one that would be there without it."""
+        """Sends a well-formed response. A header that is given replaces the default one."""
         headers = dict(headers or {})
         data = Answer(status, body, headers).encode(self._request_id, self._close)
         if any(name.lower() == "connection" and "close" in value.lower() for name, value in headers.items()):
@@ -70,12 +70,12 @@ class Connection:
         self._stream.socket.sendall(data)
 
     def read(self, count: int) -> bytes:
-        """What came from the client, at least one byte and at most count; nothing once it is done."""
+        """Returns what the client sent, at least one byte and at most count; nothing once the client is done."""
         self._act()
         return self._stream.read_some(count)
 
     def wait_closed(self, timeout: float) -> bool:
-        """Whether the client closed the connection within so many seconds; what it still sends is dropped."""
+        """Returns whether the client closes the connection within so many seconds; drops what it still sends."""
         self._act()
         deadline = time.monotonic() + timeout
         try:
@@ -98,7 +98,7 @@ class Connection:
         self._stream.socket.close()
 
     def reset(self) -> None:
-        """The client gets a reset in place of an orderly end."""
+        """Resets the connection instead of closing it."""
         self._act()
         self.closed = True
         linger_on, no_seconds = 1, 0
@@ -133,7 +133,7 @@ class Responder:
 
     def _load(self) -> Callable[[Request, Connection], None]:
         folder = str(self.path.parent)
-        # Last, so that no function's file takes the place of a module that the server needs.
+        # At the end, so that no function's file replaces a module that the server needs.
         if folder not in sys.path:
             sys.path.append(folder)
         spec = importlib.util.spec_from_file_location(f"lambda_local_respond_{self.name}", self.path)

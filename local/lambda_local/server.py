@@ -26,7 +26,7 @@ from .target import Address, Target, parse_address
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Whom the server plays."""
+    """The account and region that the server represents, and the credentials that it accepts."""
 
     region: str
     account: str
@@ -49,7 +49,7 @@ class Server:
         request_log: RequestLog,
         request_seconds: float,
     ) -> None:
-        """Listens when it is made. Raises OSError."""
+        """Starts to listen. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port: int = self._listener.getsockname()[1]
@@ -79,7 +79,7 @@ class Server:
             except OSError as problem:
                 if self._listener.fileno() < 0:
                     return
-                # Out of descriptors, most likely: connections that end give some back.
+                # Most likely no descriptor is left; connections that end free some.
                 if not troubled:
                     note(f"cannot accept connections for now: {problem}")
                 troubled = True
@@ -92,7 +92,7 @@ class Server:
                 conversation = Conversation(self, connection, next(self._numbers))
                 threading.Thread(target=conversation.run, daemon=True).start()
             except (OSError, RuntimeError) as problem:
-                # The client has gone already, or there is no room for another thread.
+                # The client has closed the connection already, or no further thread can be started.
                 if isinstance(problem, RuntimeError):
                     note(f"cannot serve a connection: {problem}")
                 connection.close()
@@ -115,14 +115,14 @@ class Conversation:
             while self._serve():
                 pass
         except (OSError, Disconnected):
-            # The client is gone; nobody is left to be told.
+            # The client has closed the connection, so there is nobody to report the error to.
             return
         finally:
             connection.close()
             self._server.connections.leave(connection)
 
     def _serve(self) -> bool:
-        """Serves one request; returns whether the connection lives on."""
+        """Serves one request. Returns whether the connection stays open."""
         head = None
         try:
             self._server.connections.wait(self._stream.socket)
@@ -131,7 +131,7 @@ class Conversation:
             head = parse_head(self._stream.read_head())
             framing = parse_framing(head)
         except Refusal as refused:
-            # Where the next request would begin is unknown now.
+            # The start of the next request is unknown now.
             return self._end(refused.answer, head)
         except Stalled:
             return self._end(timed_out(self._server.request_seconds), head)
@@ -149,7 +149,7 @@ def timed_out(seconds: float) -> Answer:
 
 
 class Exchange:
-    """One request with a valid head, and its answer."""
+    """One request with a valid head, and its response."""
 
     def __init__(
         self, server: Server, stream: Stream, number: int, head: Head, framing: Framing, hosts: frozenset[str]
@@ -200,7 +200,7 @@ class Exchange:
         return self._send(answer, close=unread or self._head.wants_close, unread=unread)
 
     def _receive(self) -> Answer | None:
-        """Reads the body. Returns the answer to a request whose body is not acceptable. Raises Disconnected."""
+        """Reads the body. Returns the response to a request whose body is not acceptable. Raises Disconnected."""
         limit = payload_limit(self._head)
         try:
             self._read_body(limit)
@@ -280,7 +280,7 @@ class Exchange:
         try:
             responder.respond(request, connection)
         except ConnectionError:
-            # The client went first, as it may when it is sent faults.
+            # The client has closed the connection, as it may after a fault.
             self._log(None)
             return False
         except Exception as problem:

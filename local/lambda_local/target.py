@@ -1,4 +1,4 @@
-"""What a request is addressed to: the operation, the function and the qualifier."""
+"""The target of a request: the operation, the function and the qualifier."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Reply = tuple[dict[str, Any], bytes]
 
 
 class Desynchronised(Exception):
-    """What came over the channel is not the response to the request that was sent."""
+    """The bytes on the channel are not the response to the request that was sent."""
 
 
 def write_frame(connection: socket.socket, nonce: bytes, header: dict[str, Any], body: bytes = b"") -> None:
@@ -51,7 +51,7 @@ def read_request(connection: socket.socket) -> Request:
 
 def read_reply(connection: socket.socket, nonce: bytes, deadline: float) -> Reply:
     """Raises Desynchronised."""
-    # Before the lengths, which may be anything if this is something else.
+    # Before the lengths, which are meaningless if this is something else.
     if read_exactly(connection, NONCE_SIZE, deadline) != nonce:
         raise Desynchronised
     lengths = read_exactly(connection, PREFIX.size - NONCE_SIZE, deadline)
@@ -123,7 +123,7 @@ class Context:
 
 
 class Failure(Exception):
-    """Why there is no handler, as Lambda reports it."""
+    """Returns why there is no handler, as Lambda reports it."""
 
     def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
         super().__init__(message)
@@ -133,7 +133,7 @@ class Failure(Exception):
 def load_handler(path: str) -> Callable[[Any, Context], Any]:
     folder, file = os.path.split(path)
     name = os.path.splitext(file)[0]
-    # In place of this script's own folder.
+    # Replaces this script's own folder.
     sys.path[0] = folder
     module = load_module(name, path)
     handler = getattr(module, "handler", None)
@@ -189,7 +189,7 @@ def log_error(report: dict[str, Any]) -> None:
 
 
 def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes) -> Reply:
-    """Gives what the server answers. Exits and interrupts pass through: they end the process, as they do at Lambda."""
+    """Returns the handler's response. Exits and interrupts pass through and end the process, as at Lambda."""
     request_id = header["request_id"]
     set_trace_header(header["trace_header"])
     try:
@@ -225,12 +225,12 @@ def flush() -> None:
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            # The handler closed or replaced it: its business.
+            # The handler has closed or replaced it, which it may.
             continue
 
 
 def unbuffer_c_output() -> None:
-    """Lets what C code prints reach the log of its own invocation, and not be lost when the process is killed."""
+    """Flushes what C code prints into the log of its own invocation, so that a killed process does not lose it."""
     try:
         import ctypes
 
@@ -243,13 +243,13 @@ def unbuffer_c_output() -> None:
 
 
 def receive(connection: socket.socket, requests: queue.SimpleQueue[Request]) -> None:
-    """Reads ahead on a thread of its own: so the end of the server is noticed even while a handler runs."""
+    """Reads ahead on its own thread, so that the end of the server is noticed even while a handler runs."""
     try:
         while True:
             requests.put(read_request(connection))
     except (OSError, EOFError):
         if os.getpgrp() == os.getpid():
-            # With everything that the handler started.
+            # Includes everything that the handler started.
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(0)
 
@@ -272,7 +272,7 @@ def main() -> None:
     requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=receive, args=(connection, requests), daemon=True).start()
     unbuffer_c_output()
-    # The first request is to load the handler.
+    # The first request asks to load the handler.
     nonce, _, _ = requests.get()
     try:
         handler = load_handler(path)

@@ -125,7 +125,7 @@ static void no_arguments(void) {
     lambda_error_free(error);
     CHECK_INT(lambda_client_new(NULL, NULL, NULL), LAMBDA_E_INVALID_ARGUMENT);
 
-    /* Nobody has to ask for the error, and a success does not touch it. */
+    /* The error output is optional, and a success does not write to it. */
     lambda_client *other = NULL;
     CHECK_INT(lambda_client_new(NULL, &other, NULL), LAMBDA_OK);
     lambda_client_free(other);

@@ -32,7 +32,7 @@ static inline lambda_request *request_of(const char *function, const char *paylo
     return request;
 }
 
-/* Invokes with a request that is of no further use. */
+/* Invokes with a request, and frees it. */
 static inline lambda_result *invoke_once(const lambda_client *client, lambda_request *request) {
     lambda_result *result = lambda_invoke(client, request);
     lambda_request_free(request);
@@ -47,7 +47,7 @@ static inline const char *payload_text(const lambda_result *result) {
     return (const char *)result->payload;
 }
 
-/* Shows what came back where it is not what was expected. */
+/* Shows the result if it is not what was expected. */
 static inline void check_result(
     const char *file, int line, const lambda_result *result, lambda_status status, int32_t execution) {
     if (result->status != status || result->execution != execution) {
@@ -83,7 +83,7 @@ static inline void sleep_ms(unsigned ms) {
     }
 }
 
-/* A limit on time for a machine that does nothing else; much more of it where a slow tool looks on. */
+/* A limit on time for a machine that does nothing else; much more under a slow tool. */
 static inline uint64_t within_ms(uint64_t ms) {
     return check_light() ? ms * 20 : ms;
 }

@@ -1,4 +1,4 @@
-/* What a program needs whose callbacks look at the thread that they run on, and may be the only ones to have keys. */
+/* For programs whose callbacks check the thread that they run on, and may be the only source of credentials. */
 
 #ifndef CALLBACK_H
 #define CALLBACK_H
@@ -7,11 +7,11 @@
 
 #include "call.h"
 
-/* The keys that the local endpoint takes. */
+/* The credentials that the local endpoint accepts. */
 static char id[128], secret[128];
 
-/* Takes the keys out of the environment, and gives this thread a mask that no library would choose by itself; SIGPIPE is
- * not blocked. */
+/* Removes the credentials from the environment, and gives this thread a mask that no library would choose by itself;
+ * SIGPIPE is not blocked. */
 static inline void begin_callbacks(void) {
     snprintf(id, sizeof id, "%s", getenv("AWS_ACCESS_KEY_ID"));
     snprintf(secret, sizeof secret, "%s", getenv("AWS_SECRET_ACCESS_KEY"));

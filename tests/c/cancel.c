@@ -39,7 +39,7 @@ static void *call(void *client) {
     return NULL;
 }
 
-/* A host that has disabled it finds it disabled. */
+/* If the caller has disabled cancellation, it is still disabled after the call. */
 static void *disabled(void *client) {
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
@@ -57,7 +57,7 @@ int main(void) {
         pthread_t thread;
         atomic_store(&asked, 0);
         CHECK_INT(pthread_create(&thread, NULL, call, client), 0);
-        /* The second time it is asked, its request is under way. */
+        /* The second time that it is polled, its request is under way. */
         while (atomic_load(&asked) < 2) {
             sleep_ms(1);
         }
@@ -71,7 +71,7 @@ int main(void) {
     CHECK_INT(pthread_create(&thread, NULL, disabled, client), 0);
     CHECK_INT(pthread_join(thread, NULL), 0);
 
-    /* The client is none the worse for it. */
+    /* The client still works. */
     lambda_result *result = invoke(client, "echo", "after");
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     lambda_result_free(result);

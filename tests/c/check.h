@@ -1,5 +1,5 @@
-/* Checks that say where they failed, what they expected and what they found. A program goes on after a failed check, so
- * that one run shows all of them, and ends with `return check_done();`. */
+/* Checks that report where they failed, what they expected and what they found. A program continues after a failed
+ * check, so that one run shows all of them, and ends with `return check_done();`. */
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -30,7 +30,7 @@ static inline int check_done(void) {
     return atomic_load(&check_failures) == 0 ? 0 : 1;
 }
 
-/* Whether a slow tool looks on: fewer rounds, and no tight limits on time. */
+/* Whether the program runs under a slow tool: fewer rounds, and no tight limits on time. */
 static inline bool check_light(void) {
     return getenv("CHECK_LIGHT") != NULL;
 }

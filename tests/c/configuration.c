@@ -1,4 +1,4 @@
-/* What is missing or wrong in the environment: found when the client is made, or said by every call. */
+/* Missing or wrong settings in the environment: found when the client is made, or reported by every call. */
 
 #include "call.h"
 
@@ -63,12 +63,12 @@ static void credentials(void) {
     CHECK(setenv("AWS_ACCESS_KEY_ID", "", 1) == 0);
     refuses("echo", LAMBDA_E_CREDENTIALS, "AWS_ACCESS_KEY_ID");
     as_it_was();
-    /* Keys that cannot be any are found when the client is made, as everything that is wrong there. */
+    /* Invalid credentials are found when the client is made, as all errors of the environment are. */
     bad_environment("AWS_ACCESS_KEY_ID", "i d");
     bad_environment("AWS_ACCESS_KEY_ID", "\xff");
     CHECK(setenv("AWS_ACCESS_KEY_ID", "\xff", 1) == 0);
 
-    /* What is set for the client goes before the environment. */
+    /* The client's settings take precedence over the environment. */
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_credentials(config, access_key_id, secret_access_key, NULL), LAMBDA_OK);
     works(client_of(config));
@@ -117,7 +117,7 @@ static void environment(void) {
     CHECK(unsetenv("AWS_ENDPOINT_URL_LAMBDA") == 0);
     bad_environment("AWS_ENDPOINT_URL", "nowhere");
 
-    /* A setter's value makes the environment's mistake of no account. */
+    /* If a setter has set the value, an error in the environment does not matter. */
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_endpoint_url(config, endpoint), LAMBDA_OK);
     CHECK(setenv("AWS_ENDPOINT_URL_LAMBDA", "nowhere", 1) == 0);

@@ -1,4 +1,4 @@
-/* The credentials callback: when, where and how it is called, and what comes of what it says. */
+/* The credentials callback: when, where and how it is called, and what its results lead to. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -14,9 +14,9 @@ enum { THREADS = 8 };
 /* Of this thread, while it is inside lambda_invoke: the mask that it has outside. */
 static _Thread_local const sigset_t *mask_outside;
 
-/* A callback's user_data: what it shall do, and what it saw. */
+/* A callback's user_data: what the callback does, and what it has seen. */
 struct keeper {
-    /* Nothing else happens in the callback than this and then the keys. */
+    /* The callback only calls this, and then sets the credentials. */
     unsigned sleep_ms;
     int64_t expires_in_s;
     const char *token_at_first;
@@ -68,7 +68,7 @@ static lambda_client *client_that_asks(lambda_credentials_fn callback, void *use
     return client_of(config);
 }
 
-/* From outside of the library, as a host's thread does it. */
+/* From outside the library, as a thread of the application does it. */
 static lambda_result *call(const lambda_client *client, lambda_request *request) {
     sigset_t mask, after;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
@@ -141,7 +141,7 @@ static void again_after_they_expired(void) {
     lambda_client_free(client);
 }
 
-/* With keys that are never good for long, every thread wants new ones all the time. */
+/* If credentials expire quickly, every thread needs new ones all the time. */
 static void never_twice_at_once(void) {
     struct keeper keeper = {.expires_in_s = -1, .sleep_ms = 2};
     lambda_client *client = client_that_asks(give, &keeper);
@@ -173,13 +173,13 @@ static lambda_status explains_badly(void *user_data, lambda_credentials *out) {
     return LAMBDA_E_CREDENTIALS;
 }
 
-/* Who forgets to return the failure too. */
+/* The callback forgets to return the failure as well. */
 static lambda_status explains_and_returns_ok(void *user_data, lambda_credentials *out) {
     CHECK_INT(lambda_credentials_set_error(out, user_data), LAMBDA_OK);
     return LAMBDA_OK;
 }
 
-/* Keys and a failure: the failure counts. */
+/* Credentials and a failure: the failure counts. */
 static lambda_status changes_its_mind(void *user_data, lambda_credentials *out) {
     (void)user_data;
     CHECK_INT(lambda_credentials_set(out, id, secret, NULL, 0), LAMBDA_OK);
@@ -199,19 +199,19 @@ static lambda_status gives_bad_ones(void *user_data, lambda_credentials *out) {
     return status;
 }
 
-/* Who does not look at what lambda_credentials_set says. */
+/* The callback ignores the status of lambda_credentials_set. */
 static lambda_status does_not_look(void *user_data, lambda_credentials *out) {
     gives_bad_ones(user_data, out);
     return LAMBDA_OK;
 }
 
-/* Good ones first: what was refused last counts. */
+/* Valid credentials first, then invalid ones: the last error counts. */
 static lambda_status spoils_good_ones(void *user_data, lambda_credentials *out) {
     CHECK_INT(lambda_credentials_set(out, id, secret, NULL, 0), LAMBDA_OK);
     return does_not_look(user_data, out);
 }
 
-/* Bad ones first, and an error: what was said last counts, and the return. */
+/* Invalid credentials first, and an error: the last message counts, and the returned status. */
 static lambda_status gets_better(void *user_data, lambda_credentials *out) {
     gives_bad_ones(user_data, out);
     CHECK_INT(lambda_credentials_set_error(out, "no"), LAMBDA_OK);
@@ -224,7 +224,7 @@ static lambda_status gets_better(void *user_data, lambda_credentials *out) {
 
 static void fails(const char *file, int line, lambda_credentials_fn callback, void *user_data, const char *part) {
     lambda_client *client = client_that_asks(callback, user_data);
-    /* The second call asks again. */
+    /* The second call runs the callback again. */
     for (int i = 0; i < 2; i++) {
         lambda_result *result = call(client, request_of("echo", "{}"));
         check_result(file, line, result, LAMBDA_E_CREDENTIALS, LAMBDA_EXECUTION_NONE);
@@ -284,7 +284,7 @@ static void failures(void) {
     lambda_client_free(client);
 }
 
-/* Those who waited for one that failed hear why, and do not ask all over again, one after the other. */
+/* Calls that waited for a load that failed get its error, and do not run the callback again one after the other. */
 static void *fails_in_a_thread(void *client) {
     lambda_result *result = call(client, request_of("echo", "{}"));
     CHECK_RESULT(result, LAMBDA_E_CREDENTIALS, LAMBDA_EXECUTION_NONE);
@@ -304,7 +304,7 @@ static void a_failure_for_all_who_waited(void) {
         CHECK_INT(pthread_join(threads[i], NULL), 0);
     }
     CHECK_INT(atomic_load(&keeper.asked), 1);
-    /* It is no verdict for ever. */
+    /* The failure is not final. */
     keeper.fails_from = 0;
     works(client);
     lambda_client_free(client);
@@ -335,7 +335,7 @@ static void until_asked(struct keeper *keeper, int times) {
     }
 }
 
-/* A callback that blocks makes the call late that it serves, and no other. */
+/* A callback that blocks delays the call that runs it, and no other. */
 static void deadlines(void) {
     struct keeper keeper = {.sleep_ms = check_light() ? 8000 : 1000};
     lambda_client *client = client_that_asks(give, &keeper);
@@ -350,14 +350,14 @@ static void deadlines(void) {
     CHECK_AT_MOST(waits.took_ms, waits.timeout_ms + (check_light() ? 3000 : 200));
     CHECK_INT(pthread_join(first, NULL), 0);
     CHECK_AT_LEAST(served.took_ms, keeper.sleep_ms);
-    /* The keys that came too late for that call are there for the next one. */
+    /* The next call uses the credentials that came too late for that call. */
     works(client);
     CHECK_INT(atomic_load(&keeper.asked), 1);
     lambda_client_free(client);
 }
 
-/* While the keys are good and new ones are on their way, nobody waits but the one call that asks; nor do they have to
- * come. */
+/* While the credentials are valid and a refresh is under way, only the call that refreshes waits; and the refresh may
+ * fail. */
 static void ahead_of_time(void) {
     enum { LIFE = 8 };
     struct keeper keeper = {.expires_in_s = LIFE};
@@ -365,7 +365,7 @@ static void ahead_of_time(void) {
     int64_t expires = seconds() + LIFE;
     works(client);
     CHECK_INT(atomic_load(&keeper.asked), 1);
-    /* A quarter of their life before they expire, the new ones are wanted; a tenth before, the old ones are no good. */
+    /* With a quarter of their life left, credentials are refreshed; with a tenth left, they count as expired. */
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     sleep_ms((unsigned)((expires - now.tv_sec) * 1000 - 1500 - now.tv_nsec / 1000000));
@@ -386,7 +386,7 @@ static void ahead_of_time(void) {
     lambda_client_free(client);
 }
 
-/* A fork does not wait for the host's own code, and the child asks for itself. */
+/* A fork does not wait for the application's code, and the child runs the callback itself. */
 static void forked_while_asking(void) {
     struct keeper keeper = {.sleep_ms = check_light() ? 3000 : 700};
     lambda_client *client = client_that_asks(give, &keeper);
@@ -424,7 +424,7 @@ static void another_client_inside(void) {
     works_in_threads(client);
     CHECK_INT(atomic_load(&keeper.asked), 1);
     lambda_client_free(client);
-    /* And one whose keys come from a callback too. */
+    /* A client whose credentials also come from a callback. */
     struct keeper inner = {0};
     lambda_client *middle = client_that_asks(give, &inner);
     struct keeper outer = {.other = middle};
@@ -437,7 +437,7 @@ static void another_client_inside(void) {
     lambda_client_free(other);
 }
 
-/* The endpoint takes the token "expired" for an expired one. */
+/* The endpoint treats the token "expired" as expired. */
 static lambda_status always_expired(void *user_data, lambda_credentials *out) {
     atomic_fetch_add((atomic_int *)user_data, 1);
     return lambda_credentials_set(out, id, secret, "expired", 0);
@@ -456,7 +456,7 @@ static void taken_for_expired(void) {
     CHECK_INT(atomic_load(&keeper.asked), 2);
     lambda_client_free(client);
 
-    /* Others that are no better: one more ask, and no attempt with the same keys. */
+    /* The callback returns the same credentials: it runs once more, and they are not sent again. */
     atomic_int asked = 0;
     client = client_that_asks(always_expired, &asked);
     result = call(client, request_of("echo", "x"));
@@ -468,7 +468,7 @@ static void taken_for_expired(void) {
     lambda_result_free(result);
     lambda_client_free(client);
 
-    /* None at all. */
+    /* The callback returns none. */
     struct keeper broken = {.token_at_first = "expired", .fails_from = 2};
     client = client_that_asks(give, &broken);
     result = call(client, request_of("echo", "x"));
@@ -480,7 +480,7 @@ static void taken_for_expired(void) {
     lambda_result_free(result);
     lambda_client_free(client);
 
-    /* Who wants no second attempt gets none; the next call has new keys. */
+    /* In mode LAMBDA_RETRY_NONE there is no second attempt; the next call has new credentials. */
     struct keeper once = {.token_at_first = "expired"};
     client = client_that_asks(give, &once);
     lambda_request *request = request_of("echo", "x");

@@ -32,7 +32,7 @@ static void while_the_function_runs(void) {
     ends_after(result, 300);
     lambda_result_free(result);
 
-    /* The request's own goes before the client's, shorter or longer; 0 gives the client's back. */
+    /* The request's deadline takes precedence over the client's, shorter or longer; 0 restores the client's. */
     CHECK_INT(lambda_request_set_timeout_ms(request, deadline(100)), LAMBDA_OK);
     result = lambda_invoke(client, request);
     CHECK_RESULT(result, LAMBDA_E_TIMEOUT, LAMBDA_EXECUTION_UNKNOWN);
@@ -54,7 +54,7 @@ static void while_the_function_runs(void) {
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     lambda_result_free(result);
 
-    /* A deadline says nothing about whether it ran: RETRY_ALWAYS has no time left to try again either. */
+    /* A deadline does not tell whether the function ran, and leaves no time for a retry under RETRY_ALWAYS either. */
     CHECK_INT(lambda_request_set_timeout_ms(request, deadline(100)), LAMBDA_OK);
     CHECK_INT(lambda_request_set_retry(request, LAMBDA_RETRY_ALWAYS), LAMBDA_OK);
     result = invoke_once(client, request);
@@ -90,7 +90,7 @@ static void in_the_middle_of_the_answer(void) {
     lambda_result_free(result);
 
     result = invoke_once(client, script_of("refused", "send HTTP/1.1 404 X\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
-    /* The code did not come, and it may be one after which the function may have run. */
+    /* The code did not arrive, and it may be one after which the function may have run. */
     CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_UNKNOWN);
     CHECK_INT(result->http_status, 404);
     ends_after(result, 300);
@@ -102,14 +102,14 @@ static void in_the_middle_of_the_answer(void) {
     CHECK_STRING(result->error_type, "ResourceNotFoundException");
     lambda_result_free(result);
 
-    /* Taken is taken: nothing that follows the head of a 202 counts. */
+    /* The event was accepted: nothing that follows the head of a 202 counts. */
     result = invoke_once(client, script_of("taken", "send HTTP/1.1 202 X\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_QUEUED);
     lambda_result_free(result);
     lambda_client_free(client);
 }
 
-/* A deadline during the second attempt: what the first one may have done stays known. */
+/* A deadline during the second attempt: the execution of the first one is kept. */
 static void over_several_attempts(void) {
     lambda_client *client = client_with_timeout(1000);
     lambda_request *request = script_of("twice", "reset\nthen\nwait");
@@ -147,7 +147,7 @@ static void waiting_for_a_turn(void) {
     lambda_client *client = client_of(config);
     pthread_t thread;
     CHECK_INT(pthread_create(&thread, NULL, occupy, client), 0);
-    /* Asked before it begins, and again while it waits: from then on the one turn is taken. */
+    /* Polled before the call begins, and again while it waits: from then on the only permit is taken. */
     while (atomic_load(&under_way) < 2) {
         sleep_ms(1);
     }
@@ -161,7 +161,7 @@ static void waiting_for_a_turn(void) {
     lambda_result_free(result);
     CHECK_INT(pthread_join(thread, NULL), 0);
 
-    /* The turn is free again, and the call that gave up was never sent. */
+    /* The permit is free again, and the call that gave up was never sent. */
     CHECK_INT(lambda_request_set_timeout_ms(request, 0), LAMBDA_OK);
     result = invoke_once(client, request);
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);

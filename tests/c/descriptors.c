@@ -1,4 +1,4 @@
-/* Fewer descriptors than calls: who gets none waits for its turn, and all succeed. */
+/* Fewer descriptors than calls: a call that gets none waits for a permit, and all succeed. */
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -41,7 +41,7 @@ static lambda_client *client_with(uint32_t max_connections) {
     return client_of(config);
 }
 
-/* Not one descriptor is left, and no other call will give any back. */
+/* No descriptor is left, and no other call will close any. */
 static void none_at_all(void) {
     lambda_client *client = default_client();
     int taken[64], count = 0;

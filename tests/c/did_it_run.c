@@ -1,4 +1,4 @@
-/* "Did it run?", answer by answer: what a call says of itself, and how often it came to the endpoint. */
+/* "Did it run?", response by response: the result of a call, and how many attempts reached the endpoint. */
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #define RAN LAMBDA_EXECUTION_RAN
 #define QUEUED LAMBDA_EXECUTION_QUEUED
 
-/* What follows an answer that is the same at every attempt. */
+/* What follows a response that is the same at every attempt. */
 enum again {
     NEVER,
     /* Under RETRY_SAFE and RETRY_ALWAYS. */
@@ -30,7 +30,7 @@ static const struct row {
     {"close", LAMBDA_E_IO, UNKNOWN, 0, IF_ALWAYS},
     {"send HTTP/1.1 200 OK\\r\\nContent-Le\nclose", LAMBDA_E_IO, UNKNOWN, 0, IF_ALWAYS},
     {"send HTTP/1.1 429 Too Many Requests\\r\\nRetry-\nreset", LAMBDA_E_IO, UNKNOWN, 0, IF_ALWAYS},
-    /* Not this API. */
+    /* Not a response of this API. */
     {"send SSH-2.0-OpenSSH_9.9\\r\\n\\r\\n\nclose", LAMBDA_E_PROTOCOL, UNKNOWN, 0, IF_ALWAYS},
     {"send HTTP/9.9 200 OK\\r\\n\\r\\n\nclose", LAMBDA_E_PROTOCOL, UNKNOWN, 0, IF_ALWAYS},
     {"answer 201", LAMBDA_E_PROTOCOL, UNKNOWN, 201, IF_ALWAYS},
@@ -52,7 +52,7 @@ static const struct row {
     {"send HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nhal\nclose", LAMBDA_E_IO, RAN, 200, NEVER},
     {"send HTTP/1.1 200 OK\\r\\nX-Amz-Function-Error: Unhandled\\r\\nContent-Length: 9\\r\\n\\r\\nhalf\nclose",
         LAMBDA_FUNCTION_ERROR, RAN, 200, NEVER},
-    /* Taken, and answered without a run: whatever body and headers say. */
+    /* Accepted events and dry runs, whatever body and headers contain. */
     {"answer 202", LAMBDA_OK, QUEUED, 202, NEVER},
     {"answer 202 X-Amz-Function-Error=Unhandled oops", LAMBDA_OK, QUEUED, 202, NEVER},
     {"answer 204", LAMBDA_OK, NONE, 204, NEVER},
@@ -74,7 +74,7 @@ static const struct row {
     {"answer 502 x-amzn-ErrorType=EC2ThrottledException {}", LAMBDA_E_SERVICE, NONE, 502, SAFELY},
     {"answer 502 x-amzn-ErrorType=ENINotReadyException {}", LAMBDA_E_SERVICE, NONE, 502, SAFELY},
     {"answer 502 x-amzn-ErrorType=InvalidRuntimeException {}", LAMBDA_E_SERVICE, NONE, 502, NEVER},
-    /* Errors that nobody knows. */
+    /* Errors without a known meaning. */
     {"answer 400", LAMBDA_E_SERVICE, NONE, 400, NEVER},
     {"answer 403 x-amzn-ErrorType=AccessDeniedException {}", LAMBDA_E_SERVICE, NONE, 403, NEVER},
     {"answer 418 x-amzn-ErrorType=Teapot {}", LAMBDA_E_SERVICE, NONE, 418, NEVER},
@@ -88,7 +88,7 @@ static const struct row {
 };
 
 static void row(const struct row *row, int32_t mode) {
-    /* A client for each call: the budget of retries must not run out between them. */
+    /* A client for each call, so that the calls do not share a retry quota. */
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_max_attempts(config, 2), LAMBDA_OK);
     lambda_client *client = client_of(config);
@@ -118,8 +118,8 @@ static void row(const struct row *row, int32_t mode) {
     lambda_client_free(client);
 }
 
-/* Several attempts with different answers: the highest execution counts, the HTTP status is the last answer's, everything
- * else the last attempt's. */
+/* Several attempts with different responses: the highest execution counts, the HTTP status is the last response's,
+ * everything else the last attempt's. */
 static const struct mixed {
     const char *script;
     int32_t mode;
@@ -160,7 +160,7 @@ static void mixed(void) {
     }
 }
 
-/* The mode of the client holds unless the request has its own; -1 gives it back. */
+/* The client's mode applies unless the request has its own; -1 restores the client's. */
 static void modes(void) {
     static const struct {
         int32_t clients, requests;
@@ -203,7 +203,7 @@ static void await_end_of_connection(void) {
     }
 }
 
-/* A connection that the server closed while it was idle is replaced without a word. */
+/* A connection that the server closed while it was idle is replaced silently. */
 static void idle_connections(void) {
     lambda_client *client = default_client();
     for (int i = 0; i < check_rounds(40, 4); i++) {
@@ -217,7 +217,7 @@ static void idle_connections(void) {
 }
 
 int main(void) {
-    /* Throttling is waited out for up to a second a time: a slow tool sees every row once. */
+    /* Waits after throttling take up to a second each, so under a slow tool every row runs once. */
     static const int32_t all[] = {LAMBDA_RETRY_SAFE, LAMBDA_RETRY_NONE, LAMBDA_RETRY_ALWAYS};
     for (int mode = 0; mode < check_rounds(3, 1); mode++) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -187,7 +187,7 @@ static void invocation_types(void) {
     sees(request, "payload={}\n");
     lambda_request_free(request);
 
-    /* A log comes only with an answer that is waited for. */
+    /* Only a RequestResponse can return a log. */
     static const int32_t without_log[] = {LAMBDA_INVOCATION_EVENT, LAMBDA_INVOCATION_DRY_RUN};
     for (size_t i = 0; i < 2; i++) {
         request = request_of("wire", "{}");
@@ -214,7 +214,7 @@ static void clones_and_reuse(void) {
     lambda_request_free(request);
     sees(clone, "payload=first\n");
 
-    /* What was given was copied: it may change at once. */
+    /* The values were copied, so the caller may change them at once. */
     char name[] = "context", payload[] = "third";
     CHECK_INT(lambda_request_set_function_name(clone, name), LAMBDA_OK);
     CHECK_INT(lambda_request_set_payload(clone, payload, 5), LAMBDA_OK);

@@ -1,4 +1,4 @@
-/* The caller frees client and request while a call with both is under way: the call goes on to its end. */
+/* The caller frees client and request while a call with both is under way: the call continues to its end. */
 
 #include "call.h"
 

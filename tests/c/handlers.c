@@ -1,4 +1,4 @@
-/* A host's own fork handlers use the library: before the fork, and after it in parent and child. */
+/* The application's own fork handlers use the library: before the fork, and after it in parent and child. */
 
 #include <pthread.h>
 #include <sys/wait.h>

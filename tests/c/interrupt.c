@@ -81,7 +81,7 @@ static void while_the_function_runs(const lambda_client *client) {
     CHECK_INT(watch.calls, 4);
     CHECK_AT_MOST(returned_ms - watch.ended_ms, within_ms(200));
     lambda_result_free(result);
-    /* The answer that nobody waited for must not come to the next call. */
+    /* The next call must not get the response of the call that ended early. */
     result = invoke(client, "echo", "next");
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(payload_text(result), "next");
@@ -93,7 +93,7 @@ static void often_enough(const lambda_client *client) {
     lambda_result *result = watched(client, request_of("slow", "1"), &watch);
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_AT_LEAST(watch.calls, check_light() ? 2 : 9);
-    /* Every 100 ms, and what a busy machine takes to get there. */
+    /* Every 100 ms, with tolerance for a busy machine. */
     CHECK_AT_MOST(watch.longest_gap_ms, within_ms(200));
     lambda_result_free(result);
 }
@@ -107,7 +107,7 @@ static void in_other_waits(const lambda_client *client) {
     CHECK_AT_MOST(result->duration_us, within_ms(5000) * 1000);
     lambda_result_free(result);
 
-    /* In the middle of the answer. */
+    /* In the middle of the response. */
     struct watch reading = {.end_at = 6};
     result = watched(client,
         script_of("half", "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nhalf\nwait"), &reading);
@@ -202,7 +202,7 @@ static void unset_and_cloned(const lambda_client *client) {
     lambda_result_free(result);
 }
 
-/* The host's code runs inside the callback, and it may want the library too. */
+/* The callback is the caller's code, which may use the library too. */
 static int32_t invoke_inside(void *user_data) {
     const lambda_client *client = user_data;
     lambda_result *result = invoke(client, "echo", "inner");

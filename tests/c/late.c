@@ -1,4 +1,4 @@
-/* Calls where a thread's own storage is gone already: in the destructor of a thread's value, and after main. */
+/* Calls after a thread's storage has been destroyed: in the destructor of a thread-specific value, and after main. */
 
 #include <pthread.h>
 #include <sched.h>
@@ -51,7 +51,7 @@ int main(void) {
     alarm(60);
     client = default_client();
     CHECK_INT(atexit(after_main), 0);
-    /* The C library itself never frees the 32 bytes in which it keeps what a thread this late has to clean up. */
+    /* The C library itself never frees the 32 bytes in which it keeps what a thread at its end has to clean up. */
     if (!check_light()) {
         CHECK_INT(pthread_key_create(&key, last_words), 0);
         pthread_t other;

@@ -1,4 +1,4 @@
-/* Leaks a result and a client with its open connection: proof that the tool that looks on would see it. */
+/* Leaks a result and a client with its open connection: proves that the memory checker would find it. */
 
 #include "call.h"
 

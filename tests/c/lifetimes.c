@@ -12,7 +12,7 @@ static lambda_config *local_config(void) {
     return config;
 }
 
-/* Every order of the four ends; the result is read wherever it still lives. */
+/* Every order of the four frees; the result is read whenever it is still alive. */
 static void every_order(void) {
     for (int order = 0; order < 24; order++) {
         lambda_config *config = local_config();
@@ -48,7 +48,7 @@ static void a_config_serves_many_clients(void) {
     lambda_config *config = local_config();
     lambda_client *first = NULL, *second = NULL;
     CHECK_INT(lambda_client_new(config, &first, NULL), LAMBDA_OK);
-    /* A client has its copy: a later change is for later clients. */
+    /* A client has its own copy: a later change affects only later clients. */
     CHECK_INT(lambda_config_set_endpoint_url(config, "http://127.0.0.1:1"), LAMBDA_OK);
     CHECK_INT(lambda_config_set_max_attempts(config, 1), LAMBDA_OK);
     CHECK_INT(lambda_client_new(config, &second, NULL), LAMBDA_OK);

@@ -1,4 +1,4 @@
-/* The log: to the host's hook, and to stderr only if LAMBDA_INVOKE_LOG asks for it. */
+/* The log: to the application's callback, and to stderr only if LAMBDA_INVOKE_LOG is set. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -7,7 +7,7 @@
 #include "callback.h"
 #include "script.h"
 
-/* What a hook heard. */
+/* What a log callback received. */
 struct heard {
     pthread_mutex_t lock;
     /* Lines as they stand on stderr, but for the time. */
@@ -79,7 +79,7 @@ static lambda_status give(void *user_data, lambda_credentials *out) {
     return lambda_credentials_set(out, id, secret, user_data, 0);
 }
 
-/* One whose keys come from a callback, with this token. */
+/* A client whose credentials come from a callback, with this token. */
 static lambda_client *client_with_log(int32_t level, struct heard *heard, const char *token) {
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_credentials_callback(config, give, (void *)token, NULL), LAMBDA_OK);
@@ -98,7 +98,7 @@ static lambda_status no_keys(void *user_data, lambda_credentials *out) {
     return lambda_credentials_set_error(out, "the vault is locked"), LAMBDA_E_CREDENTIALS;
 }
 
-/* Each level has its own, and what is quieter. */
+/* Each level includes its own events and those of the less detailed ones. */
 static void levels(void) {
     int before = 0;
     for (int32_t level = LAMBDA_LOG_LEVEL_OFF; level <= LAMBDA_LOG_LEVEL_TRACE; level++) {
@@ -119,7 +119,7 @@ static void levels(void) {
         for (int32_t other = level + 1; other <= LAMBDA_LOG_LEVEL_TRACE; other++) {
             CHECK_INT(heard->lines[other], 0);
         }
-        /* A healthy client has nothing to warn of. */
+        /* A client without problems logs no warning. */
         if (level != LAMBDA_LOG_LEVEL_OFF && level != LAMBDA_LOG_LEVEL_WARN) {
             CHECK_AT_LEAST(all_lines(heard), before + 1);
         }
@@ -158,7 +158,7 @@ static void unset(void) {
     forget(heard);
 }
 
-/* Whatever goes wrong, and however much is told. */
+/* Whatever goes wrong, and at every level. */
 static void no_secret(void) {
     static const char *const secrets[] = {"hunter2", secret, NULL};
     struct heard *heard = nothing_heard();
@@ -175,7 +175,7 @@ static void no_secret(void) {
     CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_NONE);
     lambda_result_free(result);
     lambda_client_free(client);
-    /* Keys that are refused, static ones, and a proxy's password. */
+    /* Credentials that are refused, static ones, and a proxy's password. */
     client = client_with_log(LAMBDA_LOG_LEVEL_TRACE, heard, "hunter2 token");
     result = invoke(client, "echo", "x");
     CHECK_RESULT(result, LAMBDA_E_CREDENTIALS, LAMBDA_EXECUTION_NONE);
@@ -221,7 +221,7 @@ static void from_threads(void) {
         CHECK_INT(pthread_join(threads[i], NULL), 0);
     }
     lambda_client_free(client);
-    /* Nobody waits for another's hook. */
+    /* No thread waits for another thread's log callback. */
     CHECK_AT_LEAST(atomic_load(&heard->most_inside), 2);
     /* An attempt has its beginning and its end. */
     CHECK_AT_LEAST(heard->lines[LAMBDA_LOG_LEVEL_DEBUG], 2 * THREADS * check_rounds(5, 1));
@@ -282,7 +282,7 @@ static void on_stderr(void) {
     take_times_away(text);
     CHECK_STRING(text, heard->text);
 
-    /* Each sink has what it wants, and no more. */
+    /* Each sink gets its levels, and no more. */
     struct heard *errors = nothing_heard();
     CHECK(setenv("LAMBDA_INVOKE_LOG", "Info", 1) == 0);
     caught = catch_stderr();
@@ -303,7 +303,7 @@ static void on_stderr(void) {
     lambda_client_free(client);
     CHECK_STRING(give_back(caught), "");
 
-    /* A variable for debugging stops no program: what is not a level is passed over, and said. */
+    /* A variable for debugging must not stop a program: an unknown level is ignored, and reported. */
     CHECK(setenv("LAMBDA_INVOKE_LOG", "loud", 1) == 0);
     caught = catch_stderr();
     client = client_with_log(LAMBDA_LOG_LEVEL_ERROR, errors, NULL);

@@ -1,4 +1,4 @@
-/* A host name, and no descriptor left to look it up with: that is no word on whether the name exists. */
+/* A host name that cannot be looked up, since no descriptor is left. The name may exist all the same. */
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ int main(void) {
     CHECK_INT(lambda_config_set_endpoint_url(config, url), LAMBDA_OK);
     lambda_client *client = client_of(config);
 
-    /* All but the three that an engine takes before it connects. */
+    /* All but the three that a worker takes before it connects. */
     int taken[1 << 16];
     int count = 0;
     while (count < (int)(sizeof taken / sizeof *taken) && (taken[count] = dup(0)) >= 0) {

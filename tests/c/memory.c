@@ -1,4 +1,4 @@
-/* Little memory: what the caller or the server sizes is refused, never an abort. */
+/* Little memory: a size that the caller or the server chooses leads to an error, never to an abort. */
 
 #include <sys/resource.h>
 
@@ -29,7 +29,7 @@ int main(void) {
     }
     memset(huge, '1', HUGE);
     huge[HUGE] = '\0';
-    /* Room for one more copy of nothing but small things. A tool that looks on needs its own memory. */
+    /* Room for one more copy of nothing but small things. A memory checker needs its own memory. */
     if (!check_light()) {
         struct rlimit limit = {(rlim_t)HUGE + 150 * 1024 * 1024, RLIM_INFINITY};
         CHECK_INT(setrlimit(RLIMIT_AS, &limit), 0);

@@ -1,4 +1,4 @@
-/* What the host hands over with a callback is released exactly once: when nobody can call back any more. */
+/* The user_data of a callback is released exactly once: when the callback can no longer be called. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -47,7 +47,7 @@ static void hear(void *user_data, int32_t level, const char *target, const char 
     atomic_fetch_add(&owned->asked, 1);
 }
 
-/* Both kinds of callbacks are handed over alike. */
+/* Both kinds of callbacks take user_data in the same way. */
 static lambda_status set_credentials(lambda_config *config, struct owned *owned, bool callback) {
     return lambda_config_set_credentials_callback(config, callback ? give : NULL, owned, release);
 }
@@ -75,8 +75,8 @@ static bool works(const lambda_client *client) {
     return atomic_load(&check_failures) == failures;
 }
 
-/* Where the callback is to be asked for keys, there are no others: they would go first, and a client would not even
- * have the callback. */
+/* Where the callback is to provide the credentials, no others are set: they would take precedence, and a client would
+ * not even have the callback. */
 static lambda_config *config_for(setter set) {
     lambda_config *config = lambda_config_new();
     if (set == set_log) {
@@ -151,14 +151,14 @@ static void replaced_and_unset(setter set) {
     CHECK_INT(set(config, &second, true), LAMBDA_OK);
     CHECK_INT(RELEASED(first), 1);
     CHECK_INT(RELEASED(second), 0);
-    /* A client that was made meanwhile goes on with what it has. */
+    /* A client that was made meanwhile keeps what it has. */
     lambda_client *client = made_of(config);
     CHECK_INT(set(config, &third, true), LAMBDA_OK);
     CHECK_INT(RELEASED(second), 0);
     works(client);
     lambda_client_free(client);
     CHECK_INT(RELEASED(second), 1);
-    /* What comes with no callback is taken, and let go at once. */
+    /* user_data without a callback is taken, and released at once. */
     CHECK_INT(set(config, &never, false), LAMBDA_OK);
     CHECK_INT(RELEASED(third), 1);
     CHECK_INT(RELEASED(never), 1);
@@ -191,7 +191,7 @@ static void refused(void) {
     CHECK_INT(RELEASED(kept) + RELEASED(bad) + RELEASED(off), 3);
 }
 
-/* A client that could not be made has let go of it too. */
+/* A client that could not be made has released it too. */
 static void a_client_that_cannot_be_made(setter set) {
     struct owned owned = {0};
     lambda_config *config = lambda_config_new();
@@ -217,7 +217,7 @@ static void without_release(setter set) {
     CHECK_INT(RELEASED(owned), 0);
 }
 
-/* The host's code may use the config whose callback is replaced. */
+/* A release is the caller's code: it may use the config whose callback is replaced. */
 static void the_config_is_used_in_release(setter set) {
     lambda_config *config = lambda_config_new();
     struct owned first = {.config = config}, second = {0};
@@ -233,7 +233,7 @@ static void the_config_is_used_in_release(setter set) {
     CHECK_INT(RELEASED(second), 1);
 }
 
-/* The call that asks goes on to its end, though its client is freed meanwhile. */
+/* The call that runs the callback continues to its end, even if its client is freed meanwhile. */
 static void freed_in_the_callback(void) {
     struct owned owned = {.frees_client = true};
     lambda_config *config = lambda_config_new();
@@ -273,7 +273,7 @@ static void freed_while_a_call_is_under_way(setter set) {
     lambda_result_free(result);
 }
 
-/* The child uses all and frees all that its parent made, and releases nothing of it; but what is its own. */
+/* The child uses and frees everything that its parent made, but releases only what is its own. */
 static void forked(setter set) {
     struct owned owned = {0};
     lambda_config *config = config_for(set);
@@ -313,7 +313,7 @@ static void forked(setter set) {
     CHECK_INT(RELEASED(owned), 1);
 }
 
-/* The last one goes, whoever it is. */
+/* The last holder releases it, whichever that is. */
 static void *use_and_free(void *client) {
     works(client);
     lambda_client_free(client);

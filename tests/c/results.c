@@ -1,4 +1,4 @@
-/* What an answer holds arrives in the result, whole and in its place. */
+/* Everything in a response arrives in the result, complete and in its field. */
 
 #include "script.h"
 
@@ -121,7 +121,7 @@ static void logs(void) {
     CHECK(result->log != NULL && result->log_len == strlen(result->log));
     lambda_result_free(result);
 
-    /* Bytes, not a string: NULs and what is no UTF-8 stay. */
+    /* Bytes, not a string: NULs and invalid UTF-8 are kept. */
     result = invoke_once(client, script_of("bytes", "answer 200 X-Amz-Log-Result=YQBi/w== 1"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_INT(result->log_len, 4);
@@ -199,7 +199,7 @@ static void too_large(void) {
         {"send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3e9\\r\\n\npad 1001\nsend \\r\\n0\\r\\n\\r\\n",
             LAMBDA_E_TOO_LARGE},
         {"send HTTP/1.1 200 OK\\r\\n\\r\\n\npad 200000", LAMBDA_E_TOO_LARGE},
-        /* Nobody makes room for what is only announced. */
+        /* No memory is reserved for bytes that are only announced. */
         {"send HTTP/1.1 200 OK\\r\\nContent-Length: 9223372036854775807\\r\\n\\r\\nabc\nclose", LAMBDA_E_TOO_LARGE},
     };
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
@@ -217,7 +217,7 @@ static void too_large(void) {
     }
     lambda_client_free(limited);
 
-    /* Without a limit there is still no memory for what nobody could send. */
+    /* Without a limit there is still no memory for a length that no server could send. */
     config = lambda_config_new();
     CHECK_INT(lambda_config_set_max_response_bytes(config, UINT64_MAX), LAMBDA_OK);
     limited = client_of(config);
@@ -227,7 +227,7 @@ static void too_large(void) {
     CHECK_INT(huge->execution, LAMBDA_EXECUTION_RAN);
     CHECK_INT(huge->http_status, 200);
     lambda_result_free(huge);
-    /* The client is none the worse for it. */
+    /* The client still works. */
     lambda_result *result = invoke(limited, "echo", "fits");
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(payload_text(result), "fits");

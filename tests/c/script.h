@@ -1,4 +1,4 @@
-/* Calls whose answers the caller writes: see tests/functions/script.py. */
+/* Calls whose responses the caller writes: see tests/functions/script.py. */
 
 #ifndef SCRIPT_H
 #define SCRIPT_H
@@ -12,7 +12,7 @@ static inline lambda_request *script_of(const char *tenant, const char *script) 
     return request;
 }
 
-/* How many attempts of the tenant's call came to the endpoint. */
+/* How many attempts of the tenant's call reached the endpoint. */
 static inline long script_attempts(const lambda_client *client, const char *tenant) {
     lambda_result *result = invoke_once(client, script_of(tenant, "count"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);

@@ -48,7 +48,7 @@ static void throttled(void) {
     CHECK_AT_MOST(result->duration_us, within_ms(400) * 1000);
     lambda_result_free(result);
 
-    /* More than 20 s are for the caller to wait. */
+    /* The library does not wait for more than 20 s. */
     result = invoke_once(client, script_of("long", "answer 429 Retry-After=21"));
     CHECK_RESULT(result, LAMBDA_E_THROTTLED, LAMBDA_EXECUTION_NONE);
     CHECK_INT(result->attempts, 1);
@@ -59,7 +59,7 @@ static void throttled(void) {
     CHECK_AT_LEAST(result->retry_after_ms, UINT64_C(1000) * 86400 * 365 * 1000);
     lambda_result_free(result);
 
-    /* How long, in the body; the header goes before it. */
+    /* The body has the wait too; the header takes precedence. */
     request = script_of("in the body", "answer 429 - {\"retryAfterSeconds\":\"7\",\"Reason\":\"CallerRateLimitExceeded\"}");
     CHECK_INT(lambda_request_set_retry(request, LAMBDA_RETRY_NONE), LAMBDA_OK);
     result = invoke_once(client, request);
@@ -78,7 +78,7 @@ static void payload_too_large(void) {
     CHECK_INT(lambda_request_set_payload(request, payload, length), LAMBDA_OK);
     free(payload);
     lambda_result *result = invoke_once(client, request);
-    /* The refusal comes while the payload is still on its way: it is heard, or lost to the broken connection. */
+    /* The refusal arrives while the payload is still being sent: it is read, or lost with the broken connection. */
     if (result->status == LAMBDA_E_SERVICE) {
         CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_NONE);
         CHECK_INT(result->http_status, 413);
@@ -114,7 +114,7 @@ static void wrong_secret(void) {
     lambda_result_free(result);
     lambda_client_free(stranger);
 
-    /* A server that repeats what it was sent does not bring a secret into a message. */
+    /* If a server repeats the request, no secret gets into a message. */
     config = lambda_config_new();
     CHECK_INT(lambda_config_set_credentials(config, "local", "local-secret", NULL), LAMBDA_OK);
     stranger = client_of(config);
@@ -128,7 +128,7 @@ static void wrong_secret(void) {
 
 static void wrong_clock(void) {
     /* A server whose clock is far from this one's: the second attempt is signed with the server's time, which the
-     * endpoint, whose clock is right, then refuses in turn. No third one is made. */
+     * endpoint, whose clock is correct, then refuses as well. There is no third attempt. */
     lambda_client *misled = default_client();
     lambda_result *result = invoke_once(misled,
         script_of("clock", "answer 403 x-amzn-ErrorType=InvalidSignatureException|Date=Thu,~01~Jan~2099~00:00:00~GMT "

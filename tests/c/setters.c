@@ -1,4 +1,5 @@
-/* A setter that refuses a value says so, and the object remembers it: nothing is sent until that field is set well. */
+/* A setter that rejects a value returns an error, and the object records it: nothing is sent until the field is set
+ * successfully. */
 
 #include "call.h"
 
@@ -28,7 +29,7 @@ static const struct text_field request_texts[] = {
     {"trace_header", lambda_request_set_trace_header, "Root=1", {"", "a\r\nX: y", "\xff", "\x7f"}},
 };
 
-/* How many requests came to the endpoint for this function, this one not counted. */
+/* How many requests for this function reached the endpoint, not counting this one. */
 static long sent_until_now(void) {
     lambda_result *result = invoke(client, "counter", "{}");
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
@@ -142,7 +143,7 @@ static void several_fields(void) {
     CHECK_REFUSED(request, "trace_header");
     CHECK_INT(lambda_request_set_trace_header(request, NULL), LAMBDA_OK);
     CHECK_ACCEPTED(request);
-    /* A good value of another field does not heal this one, and a refused one does not bring back the value before. */
+    /* A valid value of another field does not clear the error. A rejected value does not restore the previous one. */
     CHECK_INT(lambda_request_set_qualifier(request, ""), LAMBDA_E_INVALID_ARGUMENT);
     CHECK_INT(lambda_request_set_tenant_id(request, "red"), LAMBDA_OK);
     CHECK_REFUSED(request, "qualifier");
@@ -216,7 +217,7 @@ static void config_texts(void) {
             lambda_config_free(config);
         }
     }
-    /* A password does not come back in a message. */
+    /* A message does not repeat a password. */
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_endpoint_url(config, "http://u:hunter2@localhost"), LAMBDA_E_INVALID_ARGUMENT);
     lambda_client *never = NULL;

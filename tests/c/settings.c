@@ -34,7 +34,7 @@ struct field {
 };
 
 static const struct field fields[] = {
-    /* Good for the setter; whether there is such a profile is for the client to find out. */
+    /* The setter accepts it; lambda_client_new checks whether the profile exists. */
     {"profile", lambda_config_set_profile, NULL, "default", {"", "\xff", long_name}},
     {"use_fips", set_use_fips, "-1", "0", {"7", "2", "-2", "2147483647", "-2147483648"}},
     {"use_dual_stack", set_use_dual_stack, "-1", "0", {"7", "2", "-2", "2147483647", "-2147483648"}},
@@ -110,7 +110,7 @@ static void refusals(void) {
             if (field->set(config, field->bad[j]) != LAMBDA_E_INVALID_ARGUMENT) {
                 check_failed(__FILE__, __LINE__, "%s took the bad value %zu, \"%.40s\"", field->name, j, field->bad[j]);
             }
-            /* Remembered, however often a client is wanted, until it is set well. */
+            /* Recorded, however often a client is made, until it is set successfully. */
             REFUSES(config, LAMBDA_E_INVALID_ARGUMENT, begins_with);
             REFUSES(config, LAMBDA_E_INVALID_ARGUMENT, begins_with);
             CHECK_INT(lambda_config_set_max_attempts(config, 2), LAMBDA_OK);
@@ -133,7 +133,7 @@ static void refusals(void) {
     }
 }
 
-/* Numbers that are no switch's, one by one: the first that is open is told. */
+/* Numbers that are not valid for a switch, one by one: the first error is reported. */
 static void several_at_once(void) {
     lambda_config *config = with_keys();
     CHECK_INT(lambda_config_set_use_fips(config, 7), LAMBDA_E_INVALID_ARGUMENT);

@@ -1,4 +1,4 @@
-/* No SIGPIPE reaches the host, its mask stays as it was, and a signal that was pending stays pending. */
+/* No SIGPIPE reaches the application, its mask stays as it was, and a signal that was pending stays pending. */
 
 #include <pthread.h>
 #include <signal.h>
@@ -74,7 +74,7 @@ int main(void) {
     CHECK_INT(pthread_join(thread, NULL), 0);
     check_mask(&before);
 
-    /* Blocked by the host: nothing of the library's may be found pending later. */
+    /* Blocked by the application: no signal of the library may be pending later. */
     sigset_t pipe = only(SIGPIPE), user = only(SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     pthread_sigmask(SIG_BLOCK, &user, NULL);
@@ -86,7 +86,7 @@ int main(void) {
         CHECK(!is_pending(SIGPIPE));
     }
 
-    /* The host's own, pending before the call, is still there after it. */
+    /* The application's own signal, pending before the call, is still pending after it. */
     CHECK(raise(SIGPIPE) == 0 && raise(SIGUSR1) == 0);
     CHECK(is_pending(SIGPIPE));
     broken_upload();

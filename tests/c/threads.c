@@ -13,7 +13,7 @@ static int calls;
 
 static void *call(void *number) {
     for (int i = 0; i < calls; i++) {
-        /* The one request that all share, and in between one of its own, so that crossed answers would show. */
+        /* The one request that all share, and in between one of its own, so that mixed-up responses would show. */
         lambda_result *result = lambda_invoke(client, shared_request);
         CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
         CHECK_STRING(payload_text(result), "shared");
@@ -72,7 +72,7 @@ int main(void) {
 
     shared_request = request_of("echo", "shared");
     in_threads(call);
-    /* What is kept for later calls is bounded: an engine has four descriptors. */
+    /* What is kept for later calls is bounded: a worker has four descriptors. */
     CHECK_AT_MOST(count_descriptors(), descriptors + 4 * THREADS);
     in_threads(own_client);
     CHECK_INT(count_threads(), 1);

@@ -1,4 +1,4 @@
-/* Nobody there: no connection, no name. Nothing ran, and the call says so. */
+/* No server: no connection, or no name. Nothing ran, and the result says so. */
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@ static lambda_config *config_of(const char *url) {
     return config;
 }
 
-/* A socket bound to a port of its own; nobody listens there unless the caller does. */
+/* A socket bound to a port of its own; nothing listens there unless the caller does. */
 static int bound_socket(uint16_t *port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
@@ -127,7 +127,7 @@ static void nobody_answers(void) {
     close(listener);
 }
 
-/* TLS to a server that speaks none. */
+/* TLS to a server without TLS. */
 static void no_tls(void) {
     const char *url = getenv("AWS_ENDPOINT_URL_LAMBDA");
     char https[128];
