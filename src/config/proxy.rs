@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::config::environment::Environment;
 use crate::config::lookup::checked;
@@ -34,10 +36,13 @@ pub(crate) struct Proxies {
     pub(crate) exceptions: Option<Setting<Exceptions>>,
 }
 
-/// A proxy. Its URL may contain a password, so only the rest is shown.
+/// A proxy, shown without its password.
 #[derive(Clone)]
 pub(crate) struct Proxy {
+    /// Without user and password, except for SOCKS, whose handshake takes them from here.
     pub(crate) url: Url,
+    /// `user:password` for an HTTP proxy; wiped from memory with its last clone.
+    pub(crate) user_and_password: Option<Arc<Zeroizing<String>>>,
 }
 
 /// The list in NO_PROXY.
@@ -81,15 +86,13 @@ impl Proxies {
         for names in [names, &ALL_PROXY] {
             match variable(names, environment)? {
                 Some(found) if found.value.is_empty() => none.origin = found.origin,
-                Some(found) => return checked(found, |name, url| Proxy::parse(name, &url).map(Some)),
+                Some(found) => {
+                    return checked(found, |name, url| Proxy::parse(name, &Zeroizing::new(url)).map(Some));
+                }
                 None => {}
             }
         }
         Ok(none)
-    }
-
-    pub(crate) fn is_none(&self) -> bool {
-        self.http.value.is_none() && self.https.value.is_none()
     }
 
     /// Returns the proxy that `url` is reached through.
@@ -163,13 +166,18 @@ impl Proxy {
         if text.len() > MAX_URL_BYTES {
             return refuse(&format!("is {} bytes long", text.len()));
         }
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        match Url::parse(&with_scheme) {
+        let (without_user, user_and_password) = apart(text);
+        match Url::parse(&without_user) {
             Err(error) => refuse(&format!("is not a valid URL ({error})")),
             Ok(url) if !SCHEMES.contains(&url.scheme()) => refuse("does not have the scheme of a proxy"),
             Ok(url) if url.host_str().is_none_or(str::is_empty) => refuse("does not name a host"),
-            Ok(url) => Ok(Self { url }),
+            Ok(url) => Ok(Self { url, user_and_password }),
         }
+    }
+
+    /// Whether a user is set.
+    pub(crate) fn has_user(&self) -> bool {
+        self.user_and_password.is_some() || !self.url.username().is_empty()
     }
 
     /// Returns its host and port, for messages.
@@ -182,6 +190,25 @@ impl Proxy {
     }
 }
 
+/// Takes user and password out of the URL of an HTTP proxy, so that no copy of them is made in passing.
+fn apart(text: &str) -> (Zeroizing<String>, Option<Arc<Zeroizing<String>>>) {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let whole = || (Zeroizing::new(format!("{scheme}://{rest}")), None);
+    if !scheme.to_ascii_lowercase().starts_with("http") {
+        return whole();
+    }
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let Some((user, host)) = rest.get(..end).and_then(|authority| authority.rsplit_once('@')) else { return whole() };
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).decode_utf8_lossy().into_owned());
+    let (user, password) = (decoded(user), decoded(password));
+    let mut both = Zeroizing::new(String::with_capacity(user.len() + password.len() + 1));
+    both.push_str(&user);
+    both.push(':');
+    both.push_str(&password);
+    (Zeroizing::new(format!("{scheme}://{host}{}", &rest[end..])), Some(Arc::new(both)))
+}
+
 /// Rejects what is not the URL of a proxy; an empty one means no proxy.
 pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
     if url.is_empty() { Ok(()) } else { Proxy::parse(origin, url).map(drop) }
@@ -190,7 +217,11 @@ pub(crate) fn check(origin: &str, url: &str) -> Result<(), Error> {
 /// Without user and password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shown_parsed(&self.url))
+        let shown = shown_parsed(&self.url);
+        match self.user_and_password {
+            Some(_) => f.write_str(&shown.replacen("://", "://(redacted)@", 1)),
+            None => f.write_str(&shown),
+        }
     }
 }
 
@@ -221,6 +252,23 @@ mod tests {
         assert_eq!(way(&proxies, "http://lambda.example/x").as_deref(), Some("all:3"));
         assert_eq!(way(&resolve(Some(""), &env).unwrap(), "https://lambda.example/"), None);
         assert_eq!(way(&resolve(Some("mine:8"), &env).unwrap(), "https://h/").as_deref(), Some("mine:8"));
+    }
+
+    #[test]
+    fn user_and_password_are_taken_out_of_the_url_of_an_http_proxy() {
+        for (text, url, user) in [
+            ("http://u:p%40ss@h:1/", "http://h:1/", Some("u:p@ss")),
+            ("https://u@h:1", "https://h:1/", Some("u:")),
+            ("u:a@b@h:1", "http://h:1/", Some("u:a@b")),
+            ("HTTP://:p@[::1]:8", "http://[::1]:8/", Some(":p")),
+            ("http://h/@", "http://h/@", None),
+            ("socks5://u:p@h:1", "socks5://u:p@h:1", None),
+        ] {
+            let proxy = Proxy::parse("proxy", text).unwrap();
+            let found = proxy.user_and_password.as_ref().map(|user| user.as_str());
+            assert_eq!((proxy.url.as_str(), found), (url, user), "{text}");
+            assert_eq!(proxy.to_string().contains("(redacted)@"), proxy.has_user(), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
+use zeroize::Zeroize as _;
+
 use super::credentials::{self, lambda_credentials_fn};
 use super::guard::entry;
 use super::handle;
@@ -31,6 +33,13 @@ unsafe impl handle::Object for lambda_config {
 }
 
 impl handle::OwnedByCaller for lambda_config {}
+
+/// The URL of a proxy may hold a password.
+impl Drop for lambda_config {
+    fn drop(&mut self) {
+        self.config.proxy.zeroize();
+    }
+}
 
 impl lambda_config {
     pub(super) fn usable(&self) -> Result<&Config, Error> {
@@ -238,7 +247,9 @@ pub unsafe extern "C" fn lambda_config_set_proxy(config: *mut lambda_config, url
         // SAFETY: the header's conventions.
         let url = unsafe { text::optional("proxy", url) }?;
         url.map_or(Ok(()), |url| proxy::check("proxy", url))?;
-        config.proxy = url.map(|url| text::copy("proxy", url)).transpose()?;
+        let url = url.map(|url| text::copy("proxy", url)).transpose()?;
+        config.proxy.zeroize();
+        config.proxy = url;
         Ok(())
     })
 }

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, Version};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use zeroize::Zeroizing;
 
 use crate::config::config::default;
 use crate::config::proxy::{Proxies, Proxy};
@@ -18,6 +21,7 @@ use crate::config::shown_url::shown;
 use crate::error::Error;
 use crate::http::body::{Payload, SentTracker};
 use crate::http::reuse::ConnectionReuse;
+use crate::http::secret_value::secret_value;
 use crate::http::tls_failure;
 use crate::platform_api::{LookupError, LookupErrorKind, Platform};
 use crate::request::http::METHOD;
@@ -131,9 +135,10 @@ impl Transport {
             .tcp_keepalive_retries(default::TCP_KEEPALIVE_PROBES)
             .pool_max_idle_per_host(max_idle)
             .pool_idle_timeout(default::IDLE_TIMEOUT);
-        if !proxies.is_none() {
-            let of_url = proxies.clone();
-            builder = builder.proxy(reqwest::Proxy::custom(move |url| of_url.of(url).map(|proxy| proxy.url.clone())));
+        for (scheme, proxy) in [("http", &proxies.http), ("https", &proxies.https)] {
+            if let Some(proxy) = &proxy.value {
+                builder = builder.proxy(custom_proxy(scheme, proxy, proxies.clone()));
+            }
         }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
@@ -375,8 +380,24 @@ fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
     Ok((parsed, host))
 }
 
+/// A proxy for the URLs of one scheme. Its password goes into a header that is wiped, not into a URL, which reqwest copies.
+fn custom_proxy(scheme: &'static str, proxy: &Proxy, proxies: Proxies) -> reqwest::Proxy {
+    let custom = reqwest::Proxy::custom(move |url| {
+        let proxy = (url.scheme() == scheme).then(|| proxies.of(url)).flatten();
+        proxy.map(|proxy| proxy.url.clone())
+    });
+    let value = proxy.user_and_password.as_ref().and_then(|both| {
+        let encoded = Zeroizing::new(STANDARD.encode(both.as_bytes()));
+        secret_value(Zeroizing::new([b"Basic ", encoded.as_bytes()].concat())).ok()
+    });
+    match value {
+        Some(value) => custom.custom_http_auth(value),
+        None => custom,
+    }
+}
+
 fn wants_password(proxy: &Proxy) -> String {
-    let has_user = !proxy.url.username().is_empty();
+    let has_user = proxy.has_user();
     let what = if has_user { "rejects the user and password of its URL" } else { "asks for a user and a password" };
     format!("the proxy {} {what} (407)", proxy.host())
 }
