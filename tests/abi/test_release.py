@@ -114,8 +114,8 @@ def test_a_release_is_of_a_commit_without_a_tag(copy: Path) -> None:
 CHANGELOGS = {
     f"## [Unreleased]\n\n## [{VERSION}] - 2026-01-31\n\n- All.\n": [],
     f"## [Unreleased]\n\n- More.\n\n## [{VERSION}] - 2026-01-31\n\n- All.\n": ["[Unreleased] is not empty"],
-    "## [Unreleased]\n\n## [0.0.1] - 2026-01-31\n\n- All.\n": [f"says nothing about [{VERSION}]"],
-    "## [Unreleased]\n\n- All.\n": ["[Unreleased] is not empty", f"says nothing about [{VERSION}]"],
+    "## [Unreleased]\n\n## [0.0.1] - 2026-01-31\n\n- All.\n": [f"has no entries for [{VERSION}]"],
+    "## [Unreleased]\n\n- All.\n": ["[Unreleased] is not empty", f"has no entries for [{VERSION}]"],
 }
 
 
