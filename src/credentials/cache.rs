@@ -108,6 +108,16 @@ impl CallbackLoad {
     }
 }
 
+/// What the cache has for a call.
+enum Present {
+    Good(Identity),
+    /// A load is needed. `loads`: how many there were so far; `refresh`: the lock, if the present credentials are still good.
+    Needed {
+        loads: u64,
+        refresh: Option<OwnedMutexGuard<()>>,
+    },
+}
+
 impl CredentialsCache {
     /// Begins with what the parent process has loaded, if this one was forked.
     pub(crate) fn new(source: &Source) -> Self {
@@ -116,6 +126,26 @@ impl CredentialsCache {
     }
 
     /// Returns the credentials for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the
+    /// Decides whether the present credentials serve, or whether a load is needed.
+    fn present(&self, now: SystemTime) -> Result<Present, Error> {
+        let state = self.state();
+        if state.callback_thread == Some(thread::current().id()) {
+            return Err(no_credentials("the credentials callback calls with its own client, which waits for it"));
+        }
+        let mut refresh = None;
+        if let Some(loaded) = state.loaded.as_ref().filter(|loaded| loaded.are_good(now)) {
+            let is_too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
+            // One call refreshes them; the others do not wait for it.
+            if loaded.need_refresh(now) && !is_too_early {
+                refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
+            }
+            if refresh.is_none() {
+                return Ok(Present::Good(loaded.identity.clone()));
+            }
+        }
+        Ok(Present::Needed { loads: state.loads, refresh })
+    }
+
     /// network.
     pub(crate) async fn current(
         self: &Arc<Self>,
@@ -134,23 +164,9 @@ impl CredentialsCache {
                 None => Ok(CacheLookup::Found(credentials.identity())),
             };
         }
-        let mut refresh = None;
-        let seen = {
-            let state = self.state();
-            if state.callback_thread == Some(thread::current().id()) {
-                return Err(no_credentials("the credentials callback calls with its own client, which waits for it"));
-            }
-            if let Some(loaded) = state.loaded.as_ref().filter(|loaded| loaded.are_good(now)) {
-                let is_too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
-                // One call refreshes them; the others do not wait for it.
-                if loaded.need_refresh(now) && !is_too_early {
-                    refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
-                }
-                if refresh.is_none() {
-                    return Ok(CacheLookup::Found(loaded.identity.clone()));
-                }
-            }
-            state.loads
+        let (seen, refresh) = match self.present(now)? {
+            Present::Good(identity) => return Ok(CacheLookup::Found(identity)),
+            Present::Needed { loads, refresh } => (loads, refresh),
         };
         let is_refresh = refresh.is_some();
         let refresh = match refresh {
