@@ -153,7 +153,7 @@ $(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
 # themselves are hidden, since the strictest visibility of all references counts: a shared object that contains the archive
 # calls its own copy, and exports none of it. So no linker option is needed, which some users of a pkg-config file would
 # not pass on.
-$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h
+$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h Makefile
 	@mkdir -p $(LIB)
 	$(PYTHON) packaging/build_library.py staticlib $(LIB)/liblambda_invoke-rust.a $(CARGO)
 	{ echo '.section .note.GNU-stack, ""'; echo '.section .data.hidden, "aw"'; \

@@ -19,13 +19,15 @@
  * Threads    Every function of lambda_client may be called from any thread at any time, except lambda_client_free, after
  *            which the client must not be used. All other objects belong to one thread at a time. Several threads may read
  *            one object through const pointers while none changes it, so many threads may invoke one lambda_request.
- * Stack      A call needs 96 KiB of stack over plain HTTP, 128 KiB over HTTPS, and 176 KiB where it loads credentials of a
- *            role over HTTPS.
+ * Stack      A call needs up to 192 KiB of stack. With credentials that are set in code, 96 KiB are enough over plain HTTP
+ *            and 128 KiB over HTTPS.
  * Lifetime   Objects do not depend on each other: free them in any order. What a client shares lives until its last call
  *            is done. Only the library's own lambda_*_free functions release what the library made.
  * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1.
- * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. Small allocations are not promised: when
- *            the process has no memory left at all, they abort it.
+ *            Without TLS, a server that sends nothing but interim (1xx) responses can delay the end of a call, and
+ *            its interrupts, by about a second.
+ * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. This does not cover small allocations and
+ *            the read buffer of a connection (up to 408 KiB): they abort the process if less than about 1 MiB is left.
  * Callbacks  Run on a thread that is inside the library, or on one of the library's own, with the signal mask of the
  *            thread that called lambda_*; on one of the library's own, with all signals blocked. They must not throw, call
  *            longjmp, or end the thread. release(user_data), if given, is called once, when the last object that could
@@ -253,8 +255,8 @@ typedef void (*lambda_release_fn)(void *user_data);
 
 /**
  * Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
- * once. The strings live until it returns; message begins with the function and a number that tells calls apart. It
- * must not call lambda_* functions.
+ * once. The strings live until it returns. The message of an event in a call begins with the function and a number that
+ * identifies the call. It must not call lambda_* functions.
  */
 typedef void (*lambda_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
@@ -276,7 +278,8 @@ typedef struct lambda_result {
   uint32_t attempts;
   /**
    * What the function returned, or its error document. Empty unless the status is LAMBDA_OK or
-   * LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end.
+   * LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end. A response over plain HTTP that has neither Content-Length
+   * nor chunks ends with its connection, so it may have been cut without a sign of it.
    */
   const uint8_t *payload;
   /** The length of payload in bytes, without that NUL. */

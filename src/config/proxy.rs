@@ -144,6 +144,10 @@ impl Exceptions {
 
     fn contain(&self, url: &Url) -> bool {
         let Ok(uri) = url.as_str().parse() else { return false };
+        // The matcher takes `*` for every name, but for no address.
+        if self.list.split(',').any(|entry| entry.trim() == "*") {
+            return true;
+        }
         let is_port = |port: Option<u16>| port.is_none() || port == url.port_or_known_default();
         self.hosts.iter().any(|(port, hosts)| is_port(*port) && hosts.intercept(&uri).is_none())
     }
@@ -252,6 +256,16 @@ mod tests {
         assert_eq!(way(&proxies, "http://lambda.example/x").as_deref(), Some("all:3"));
         assert_eq!(way(&resolve(Some(""), &env).unwrap(), "https://lambda.example/"), None);
         assert_eq!(way(&resolve(Some("mine:8"), &env).unwrap(), "https://h/").as_deref(), Some("mine:8"));
+    }
+
+    #[test]
+    fn a_star_excepts_names_and_addresses() {
+        for list in ["*", "*,x", "x, *"] {
+            let proxies = resolve(None, &[("HTTP_PROXY", "p:1"), ("NO_PROXY", list)]).unwrap();
+            for url in ["http://h/", "http://127.0.0.1:8/", "http://[::1]/"] {
+                assert_eq!(way(&proxies, url), None, "{list} {url}");
+            }
+        }
     }
 
     #[test]

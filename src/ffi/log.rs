@@ -21,8 +21,8 @@ pub const LAMBDA_LOG_LEVEL_DEBUG: i32 = 4;
 pub const LAMBDA_LOG_LEVEL_TRACE: i32 = 5;
 
 /// Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
-/// once. The strings live until it returns; message begins with the function and a number that tells calls apart. It
-/// must not call lambda_* functions.
+/// once. The strings live until it returns. The message of an event in a call begins with the function and a number that
+/// identifies the call. It must not call lambda_* functions.
 pub type lambda_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 

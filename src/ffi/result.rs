@@ -25,7 +25,8 @@ pub struct lambda_result {
     /// How many attempts began, including those that found no connection; 0 if the call was refused before the first.
     pub attempts: u32,
     /// What the function returned, or its error document. Empty unless the status is LAMBDA_OK or
-    /// LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end.
+    /// LAMBDA_FUNCTION_ERROR. Never NULL; a NUL follows its end. A response over plain HTTP that has neither Content-Length
+    /// nor chunks ends with its connection, so it may have been cut without a sign of it.
     pub payload: *const u8,
     /// The length of payload in bytes, without that NUL.
     pub payload_len: usize,
