@@ -208,6 +208,11 @@ impl Call {
         &self.deadline
     }
 
+    /// Returns the log whose events carry the call's function and number.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// Runs the call until it ends, whatever ends it: a response, a failure, its deadline or its cancellation.
     pub(crate) async fn run(mut self, driver: &impl Driver) -> Outcome {
         let deadline = self.deadline.clone();

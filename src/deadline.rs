@@ -58,7 +58,7 @@ impl Deadline {
         if let Some(status) = self.reached() {
             return Err(status);
         }
-        poll_fn(|context| {
+        let ended = poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Ok(done));
             }
@@ -68,7 +68,11 @@ impl Deadline {
                 None => Poll::Pending,
             }
         })
-        .await
+        .await;
+        // A waker keeps its runtime's descriptors open, which others may wait for.
+        let waker = lock(&self.cancellation.waker).take();
+        drop(waker);
+        ended
     }
 }
 
@@ -100,6 +104,22 @@ mod tests {
         deadline.clone().cancel();
         assert!(woken.0.load(Ordering::SeqCst));
         assert_eq!(bound.as_mut().poll(&mut context), Poll::Ready(Err(Status::Cancelled)));
+    }
+
+    #[test]
+    fn a_call_that_is_over_holds_no_waker() {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let deadline = Deadline::new(None);
+        let mut polls = 0;
+        let mut bound = pin!(deadline.bound(poll_fn(|_| {
+            polls += 1;
+            if polls == 1 { Poll::Pending } else { Poll::Ready(()) }
+        })));
+        assert!(bound.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(bound.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&woken), 1);
     }
 
     #[test]

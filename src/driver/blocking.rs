@@ -16,13 +16,16 @@ use crate::call::{Call, Driver, NoTransport};
 use crate::credentials::cache::CallbackLoad;
 use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
+use crate::driver::descriptors::{LOOK_EVERY, Lease, Shortage};
 use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::driver::permits::Permit;
 use crate::driver::thread_exit;
-use crate::driver::worker::{NoWorker, Worker};
+use crate::driver::worker::NoWorker;
 use crate::error::Error;
 use crate::http::transport::{Failure, FailureKind, Transport};
+use crate::log::{Log, target};
 use crate::outcome::Outcome;
+use crate::platform::limits;
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
 use crate::status::Status;
@@ -56,11 +59,12 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     // If the interrupt is already set, then nothing may be sent.
     interrupts.poll();
     let may_still_be_sending = call.may_still_be_sending();
+    let log = call.log().clone();
     let requests = DriverRequests::default();
     let mut call = pin!(call.run(&requests));
-    let mut resources = Resources { client, permit: None, released: 0, worker: None };
+    let mut resources = Resources { client, log, lease: None, permit: None };
     let outcome = loop {
-        let step = match &mut resources.worker {
+        let step = match resources.lease.as_mut().and_then(Lease::worker) {
             Some(worker) => worker.run(step(call.as_mut(), &requests), interrupts.until()),
             None => match pin!(step(call.as_mut(), &requests)).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(step) => Some(step),
@@ -69,14 +73,23 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
         };
         match step {
             Some(Step::Done(outcome)) => break outcome,
-            Some(Step::Requested(request)) => resources.serve(request, &mut interrupts),
+            Some(Step::Requested(request)) => {
+                if matches!(request, DriverRequest::OtherDescriptors(..)) {
+                    resources.close_worker();
+                    // The call still holds wakers of the closed runtime, which keep some of its descriptors open.
+                    if let Poll::Ready(outcome) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                        break outcome;
+                    }
+                }
+                resources.serve(request, &mut interrupts);
+            }
             None => interrupts.poll(),
         }
     };
-    if let Some(worker) = resources.worker.take()
+    if let Some(lease) = resources.lease.take()
         && can_be_reused(outcome.status, may_still_be_sending)
     {
-        client.keep(worker);
+        lease.keep();
     }
     outcome
 }
@@ -163,14 +176,13 @@ async fn ready(connections: Connections) -> Result<Transport, NoTransport> {
     Ok(connections.transport)
 }
 
-/// What the call holds so far. The worker is dropped before the permit, so that its descriptors are free when the next
-/// call begins.
+/// What the call holds so far. The lease, and with it the worker, is dropped before the permit, so that its descriptors are
+/// free when the next call begins.
 struct Resources<'c> {
     client: &'c ClientState,
-    worker: Option<Worker>,
+    log: Log,
+    lease: Option<Lease>,
     permit: Option<Permit>,
-    /// See [`Permit::descriptors`].
-    released: u64,
 }
 
 impl Resources<'_> {
@@ -178,14 +190,21 @@ impl Resources<'_> {
     fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
         match request {
             DriverRequest::Begin(sender) => {
-                self.permit = interrupts.wait(pin!(self.client.permits.acquire()));
-                if self.permit.is_some() {
-                    self.send(sender, None, interrupts);
+                self.log_if_calls_wait();
+                self.permit = interrupts.wait(pin!(self.client.permits.acquire()), None);
+                if self.permit.is_some()
+                    && let Some(lease) = interrupts.wait(pin!(self.client.descriptors.acquire()), Some(LOOK_EVERY))
+                    && let Some(connections) = self.connections(lease, None, interrupts)
+                {
+                    let _ = sender.send(connections);
                 }
             }
             DriverRequest::OtherDescriptors(failure, sender) => {
-                self.worker = None;
-                self.send(sender, Some(failure), interrupts);
+                if let Some(lease) = self.lease.take()
+                    && let Some(connections) = self.connections(lease, Some(failure), interrupts)
+                {
+                    let _ = sender.send(connections);
+                }
             }
             DriverRequest::Credentials(load, sender) => {
                 // The call may have dropped the receiver.
@@ -195,38 +214,61 @@ impl Resources<'_> {
         }
     }
 
-    /// Sends the connections of a worker. `failure` is set if an attempt found no descriptor: then it first waits until
-    /// other calls have closed some.
-    fn send(
+    fn close_worker(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.close();
+        }
+    }
+
+    fn log_if_calls_wait(&self) {
+        let permits = &self.client.permits;
+        if permits.begins_to_wait() {
+            self.log.warn(target::CALL, || {
+                format!(
+                    "calls wait, since {} calls of this client are under way, which is its max_connections. To allow more, \
+                     set it; unless it is set, it is what half of the limit of open files (ulimit -n) allows",
+                    permits.max()
+                )
+            });
+        }
+    }
+
+    /// Returns the connections of a worker, or `None` if the call must end. `failure` is set if an attempt found no
+    /// descriptor: then it first waits until some have been closed.
+    fn connections(
         &mut self,
-        sender: oneshot::Sender<Result<Connections, NoTransport>>,
+        mut lease: Lease,
         mut failure: Option<Failure>,
         interrupts: &mut Interrupts<'_>,
-    ) {
-        let connections = loop {
-            if let Some(failure) = failure.take() {
-                let Some(permit) = &self.permit else { return };
-                match interrupts.wait(pin!(permit.descriptors(self.released))) {
-                    Some(true) => {}
-                    Some(false) => break Err(NoTransport::NoDescriptors(failure)),
-                    None => return,
-                }
+    ) -> Option<Result<Connections, NoTransport>> {
+        loop {
+            if let Some(failure) = failure.take()
+                && !self.client.descriptors.close_idle()
+            {
+                lease = match lease.lacks() {
+                    Shortage::LookAgain(lease) => lease,
+                    Shortage::Wait(acquire) => interrupts.wait(pin!(acquire), Some(LOOK_EVERY))?,
+                    Shortage::Hopeless => return Some(Err(NoTransport::NoDescriptors(with_limit(failure)))),
+                };
             }
-            self.released = self.client.permits.released();
-            match self.client.worker() {
-                Ok(mut worker) => {
+            match self.client.equip(&mut lease) {
+                Ok(worker) => {
                     let were_idle = worker.begin_call();
                     let transport = worker.transport().clone();
-                    self.worker = Some(worker);
-                    break Ok(Connections { transport, were_idle });
+                    self.lease = Some(lease);
+                    return Some(Ok(Connections { transport, were_idle }));
                 }
-                Err(NoWorker::Failed(error)) => break Err(NoTransport::Failed(error)),
+                Err(NoWorker::Failed(error)) => return Some(Err(NoTransport::Failed(error))),
                 Err(NoWorker::NoDescriptors(error)) => {
                     let message = format!("no file descriptor was left for a connection: {error}");
                     failure = Some(Failure { kind: FailureKind::NoDescriptors, message });
                 }
             }
-        };
-        let _ = sender.send(connections);
+        }
     }
+}
+
+fn with_limit(failure: Failure) -> Failure {
+    let limit = limits::descriptors();
+    Failure { message: format!("{}; the limit of open files (ulimit -n) is {limit}", failure.message), ..failure }
 }

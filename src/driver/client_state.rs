@@ -6,6 +6,7 @@ use crate::call::Shared;
 use crate::config::settings::Settings;
 use crate::config::tls::Tls;
 use crate::credentials::source::Source;
+use crate::driver::descriptors::{Descriptors, Lease};
 use crate::driver::permits::Permits;
 use crate::driver::pool::Pool;
 use crate::driver::worker::{NoWorker, Worker};
@@ -17,27 +18,37 @@ use crate::platform::native::Native;
 pub(crate) struct ClientState {
     pub(crate) shared: Arc<Shared>,
     pub(crate) permits: Arc<Permits>,
-    pub(crate) pool: Pool,
+    pub(crate) descriptors: Arc<Descriptors>,
+    pool: Arc<Pool>,
     tls: rustls::ClientConfig,
     reuse: Arc<ConnectionReuse>,
 }
 
 impl ClientState {
     pub(crate) fn new(settings: &Arc<Settings>, source: &Arc<Source>, tls: &Tls) -> Self {
+        let pool = Arc::new(Pool::default());
+        let descriptors = Arc::clone(Descriptors::of_this_process());
+        descriptors.register(&pool);
         Self {
             shared: Arc::new(Shared::new(Arc::clone(settings), Arc::clone(source))),
             permits: Permits::new(settings.max_connections.value),
-            pool: Pool::default(),
+            descriptors,
+            pool,
             tls: tls.with_own_sessions(),
             reuse: Arc::default(),
         }
     }
 
-    /// Returns an idle worker, or makes one.
-    pub(crate) fn worker(&self) -> Result<Worker, NoWorker> {
-        if let Some(idle) = self.pool.take() {
-            return Ok(idle);
-        }
+    /// Gives a lease a worker of this client: the one that came with the lease, an idle one, or a new one.
+    pub(crate) fn equip<'l>(&self, lease: &'l mut Lease) -> Result<&'l mut Worker, NoWorker> {
+        let worker = match lease.take_worker_of(&self.pool).or_else(|| self.pool.take()) {
+            Some(worker) => worker,
+            None => self.new_worker()?,
+        };
+        Ok(lease.set_worker(&self.pool, worker))
+    }
+
+    fn new_worker(&self) -> Result<Worker, NoWorker> {
         let settings = &self.shared.settings;
         let timeout = settings.connect_timeout.value;
         let connector = ConnectorSettings {
@@ -47,11 +58,5 @@ impl ClientState {
             reuse: Arc::clone(&self.reuse),
         };
         Worker::new(connector, &settings.proxies)
-    }
-
-    /// Keeps a worker for later calls.
-    pub(crate) fn keep(&self, worker: Worker) {
-        self.pool.keep(worker);
-        self.permits.announce_release();
     }
 }

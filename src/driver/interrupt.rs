@@ -43,15 +43,17 @@ impl<'i> Interrupts<'i> {
         }
     }
 
-    /// Blocks this thread until a future that needs no runtime is ready. `None`: the call must end.
-    pub(crate) fn wait<F: Future>(&mut self, mut awaited: Pin<&mut F>) -> Option<F::Output> {
+    /// Blocks this thread until a future that needs no runtime is ready. Polls it when it is woken, and once every `period`
+    /// if there is one. `None`: the call must end.
+    pub(crate) fn wait<F: Future>(&mut self, mut awaited: Pin<&mut F>, period: Option<Duration>) -> Option<F::Output> {
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(Arc::clone(&bell));
         loop {
             if let Poll::Ready(done) = awaited.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Some(done);
             }
-            if !bell.wait(self.until()) {
+            let next_poll = period.and_then(|period| Instant::now().checked_add(period));
+            if !bell.wait([self.until(), next_poll].into_iter().flatten().min()) {
                 self.poll();
             }
             if self.deadline.reached().is_some() {

@@ -3,9 +3,11 @@
 pub(crate) mod blocking;
 pub(crate) mod caller;
 pub(crate) mod client_state;
+pub(crate) mod descriptors;
 pub(crate) mod fork_barrier;
 pub(crate) mod interrupt;
 pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod thread_exit;
+pub(crate) mod wait_queue;
 pub(crate) mod worker;

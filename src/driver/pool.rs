@@ -35,4 +35,17 @@ impl Pool {
         drop(idle);
         drop(dropped);
     }
+
+    /// Since when the worker rests that has rested longest.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        lock(&self.idle).first().map(|(_, since)| *since)
+    }
+
+    /// Closes that worker. `false`: there is none.
+    pub(crate) fn close_oldest(&self) -> bool {
+        let mut idle = lock(&self.idle);
+        let oldest = (!idle.is_empty()).then(|| idle.remove(0));
+        drop(idle);
+        oldest.is_some()
+    }
 }

@@ -10,8 +10,9 @@ pub(crate) fn default_max_connections() -> u32 {
     u32::try_from(descriptors() / 2 / DESCRIPTORS_PER_CALL).unwrap_or(u32::MAX).max(1)
 }
 
+/// How many the process may have open.
 #[cfg(unix)]
-fn descriptors() -> u64 {
+pub(crate) fn descriptors() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for writes.
     match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } {
@@ -34,7 +35,7 @@ pub(crate) fn lookup_lacks_descriptors() -> bool {
 }
 
 #[cfg(not(unix))]
-fn descriptors() -> u64 {
+pub(crate) fn descriptors() -> u64 {
     u64::from(u32::MAX)
 }
 

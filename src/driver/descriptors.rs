@@ -1,0 +1,364 @@
+//! What happens when the process runs out of descriptors. The calls of all clients compete for them: a call that finds none
+//! first has an idle connection closed, whoever's it is; then it waits, first come, first served, for another call to end.
+//!
+//! A release wakes one waiter, not all. A waiter that finds none again goes back to its place and wakes nobody, so nobody
+//! spins; only a call that has nobody else to wait for fails. The application also opens and closes files, which nobody
+//! announces: so the first in the queue looks from time to time by itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::driver::pool::Pool;
+use crate::driver::wait_queue::{Place, WaitQueue};
+use crate::driver::worker::Worker;
+use crate::lock::lock;
+use crate::platform::per_process::PerProcess;
+
+/// The first in the queue looks this often whether the application has closed something.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+static DESCRIPTORS: PerProcess<Arc<Descriptors>> = PerProcess::new();
+
+/// Who holds descriptors in this process, and who waits for some.
+#[derive(Default)]
+pub(crate) struct Descriptors {
+    state: Mutex<State>,
+    pools: Mutex<Vec<Weak<Pool>>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Calls that have descriptors or are about to look for some. Where somebody waits, there is at least one.
+    holders: usize,
+    waiting: WaitQueue<Lease>,
+    /// Counts what may have freed descriptors.
+    released: u64,
+    look_at: Option<Instant>,
+}
+
+/// The right to look for descriptors, and the worker that has them. Dropped, it closes the worker and passes the right on.
+pub(crate) struct Lease {
+    descriptors: Arc<Descriptors>,
+    worker: Option<Leased>,
+    /// What had been released when this call began to look.
+    seen: u64,
+    has_waited: bool,
+    /// Nobody announced a release.
+    looks_by_itself: bool,
+    is_passed_on: bool,
+}
+
+/// A worker and whose it is.
+struct Leased {
+    pool: Arc<Pool>,
+    worker: Worker,
+}
+
+/// What becomes of a call that finds no descriptor.
+pub(crate) enum Shortage {
+    /// Some may have been released meanwhile.
+    LookAgain(Lease),
+    Wait(Acquire),
+    /// Nobody else holds any that this library could wait for.
+    Hopeless,
+}
+
+impl Descriptors {
+    /// Those of this process.
+    pub(crate) fn of_this_process() -> &'static Arc<Self> {
+        DESCRIPTORS.get_or(Arc::default)
+    }
+
+    /// From now on the idle workers of a pool are closed when descriptors run out.
+    pub(crate) fn register(&self, pool: &Arc<Pool>) {
+        let mut pools = lock(&self.pools);
+        // Before the list grows, those of clients that are gone leave it.
+        if pools.len() == pools.capacity() {
+            pools.retain(|pool| pool.strong_count() > 0);
+        }
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// Waits behind those who wait already.
+    pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
+        Acquire { descriptors: Arc::clone(self), place: None }
+    }
+
+    /// Closes the idle worker that has rested longest. `false`: there is none.
+    pub(crate) fn close_idle(&self) -> bool {
+        let pools: Vec<_> = lock(&self.pools).iter().filter_map(Weak::upgrade).collect();
+        let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
+        oldest.is_some_and(|(_, pool)| pool.close_oldest())
+    }
+
+    fn lease(self: &Arc<Self>, worker: Option<Leased>, released: u64, has_waited: bool) -> Lease {
+        Lease {
+            descriptors: Arc::clone(self),
+            worker,
+            seen: released,
+            has_waited,
+            looks_by_itself: false,
+            is_passed_on: false,
+        }
+    }
+}
+
+impl Lease {
+    /// The worker that came with the lease, if it is one of this pool's; another one is closed for its descriptors.
+    pub(crate) fn take_worker_of(&mut self, pool: &Arc<Pool>) -> Option<Worker> {
+        self.worker.take().filter(|leased| Arc::ptr_eq(&leased.pool, pool)).map(|leased| leased.worker)
+    }
+
+    pub(crate) fn worker(&mut self) -> Option<&mut Worker> {
+        self.worker.as_mut().map(|leased| &mut leased.worker)
+    }
+
+    /// Takes a worker, which has found its descriptors.
+    pub(crate) fn set_worker(&mut self, pool: &Arc<Pool>, worker: Worker) -> &mut Worker {
+        if std::mem::take(&mut self.looks_by_itself) {
+            // There may be more of what nobody announced: the next one looks at once.
+            let mut state = lock(&self.descriptors.state);
+            state.look_at = None;
+            let next = state.waiting.first_waker();
+            drop(state);
+            next.into_iter().for_each(Waker::wake);
+        }
+        &mut self.worker.insert(Leased { pool: Arc::clone(pool), worker }).worker
+    }
+
+    /// Closes the worker.
+    pub(crate) fn close(&mut self) {
+        self.worker = None;
+    }
+
+    /// After no descriptor was found, with no worker any more.
+    pub(crate) fn lacks(mut self) -> Shortage {
+        let descriptors = Arc::clone(&self.descriptors);
+        let mut state = lock(&descriptors.state);
+        if state.holders == 1 {
+            if state.released == self.seen {
+                // The lock goes first: the right is passed on when `self` is dropped.
+                drop(state);
+                return Shortage::Hopeless;
+            }
+            self.seen = state.released;
+            drop(state);
+            return Shortage::LookAgain(self);
+        }
+        state.holders -= 1;
+        self.is_passed_on = true;
+        // It had a worker for a moment, which another one may have missed.
+        state.released += 1;
+        state.look_at = Instant::now().checked_add(LOOK_EVERY);
+        let place = if self.has_waited { state.waiting.join_first() } else { state.waiting.join_last() };
+        drop(state);
+        Shortage::Wait(Acquire { descriptors, place: Some(place) })
+    }
+
+    /// Ends the lease with its worker fit for more: for whoever waits, or for later calls.
+    pub(crate) fn keep(mut self) {
+        let Some(leased) = self.worker.take() else { return };
+        let mut state = lock(&self.descriptors.state);
+        if state.waiting.is_empty() {
+            drop(state);
+            leased.pool.keep(leased.worker);
+            // Whoever began to wait meanwhile is woken by the drop, and has it closed.
+            return;
+        }
+        let released = state.released;
+        let woken = state.waiting.grant(|| self.descriptors.lease(Some(leased), released, true));
+        self.is_passed_on = true;
+        drop(state);
+        woken.flatten().into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Its descriptors are free when the next one looks.
+        self.close();
+        if self.is_passed_on {
+            return;
+        }
+        let mut state = lock(&self.descriptors.state);
+        state.released += 1;
+        let released = state.released;
+        let woken = state.waiting.grant(|| self.descriptors.lease(None, released, true));
+        if woken.is_none() {
+            state.holders -= 1;
+        }
+        drop(state);
+        woken.flatten().into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Resolves to a lease. Polled at least as often as [`LOOK_EVERY`] says.
+pub(crate) struct Acquire {
+    descriptors: Arc<Descriptors>,
+    place: Option<Place<Lease>>,
+}
+
+impl Future for Acquire {
+    type Output = Lease;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Lease> {
+        let this = &mut *self;
+        let mut state = lock(&this.descriptors.state);
+        let Some(place) = &this.place else {
+            if state.waiting.is_empty() {
+                state.holders += 1;
+                return Poll::Ready(this.descriptors.lease(None, state.released, false));
+            }
+            let place = state.waiting.join_last();
+            let pending = place.poll(context);
+            this.place = Some(place);
+            return pending;
+        };
+        if let Poll::Ready(lease) = place.poll(context) {
+            return Poll::Ready(lease);
+        }
+        let now = Instant::now();
+        if !state.waiting.is_first(place) || state.look_at.is_some_and(|look_at| now < look_at) {
+            return Poll::Pending;
+        }
+        state.waiting.leave(place);
+        state.look_at = now.checked_add(LOOK_EVERY);
+        state.holders += 1;
+        let mut lease = this.descriptors.lease(None, state.released, true);
+        lease.looks_by_itself = true;
+        Poll::Ready(lease)
+    }
+}
+
+impl Drop for Acquire {
+    fn drop(&mut self) {
+        // A lease that was granted in the same moment passes itself on when the place is dropped, after the lock.
+        if let Some(place) = &self.place {
+            lock(&self.descriptors.state).waiting.leave(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Call {
+        acquire: Pin<Box<Acquire>>,
+        woken: Arc<Woken>,
+    }
+
+    impl Call {
+        fn new(acquire: Acquire) -> Self {
+            Self { acquire: Box::pin(acquire), woken: Arc::default() }
+        }
+
+        fn poll(&mut self) -> Option<Lease> {
+            let waker = Waker::from(Arc::clone(&self.woken));
+            match self.acquire.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(lease) => Some(lease),
+                Poll::Pending => None,
+            }
+        }
+
+        fn times_woken(&self) -> usize {
+            self.woken.0.load(Ordering::SeqCst)
+        }
+    }
+
+    fn waits(lease: Lease) -> Call {
+        match lease.lacks() {
+            Shortage::Wait(acquire) => {
+                let mut call = Call::new(acquire);
+                assert!(call.poll().is_none());
+                call
+            }
+            Shortage::LookAgain(_) => panic!("it looks again"),
+            Shortage::Hopeless => panic!("it is given up"),
+        }
+    }
+
+    fn begins(descriptors: &Arc<Descriptors>) -> Lease {
+        Call::new(descriptors.acquire()).poll().unwrap()
+    }
+
+    #[test]
+    fn a_release_wakes_the_first_and_a_failed_look_wakes_nobody() {
+        let descriptors = Arc::<Descriptors>::default();
+        let holders = [begins(&descriptors), begins(&descriptors)];
+        let (one, two) = (begins(&descriptors), begins(&descriptors));
+        let (mut one, mut two) = (waits(one), waits(two));
+        let mut newcomer = Call::new(descriptors.acquire());
+        assert!(newcomer.poll().is_none(), "nobody overtakes those who wait");
+        let [holder, other] = holders;
+        drop(holder);
+        assert_eq!((one.times_woken(), two.times_woken()), (1, 0));
+        let mut one = waits(one.poll().unwrap());
+        assert_eq!((one.times_woken(), two.times_woken(), newcomer.times_woken()), (0, 0, 0));
+        drop(other);
+        // It kept its place.
+        assert_eq!((one.times_woken(), two.times_woken()), (1, 0));
+        drop(one.poll().unwrap());
+        drop(two.poll().unwrap());
+        drop(newcomer.poll().unwrap());
+        assert_eq!(lock(&descriptors.state).holders, 0);
+    }
+
+    #[test]
+    fn who_is_alone_is_told_so_unless_something_was_released() {
+        let descriptors = Arc::<Descriptors>::default();
+        assert!(matches!(begins(&descriptors).lacks(), Shortage::Hopeless));
+        let (one, two) = (begins(&descriptors), begins(&descriptors));
+        let mut one = waits(one);
+        // What the other one had for a moment may have been in its way.
+        let Shortage::LookAgain(two) = two.lacks() else { panic!("the other one had a worker for a moment") };
+        assert!(matches!(two.lacks(), Shortage::Hopeless));
+        assert!(matches!(one.poll().unwrap().lacks(), Shortage::Hopeless));
+        assert_eq!(lock(&descriptors.state).holders, 0);
+    }
+
+    #[test]
+    fn a_waiter_who_leaves_leaves_nothing_behind_and_passes_on_what_it_was_granted() {
+        let descriptors = Arc::<Descriptors>::default();
+        let holder = begins(&descriptors);
+        let calls = [begins(&descriptors), begins(&descriptors), begins(&descriptors)];
+        let [one, two, mut three] = calls.map(waits);
+        drop(one);
+        drop(holder);
+        assert_eq!((two.times_woken(), three.times_woken()), (1, 0));
+        drop(two);
+        assert_eq!(three.times_woken(), 1);
+        drop(three.poll().unwrap());
+        let state = lock(&descriptors.state);
+        assert!(state.holders == 0 && state.waiting.is_empty());
+    }
+
+    #[test]
+    fn the_first_looks_by_itself_from_time_to_time() {
+        let descriptors = Arc::<Descriptors>::default();
+        let _holder = begins(&descriptors);
+        let (one, two) = (begins(&descriptors), begins(&descriptors));
+        let (mut one, mut two) = (waits(one), waits(two));
+        assert!(one.poll().is_none() && two.poll().is_none());
+        lock(&descriptors.state).look_at = Instant::now().checked_sub(LOOK_EVERY);
+        assert!(two.poll().is_none(), "it is not the first");
+        let one = one.poll().unwrap();
+        assert!(two.poll().is_none(), "the first has just looked");
+        drop(waits(one));
+    }
+}
