@@ -91,8 +91,6 @@ test-install: $(VENV)/ready lib ## programs outside the repository against an in
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
 C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \
 	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp))
-# Not yet in the form of .clang-format.
-C_AND_CPP := $(filter-out include/lambda_invoke.hpp tests/c/% tests/cpp/%,$(C_AND_CPP))
 
 lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at its strictest
 	$(CARGO) fmt --check

@@ -81,8 +81,8 @@ static bool make(const lambda_client *client, const struct call *call) {
     bool expected = is_expected(call, result);
     if (!expected) {
         fprintf(stderr, "%s: expected %s, got %s (%s)\n", call->function_name,
-                call->error_type != NULL ? call->error_type : lambda_status_name(LAMBDA_OK),
-                lambda_status_name(result->status), result->error_type != NULL ? result->error_type : "no error type");
+            call->error_type != NULL ? call->error_type : lambda_status_name(LAMBDA_OK),
+            lambda_status_name(result->status), result->error_type != NULL ? result->error_type : "no error type");
     }
     lambda_result_free(result);
     lambda_request_free(request);
@@ -95,7 +95,8 @@ int main(int argc, char **argv) {
     do {
         at = read_call(argc, argv, at, &call);
         if (at == 0) {
-            fprintf(stderr, "usage: %s [--error TYPE] FUNCTION PAYLOAD [[--error TYPE] FUNCTION PAYLOAD ...]\n", argv[0]);
+            fprintf(
+                stderr, "usage: %s [--error TYPE] FUNCTION PAYLOAD [[--error TYPE] FUNCTION PAYLOAD ...]\n", argv[0]);
             return 2;
         }
     } while (at < argc);

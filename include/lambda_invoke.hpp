@@ -296,9 +296,8 @@ public:
         }
     }
 
-    template <typename T,
-        typename = std::enable_if_t<std::is_convertible_v<const T &, std::string_view> &&
-                                    !std::is_convertible_v<const T &, const char *>>>
+    template <typename T, typename = std::enable_if_t<std::is_convertible_v<const T &, std::string_view> &&
+                                                      !std::is_convertible_v<const T &, const char *>>>
     text(const T &value) {
         take(value);
     }
@@ -972,17 +971,16 @@ public:
     /// Sets the credentials to sign with, which take precedence over a callback. All none: the callback, else as the
     /// AWS tools find them, loaded by the first call that needs them: environment, profile, web identity, container,
     /// instance metadata.
-    config &credentials(const text &access_key_id, const text &secret_access_key,
-        const text &session_token = std::nullopt) & {
+    config &credentials(
+        const text &access_key_id, const text &secret_access_key, const text &session_token = std::nullopt) & {
         nuls_.note("access_key_id", access_key_id);
         nuls_.note("secret_access_key", secret_access_key);
         nuls_.note("session_token", session_token);
-        lambda_config_set_credentials(
-            get(), access_key_id.c_str(), secret_access_key.c_str(), session_token.c_str());
+        lambda_config_set_credentials(get(), access_key_id.c_str(), secret_access_key.c_str(), session_token.c_str());
         return *this;
     }
-    [[nodiscard]] config credentials(const text &access_key_id, const text &secret_access_key,
-        const text &session_token = std::nullopt) && {
+    [[nodiscard]] config credentials(
+        const text &access_key_id, const text &secret_access_key, const text &session_token = std::nullopt) && {
         return std::move(this->credentials(access_key_id, secret_access_key, session_token));
     }
 

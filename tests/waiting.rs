@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use lambda_invoke::{Client, LogLevel, Status};
-use support::{Server, answer, request};
+use support::{Server, request, response};
 
 /// The first call is answered only when the log has said that others wait, once for all of them.
 #[test]
@@ -19,7 +19,7 @@ fn the_log_says_that_calls_wait_and_how_many_may_begin() {
     let server = Server::start(move |_, mut connection| {
         while connection.request().is_some() {
             let message: String = tells.lock().unwrap().recv().unwrap();
-            connection.send(answer("200 OK", "", &format!("{message:?}")).as_bytes());
+            connection.send(response("200 OK", "", &format!("{message:?}")).as_bytes());
         }
     });
     let mut config = server.config();
@@ -40,7 +40,7 @@ fn the_log_says_that_calls_wait_and_how_many_may_begin() {
             assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
             let message = String::from_utf8(outcome.payload).unwrap();
             assert!(message.contains("f #"), "{message}");
-            assert!(message.contains("1 of this client") && message.contains("max_connections"), "{message}");
+            assert!(message.contains("1 calls of this client") && message.contains("max_connections"), "{message}");
         }
     });
 }

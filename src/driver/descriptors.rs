@@ -58,6 +58,7 @@ struct Leased {
 }
 
 /// What becomes of a call that finds no descriptor.
+#[expect(clippy::large_enum_variant, reason = "made once a wait for descriptors, and taken apart at once")]
 pub(crate) enum Shortage {
     /// Some may have been released meanwhile.
     LookAgain(Lease),

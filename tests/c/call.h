@@ -79,8 +79,7 @@ static inline uint64_t now_ms(void) {
 
 static inline void sleep_ms(unsigned ms) {
     struct timespec time = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
-    while (nanosleep(&time, &time) != 0) {
-    }
+    while (nanosleep(&time, &time) != 0) {}
 }
 
 /* A limit on time for a machine that does nothing else; much more under a slow tool. */

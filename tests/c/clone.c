@@ -4,10 +4,10 @@
 
 static void of_a_real_one(void) {
     lambda_client *client = default_client();
-    lambda_request *request = script_of("clone",
-        "answer 200 X-Amz-Function-Error=Unhandled|X-Amz-Log-Result=YQBi|X-Amz-Executed-Version=3|"
-        "X-Amz-Durable-Execution-Arn=arn:x|x-amzn-RequestId=r-1|Content-Type=text/x|Retry-After=3 "
-        "{\"errorType\":\"T\",\"errorMessage\":\"M\"}");
+    lambda_request *request =
+        script_of("clone", "answer 200 X-Amz-Function-Error=Unhandled|X-Amz-Log-Result=YQBi|X-Amz-Executed-Version=3|"
+                           "X-Amz-Durable-Execution-Arn=arn:x|x-amzn-RequestId=r-1|Content-Type=text/x|Retry-After=3 "
+                           "{\"errorType\":\"T\",\"errorMessage\":\"M\"}");
     lambda_result *result = invoke_once(client, request);
     lambda_client_free(client);
     lambda_result expected = *result;

@@ -250,7 +250,11 @@ static void failures(void) {
     FAILS(only_fails, &returns[2], "LAMBDA_FUNCTION_ERROR");
     FAILS(only_fails, &returns[3], "2147483647");
     FAILS(only_fails, &returns[4], "-2147483648");
-    FAILS(explains, "the vault is \xc3\xbc" "berf\xc3\xbcllt", "the vault is \xc3\xbc" "berf\xc3\xbcllt");
+    FAILS(explains,
+        "the vault is \xc3\xbc"
+        "berf\xc3\xbcllt",
+        "the vault is \xc3\xbc"
+        "berf\xc3\xbcllt");
     FAILS(explains_badly, "\xff", "UTF-8");
     FAILS(explains_badly, NULL, "NULL");
     FAILS(explains_and_returns_ok, "the vault is locked", "the vault is locked");

@@ -66,8 +66,9 @@ static void while_the_function_runs(void) {
 
 static void in_the_middle_of_the_answer(void) {
     lambda_client *client = client_with_timeout(300);
-    lambda_result *result = invoke_once(client,
-        script_of("half", "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\nx-amzn-RequestId: r-1\\r\\n\\r\\nhalf\nwait"));
+    lambda_result *result = invoke_once(
+        client, script_of("half",
+                    "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\nx-amzn-RequestId: r-1\\r\\n\\r\\nhalf\nwait"));
     CHECK_RESULT(result, LAMBDA_E_TIMEOUT, LAMBDA_EXECUTION_RAN);
     CHECK_INT(result->http_status, 200);
     CHECK_STRING(result->request_id, "r-1");
@@ -84,7 +85,8 @@ static void in_the_middle_of_the_answer(void) {
     lambda_result_free(result);
 
     result = invoke_once(client,
-        script_of("failed", "send HTTP/1.1 200 OK\\r\\nX-Amz-Function-Error: Unhandled\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
+        script_of("failed",
+            "send HTTP/1.1 200 OK\\r\\nX-Amz-Function-Error: Unhandled\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
     CHECK_RESULT(result, LAMBDA_FUNCTION_ERROR, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(result->function_error, "Unhandled");
     lambda_result_free(result);
@@ -97,7 +99,8 @@ static void in_the_middle_of_the_answer(void) {
     lambda_result_free(result);
 
     result = invoke_once(client,
-        script_of("named", "send HTTP/1.1 404 X\\r\\nx-amzn-ErrorType: ResourceNotFoundException\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
+        script_of("named",
+            "send HTTP/1.1 404 X\\r\\nx-amzn-ErrorType: ResourceNotFoundException\\r\\nContent-Length: 9\\r\\n\\r\\n{\nwait"));
     CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_NONE);
     CHECK_STRING(result->error_type, "ResourceNotFoundException");
     lambda_result_free(result);

@@ -92,8 +92,8 @@ static void row(const struct row *row, int32_t mode) {
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_max_attempts(config, 2), LAMBDA_OK);
     lambda_client *client = client_of(config);
-    bool again = row->again == SAFELY ? mode != LAMBDA_RETRY_NONE
-                                      : row->again == IF_ALWAYS && mode == LAMBDA_RETRY_ALWAYS;
+    bool again =
+        row->again == SAFELY ? mode != LAMBDA_RETRY_NONE : row->again == IF_ALWAYS && mode == LAMBDA_RETRY_ALWAYS;
     uint32_t attempts = again ? 2 : 1;
 
     char tenant[64];
@@ -103,8 +103,9 @@ static void row(const struct row *row, int32_t mode) {
     lambda_result *result = invoke_once(client, request);
     uint32_t unknown = row->execution == UNKNOWN ? attempts : 0;
     long arrived = script_attempts(client, tenant);
-    if (result->status != row->status || result->execution != row->execution || result->http_status != row->http_status
-        || result->attempts != attempts || result->unknown_attempts != unknown || arrived != (long)attempts) {
+    if (result->status != row->status || result->execution != row->execution ||
+        result->http_status != row->http_status || result->attempts != attempts ||
+        result->unknown_attempts != unknown || arrived != (long)attempts) {
         check_failed(__FILE__, __LINE__,
             "%s under mode %d: %s, execution %d, HTTP %d, %u attempts, %u unknown, %ld arrived; "
             "not %s, %d, HTTP %d, %u, %u, %u (%s)",
@@ -137,8 +138,8 @@ static const struct mixed {
     {"reset\nthen\nanswer 404", LAMBDA_RETRY_ALWAYS, LAMBDA_E_SERVICE, UNKNOWN, 404, 2, 1},
     {"answer 503\nthen\nanswer 429\nthen\nanswer 404", LAMBDA_RETRY_ALWAYS, LAMBDA_E_SERVICE, UNKNOWN, 404, 3, 1},
     {"reset\nthen\nanswer 202", LAMBDA_RETRY_ALWAYS, LAMBDA_OK, QUEUED, 202, 2, 1},
-    {"reset\nthen\nanswer 200 X-Amz-Function-Error=Unhandled {}", LAMBDA_RETRY_ALWAYS, LAMBDA_FUNCTION_ERROR, RAN, 200, 2,
-        1},
+    {"reset\nthen\nanswer 200 X-Amz-Function-Error=Unhandled {}", LAMBDA_RETRY_ALWAYS, LAMBDA_FUNCTION_ERROR, RAN, 200,
+        2, 1},
 };
 
 static void mixed(void) {

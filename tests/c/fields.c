@@ -77,7 +77,8 @@ static void texts(void) {
     lambda_request *request = request_of("context", "{}");
     CHECK_INT(lambda_request_set_tenant_id(request, "blue  team, \"7\"; x=y"), LAMBDA_OK);
     CHECK_INT(lambda_request_set_durable_execution_name(request, "order-4711"), LAMBDA_OK);
-    CHECK_INT(lambda_request_set_trace_header(request, "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"), LAMBDA_OK);
+    CHECK_INT(
+        lambda_request_set_trace_header(request, "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"), LAMBDA_OK);
     sees(request, "tenant_id=blue  team, \"7\"; x=y\n");
     sees(request, "durable_execution_name=order-4711\n");
     sees(request, "trace_header=Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1\n");

@@ -109,8 +109,8 @@ static void in_other_waits(const lambda_client *client) {
 
     /* In the middle of the response. */
     struct watch reading = {.end_at = 6};
-    result = watched(client,
-        script_of("half", "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nhalf\nwait"), &reading);
+    result = watched(
+        client, script_of("half", "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nhalf\nwait"), &reading);
     CHECK_RESULT(result, LAMBDA_E_CANCELLED, LAMBDA_EXECUTION_RAN);
     CHECK_INT(result->http_status, 200);
     CHECK_INT(result->unknown_attempts, 0);
@@ -159,8 +159,7 @@ static void waiting_for_a_turn(void) {
     CHECK_INT(pthread_create(&thread, NULL, occupy, &occupant), 0);
     lambda_result *count;
     lambda_client *other = default_client();
-    while (script_attempts(other, "occupant") == 0) {
-    }
+    while (script_attempts(other, "occupant") == 0) {}
     struct watch watch = {.end_at = 4};
     count = watched(client, request_of("echo", "{}"), &watch);
     CHECK_RESULT(count, LAMBDA_E_CANCELLED, LAMBDA_EXECUTION_NONE);

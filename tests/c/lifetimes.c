@@ -6,8 +6,7 @@ static lambda_config *local_config(void) {
     lambda_config *config = lambda_config_new();
     CHECK_INT(lambda_config_set_region(config, getenv("AWS_REGION")), LAMBDA_OK);
     CHECK_INT(lambda_config_set_endpoint_url(config, getenv("AWS_ENDPOINT_URL_LAMBDA")), LAMBDA_OK);
-    CHECK_INT(lambda_config_set_credentials(
-                  config, getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY"), NULL),
+    CHECK_INT(lambda_config_set_credentials(config, getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY"), NULL),
         LAMBDA_OK);
     return config;
 }
@@ -26,18 +25,10 @@ static void every_order(void) {
             int at = number % count;
             number /= count;
             switch (left[at]) {
-            case 0:
-                lambda_config_free(config);
-                break;
-            case 1:
-                lambda_client_free(client);
-                break;
-            case 2:
-                lambda_request_free(request);
-                break;
-            default:
-                CHECK_STRING(payload_text(result), "alive");
-                lambda_result_free(result);
+            case 0: lambda_config_free(config); break;
+            case 1: lambda_client_free(client); break;
+            case 2: lambda_request_free(request); break;
+            default: CHECK_STRING(payload_text(result), "alive"); lambda_result_free(result);
             }
             left[at] = left[count - 1];
         }

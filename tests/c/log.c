@@ -130,7 +130,8 @@ static void levels(void) {
         }
         if (level == LAMBDA_LOG_LEVEL_TRACE) {
             CHECK_CONTAINS(heard->text, "DEBUG lambda_invoke::config: {");
-            CHECK_CONTAINS(heard->text, "INFO  lambda_invoke::credentials: echo #1: credentials from the credentials callback");
+            CHECK_CONTAINS(
+                heard->text, "INFO  lambda_invoke::credentials: echo #1: credentials from the credentials callback");
             CHECK_CONTAINS(heard->text, id);
             CHECK_CONTAINS(heard->text, "DEBUG lambda_invoke::call: echo #1: attempt 1: ");
             CHECK_CONTAINS(heard->text, "TRACE lambda_invoke::call: ");

@@ -76,9 +76,9 @@ static void members(void) {
     CHECK_AT_MOST(result->duration_us, (taken + 1) * 1000);
     lambda_result_free(result);
 
-    result = invoke_once(client,
-        script_of("durable", "answer 200 X-Amz-Durable-Execution-Arn=arn:aws:lambda:x|X-Amz-Executed-Version=7|"
-                             "Content-Type=text/plain;charset=utf-8|x-amzn-RequestId=r-1 1"));
+    result = invoke_once(
+        client, script_of("durable", "answer 200 X-Amz-Durable-Execution-Arn=arn:aws:lambda:x|X-Amz-Executed-Version=7|"
+                                     "Content-Type=text/plain;charset=utf-8|x-amzn-RequestId=r-1 1"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(result->durable_execution_arn, "arn:aws:lambda:x");
     CHECK_STRING(result->executed_version, "7");
@@ -86,7 +86,8 @@ static void members(void) {
     CHECK_STRING(result->request_id, "r-1");
     lambda_result_free(result);
 
-    result = invoke_once(client, script_of("bare", "send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 1\\r\\n\\r\\n1"));
+    result = invoke_once(
+        client, script_of("bare", "send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 1\\r\\n\\r\\n1"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(payload_text(result), "1");
     CHECK_STRING(result->request_id, NULL);
@@ -95,8 +96,9 @@ static void members(void) {
     lambda_result_free(result);
 
     /* Chunked, and until the end of the connection: both are HTTP's own ways to end a body. */
-    result = invoke_once(client, script_of("chunked", "send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
-                                                      "2\\r\\nab\\r\\n3\\r\\ncde\\r\\n0\\r\\n\\r\\n"));
+    result = invoke_once(client,
+        script_of("chunked", "send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+                             "2\\r\\nab\\r\\n3\\r\\ncde\\r\\n0\\r\\n\\r\\n"));
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     CHECK_STRING(payload_text(result), "abcde");
     lambda_result_free(result);
@@ -155,7 +157,8 @@ static void function_errors(void) {
     /* A string of C cannot hold a NUL; the payload can. */
     result = invoke(client, "failing", "{\"message\": \"a\\u0000b\"}");
     CHECK_RESULT(result, LAMBDA_FUNCTION_ERROR, LAMBDA_EXECUTION_RAN);
-    CHECK_STRING(result->error_message, "a\xef\xbf\xbd" "b");
+    CHECK_STRING(result->error_message, "a\xef\xbf\xbd"
+                                        "b");
     lambda_result_free(result);
 
     static const struct {
@@ -195,7 +198,8 @@ static void too_large(void) {
     } answers[] = {
         {"send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 1000\\r\\n\\r\\n\npad 1000", LAMBDA_OK},
         {"send HTTP/1.1 200 OK\\r\\nContent-Length: 1001\\r\\n\\r\\n\npad 1001", LAMBDA_E_TOO_LARGE},
-        {"send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3e8\\r\\n\npad 1000\nsend \\r\\n0\\r\\n\\r\\n", LAMBDA_OK},
+        {"send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3e8\\r\\n\npad 1000\nsend \\r\\n0\\r\\n\\r\\n",
+            LAMBDA_OK},
         {"send HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3e9\\r\\n\npad 1001\nsend \\r\\n0\\r\\n\\r\\n",
             LAMBDA_E_TOO_LARGE},
         {"send HTTP/1.1 200 OK\\r\\n\\r\\n\npad 200000", LAMBDA_E_TOO_LARGE},

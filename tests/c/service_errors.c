@@ -60,7 +60,8 @@ static void throttled(void) {
     lambda_result_free(result);
 
     /* The body has the wait too; the header takes precedence. */
-    request = script_of("in the body", "answer 429 - {\"retryAfterSeconds\":\"7\",\"Reason\":\"CallerRateLimitExceeded\"}");
+    request =
+        script_of("in the body", "answer 429 - {\"retryAfterSeconds\":\"7\",\"Reason\":\"CallerRateLimitExceeded\"}");
     CHECK_INT(lambda_request_set_retry(request, LAMBDA_RETRY_NONE), LAMBDA_OK);
     result = invoke_once(client, request);
     CHECK_RESULT(result, LAMBDA_E_THROTTLED, LAMBDA_EXECUTION_NONE);
@@ -156,7 +157,9 @@ static void bodies(void) {
             "Code", "m"},
         {"Content-Type=text/plain just words", NULL, "just words"},
         {"Content-Type=text/html <html><body>Bad &nbsp; gateway</body>", NULL, NULL},
-        {"- {\"message\":\"a\\u0000b\"}", NULL, "a\xef\xbf\xbd" "b"},
+        {"- {\"message\":\"a\\u0000b\"}", NULL,
+            "a\xef\xbf\xbd"
+            "b"},
         {"- {\"message\":7}", NULL, NULL},
         {"- {", NULL, NULL},
         {"- []", NULL, NULL},

@@ -8,7 +8,6 @@ static char long_name[66], long_qualifier[130], long_text[258], long_base64[3586
 
 static lambda_client *client;
 
-
 struct text_field {
     const char *name;
     lambda_status (*set)(lambda_request *, const char *);
@@ -21,7 +20,8 @@ static const struct text_field request_texts[] = {
         {"", ".", "..", "a\nb", "\xff", "arn:aws:s3:::bucket", "arn:aws:lambda:cn-north-1:123456789012:function:f",
             long_text}},
     {"qualifier", lambda_request_set_qualifier, "live", {"", "a\nb", "\xc3\x28", long_qualifier}},
-    {"client_context", lambda_request_set_client_context, "e30=", {"", "{}", "e30", "\xff", "e30=\r\nX: y", long_base64}},
+    {"client_context", lambda_request_set_client_context,
+        "e30=", {"", "{}", "e30", "\xff", "e30=\r\nX: y", long_base64}},
     {"client_context", lambda_request_set_client_context_json, "{}", {"", "{", "{} {}", "\xff", long_json}},
     {"tenant_id", lambda_request_set_tenant_id, "blue", {"", " a", "a ", "a\r\nX: y", "\xff", "\xc3\xa9", long_text}},
     {"durable_execution_name", lambda_request_set_durable_execution_name, "order",
@@ -203,8 +203,8 @@ static void config_texts(void) {
             lambda_config *config = lambda_config_new();
             lambda_status status = fields[i].set(config, fields[i].bad[j]);
             if (status != LAMBDA_E_INVALID_ARGUMENT) {
-                check_failed(__FILE__, __LINE__, "%s took the bad value %zu, \"%.40s\"", fields[i].name, j,
-                    fields[i].bad[j]);
+                check_failed(
+                    __FILE__, __LINE__, "%s took the bad value %zu, \"%.40s\"", fields[i].name, j, fields[i].bad[j]);
             } else {
                 CHECK_CONFIG_REFUSED(config, fields[i].name);
                 CHECK_CONFIG_REFUSED(config, fields[i].name);
@@ -247,20 +247,20 @@ static void config_credentials(void) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lambda_config *config = lambda_config_new();
-        CHECK_INT(lambda_config_set_credentials(config, bad[i].id, bad[i].secret, bad[i].token),
-            LAMBDA_E_INVALID_ARGUMENT);
+        CHECK_INT(
+            lambda_config_set_credentials(config, bad[i].id, bad[i].secret, bad[i].token), LAMBDA_E_INVALID_ARGUMENT);
         lambda_client *never = NULL;
         lambda_error *error = NULL;
         CHECK_INT(lambda_client_new(config, &never, &error), LAMBDA_E_INVALID_ARGUMENT);
         const char *message = lambda_error_message(error);
-        CHECK(strstr(message, "access_key_id") != NULL || strstr(message, "secret_access_key") != NULL
-            || strstr(message, "session_token") != NULL || strstr(message, "credentials") != NULL);
+        CHECK(strstr(message, "access_key_id") != NULL || strstr(message, "secret_access_key") != NULL ||
+              strstr(message, "session_token") != NULL || strstr(message, "credentials") != NULL);
         CHECK(strstr(message, "hunter2") == NULL);
         lambda_error_free(error);
         CHECK_INT(lambda_config_set_credentials(config, "id", "secret", "token"), LAMBDA_OK);
         CHECK_CONFIG_ACCEPTED(config);
-        CHECK_INT(lambda_config_set_credentials(config, bad[i].id, bad[i].secret, bad[i].token),
-            LAMBDA_E_INVALID_ARGUMENT);
+        CHECK_INT(
+            lambda_config_set_credentials(config, bad[i].id, bad[i].secret, bad[i].token), LAMBDA_E_INVALID_ARGUMENT);
         CHECK_INT(lambda_config_set_credentials(config, NULL, NULL, NULL), LAMBDA_OK);
         CHECK_CONFIG_ACCEPTED(config);
         lambda_config_free(config);

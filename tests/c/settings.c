@@ -67,8 +67,7 @@ static lambda_config *with_keys(void) {
     return config;
 }
 
-static void refuses(
-    const char *file, int line, const lambda_config *config, lambda_status status, const char *field) {
+static void refuses(const char *file, int line, const lambda_config *config, lambda_status status, const char *field) {
     lambda_client *client = NULL;
     lambda_error *error = NULL;
     check_int(file, line, field, lambda_client_new(config, &client, &error), status);
@@ -220,12 +219,9 @@ static const char *end_of_json(const char *text) {
         }
     }
     switch (*text) {
-    case '"':
-        return end_of_string(text);
-    case '{':
-        return end_of_members(text, '}');
-    case '[':
-        return end_of_members(text, ']');
+    case '"': return end_of_string(text);
+    case '{': return end_of_members(text, '}');
+    case '[': return end_of_members(text, ']');
     default: {
         size_t digits = strspn(text, "0123456789");
         return digits == 0 ? NULL : text + digits;
@@ -272,9 +268,9 @@ static lambda_status give(void *user_data, lambda_credentials *out) {
 
 static void all_by_default(void) {
     char *shown = described(NULL);
-    static const char *const names[] = {"region", "endpoint_url", "use_fips", "use_dual_stack", "profile", "config_file",
-        "credentials_file", "credentials", "retry", "max_attempts", "connect_timeout_ms", "timeout_ms", "max_connections",
-        "max_response_bytes", "ca_bundle", "proxy", "no_proxy", "app_id", "user_agent", "log"};
+    static const char *const names[] = {"region", "endpoint_url", "use_fips", "use_dual_stack", "profile",
+        "config_file", "credentials_file", "credentials", "retry", "max_attempts", "connect_timeout_ms", "timeout_ms",
+        "max_connections", "max_response_bytes", "ca_bundle", "proxy", "no_proxy", "app_id", "user_agent", "log"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         MEMBER(names[i], "", NULL);
     }
@@ -346,8 +342,8 @@ static void from_setters(void) {
 static void from_the_environment(void) {
     static const char *const variables[][2] = {{"AWS_USE_FIPS_ENDPOINT", "true"},
         {"AWS_USE_DUALSTACK_ENDPOINT", "TRUE"}, {"AWS_SDK_UA_APP_ID", "environment"}, {"AWS_MAX_ATTEMPTS", "9"},
-        {"HTTPS_PROXY", "http://u:hunter2@elsewhere:1"}, {"LAMBDA_INVOKE_LOG", "error"},
-        {"AWS_ACCESS_KEY_ID", "AKENV"}, {"AWS_SECRET_ACCESS_KEY", "hunter2"}, {"AWS_SESSION_TOKEN", "hunter2"}};
+        {"HTTPS_PROXY", "http://u:hunter2@elsewhere:1"}, {"LAMBDA_INVOKE_LOG", "error"}, {"AWS_ACCESS_KEY_ID", "AKENV"},
+        {"AWS_SECRET_ACCESS_KEY", "hunter2"}, {"AWS_SESSION_TOKEN", "hunter2"}};
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         CHECK(setenv(variables[i][0], variables[i][1], 1) == 0);
     }

@@ -80,8 +80,7 @@ void same(const char *file, int line, const char *what, const Found &found, cons
 
 inline void has(const char *file, int line, const char *what, std::string_view found, std::string_view part) {
     if (found.find(part) == std::string_view::npos) {
-        failed(file, line,
-            std::string(what) + " has no \"" + std::string(part) + "\": \"" + std::string(found) + '"');
+        failed(file, line, std::string(what) + " has no \"" + std::string(part) + "\": \"" + std::string(found) + '"');
     }
 }
 
@@ -92,15 +91,15 @@ inline void has(const char *file, int line, const char *what, std::string_view f
 #define CHECK_HAS(found, part) check::has(__FILE__, __LINE__, #found, (found), (part))
 
 // Expects the statement to throw exactly this class, and gives the exception to what follows as `caught`.
-#define CHECK_THROWS(statement, type, ...)                                                                             \
-    try {                                                                                                              \
-        statement;                                                                                                     \
-        check::failed(__FILE__, __LINE__, "nothing was thrown by " #statement);                                        \
-    } catch (const type &caught) {                                                                                     \
-        CHECK(typeid(caught) == typeid(type));                                                                         \
-        __VA_ARGS__;                                                                                                   \
-    } catch (const std::exception &unexpected) {                                                                       \
-        check::failed(__FILE__, __LINE__, std::string("not " #type " was thrown, but: ") + unexpected.what());         \
+#define CHECK_THROWS(statement, type, ...)                                                                     \
+    try {                                                                                                      \
+        statement;                                                                                             \
+        check::failed(__FILE__, __LINE__, "nothing was thrown by " #statement);                                \
+    } catch (const type &caught) {                                                                             \
+        CHECK(typeid(caught) == typeid(type));                                                                 \
+        __VA_ARGS__;                                                                                           \
+    } catch (const std::exception &unexpected) {                                                               \
+        check::failed(__FILE__, __LINE__, std::string("not " #type " was thrown, but: ") + unexpected.what()); \
     }
 
 #endif

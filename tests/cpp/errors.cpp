@@ -103,8 +103,8 @@ void from_calls() {
         lambda::timeout_error, CHECK_SAME(caught.execution(), execution::unknown));
     CHECK_THROWS((void)client.invoke(lambda::request("script").payload(script("reset", R"({"do": "reset"})"))),
         lambda::io_error, CHECK_SAME(caught.execution(), execution::unknown));
-    CHECK_THROWS((void)client.invoke(
-                     lambda::request("script").payload(script("made", R"({"do": "answer", "status": 201})"))),
+    CHECK_THROWS(
+        (void)client.invoke(lambda::request("script").payload(script("made", R"({"do": "answer", "status": 201})"))),
         lambda::protocol_error, CHECK_SAME(caught.result().http_status(), 201));
     CHECK_THROWS((void)client.invoke(lambda::request("echo").interrupt([] { return true; })), lambda::cancelled_error,
         CHECK_SAME(caught.execution(), execution::none));

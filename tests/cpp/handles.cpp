@@ -37,8 +37,8 @@ void moves() {
     lambda::request request("echo");
     const lambda::request taken = std::move(request);
     const auto is_refused = [&moved](const lambda::request &from) {
-        CHECK_THROWS((void)moved.invoke(from), lambda::invalid_argument,
-            CHECK_HAS(caught.what(), "request: was moved from"));
+        CHECK_THROWS(
+            (void)moved.invoke(from), lambda::invalid_argument, CHECK_HAS(caught.what(), "request: was moved from"));
     };
     is_refused(request);
     is_refused(request.interrupt([] { return false; }));

@@ -111,8 +111,7 @@ void exceptions_become_messages() {
     fails([]() -> lambda::credentials { throw std::runtime_error("the vault is locked"); }, "the vault is locked");
     fails([]() -> lambda::credentials { throw 7; }, "not a std::exception");
     // Of a call of another client.
-    const lambda::client other(
-        lambda::config().credentials(std::getenv("LOCAL_ID"), std::getenv("LOCAL_SECRET")));
+    const lambda::client other(lambda::config().credentials(std::getenv("LOCAL_ID"), std::getenv("LOCAL_SECRET")));
     fails(
         [&other]() -> lambda::credentials {
             return {std::string(other.invoke(lambda::request("nowhere")).payload()), "hunter2"};

@@ -89,8 +89,8 @@ void profiles_and_files() {
     CHECK(shown.find("hunter2") == std::string::npos);
     CHECK_THROWS(lambda::client{lambda::config().profile("nobody's")}, lambda::config_error,
         CHECK_HAS(caught.what(), "nobody's"));
-    CHECK_THROWS(lambda::client{lambda::config().ca_bundle(path)}, lambda::config_error,
-        CHECK_HAS(caught.what(), path));
+    CHECK_THROWS(
+        lambda::client{lambda::config().ca_bundle(path)}, lambda::config_error, CHECK_HAS(caught.what(), path));
     CHECK(lambda::client::try_make(lambda::config().profile("orders").profile(std::nullopt)).has_value());
     CHECK(lambda::client::try_make(lambda::config().ca_bundle(path).ca_bundle(std::nullopt)).has_value());
     setenv("AWS_CONFIG_FILE", "/dev/null", 1);

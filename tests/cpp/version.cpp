@@ -22,8 +22,7 @@ int main() {
         CHECK_THROWS(lambda::client{lambda::config()}, lambda::config_error, (void)caught);
         CHECK(!lambda::client::try_make().has_value());
     }
-    for (const std::uint32_t good :
-        {std::uint32_t{LAMBDA_VERSION_NUMBER}, std::uint32_t{LAMBDA_VERSION_NUMBER + 1}}) {
+    for (const std::uint32_t good : {std::uint32_t{LAMBDA_VERSION_NUMBER}, std::uint32_t{LAMBDA_VERSION_NUMBER + 1}}) {
         number = good;
         CHECK(lambda::client::try_make().has_value());
     }

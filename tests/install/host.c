@@ -10,12 +10,12 @@
 
 #include "call.h"
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            return 1; \
-        } \
+            return 1;                                                               \
+        }                                                                           \
     } while (0)
 
 static int (*plugin_call)(void);

@@ -15,8 +15,7 @@ bool without_exceptions(const char *function) {
         .credentials_callback([]() -> lambda::credentials {
             return {std::getenv("AWS_ACCESS_KEY_ID"), std::getenv("AWS_SECRET_ACCESS_KEY")};
         })
-        .log(lambda::log_level::trace,
-            [&logged](lambda::log_level, std::string_view, std::string_view) { ++logged; });
+        .log(lambda::log_level::trace, [&logged](lambda::log_level, std::string_view, std::string_view) { ++logged; });
     lambda::failure why;
     const std::optional<lambda::client> client = lambda::client::try_make(config, &why);
     if (!client || client->describe().find("callback") == std::string::npos) {
