@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::ffi::CString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,6 +93,28 @@ fn forks_are_not_delayed_while_a_large_response_is_read() {
         slow.0,
         slow.1
     );
+}
+
+/// Files are read outside of the fork barrier, however slow they are.
+#[test]
+fn forks_are_not_held_up_while_a_client_reads_a_slow_file() {
+    let path = std::env::temp_dir().join(format!("lambda_invoke-slow-{}", std::process::id()));
+    let name = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the name is NUL-terminated.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    let mut config = support::config("https://127.0.0.1:1");
+    config.ca_bundle = path.to_str().map(str::to_owned);
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| lambda_invoke::Client::new(&config).map(drop));
+        // Opens only when the client is reading, which it does until this end is closed.
+        let slow = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let slowest = (0..20).map(|_| fork()).max().unwrap();
+        assert!(slowest < Duration::from_millis(500), "a fork took {slowest:?}");
+        drop(slow);
+        let error = reading.join().unwrap().unwrap_err();
+        assert!(error.message().contains("no certificate"), "{error}");
+    });
+    std::fs::remove_file(path).unwrap();
 }
 
 /// The caller's code runs outside the fork barrier and with the caller's signal mask; this includes a log sink.

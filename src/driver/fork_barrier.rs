@@ -228,7 +228,7 @@ mod at_fork {
         HELD.with(work).unwrap_or_else(|work| work(&mut lock(&BARRIERS)))
     }
 
-    extern "C" fn before() {
+    pub(super) extern "C" fn before() {
         let give_up = Instant::now() + MAX_WAIT;
         let barriers = loop {
             match BARRIERS.try_lock() {
@@ -249,7 +249,7 @@ mod at_fork {
     }
 
     /// A thread whose `before` gave up holds nothing, and leaves the barrier to the thread that forks at the same time.
-    extern "C" fn in_parent() {
+    pub(super) extern "C" fn in_parent() {
         if HELD.is_here() {
             FORKING.store(false, Ordering::SeqCst);
             HELD.let_go();
@@ -280,5 +280,27 @@ mod at_fork {
 
     pub(crate) fn with_barriers<T>(work: impl FnOnce(&mut Vec<Arc<ForkBarrier>>) -> T) -> T {
         work(&mut lock(&BARRIERS))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::lock::lock;
+
+    /// A thread whose own preparation gives up, since another thread forks for longer, leaves that thread's fork alone.
+    #[test]
+    fn a_fork_that_gave_up_does_not_end_another_threads_fork() {
+        let barriers = lock(&BARRIERS);
+        FORKING.store(true, Ordering::SeqCst);
+        std::thread::spawn(|| {
+            at_fork::before();
+            at_fork::in_parent();
+        })
+        .join()
+        .unwrap();
+        let is_forking = FORKING.swap(false, Ordering::SeqCst);
+        drop(barriers);
+        assert!(is_forking);
     }
 }
