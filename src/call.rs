@@ -348,16 +348,20 @@ impl Call {
         self.signed_with = Some(identity.clone());
         let sent = SentTracker::default();
         self.phase = Phase::Attempt { sent: sent.clone(), head: None };
-        let response = transport
-            .send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), sent.clone())
-            .await;
-        Ok(match response {
-            Ok(response) => self.read(response, sent, &identity).await,
-            Err(failure) => match (failure.kind, sent.may_have_left()) {
-                (FailureKind::NoDescriptors, false) => return Err(failure),
-                (_, may_have_left) => Classification::without_response(failure, may_have_left, &self.request),
-            },
-        })
+        let response =
+            transport.send(&self.request.url, &self.request.host, headers, self.request.payload.clone(), &sent).await;
+        match response {
+            Ok(response) => Ok(self.read(response, sent, &identity).await),
+            Err(failure) => self.without_response(failure, &sent),
+        }
+    }
+
+    /// What an attempt came to that had no response. The error says that no descriptor was left for it.
+    fn without_response(&self, failure: Failure, sent: &SentTracker) -> Result<Classification, Failure> {
+        match (failure.kind, sent.may_have_left()) {
+            (FailureKind::NoDescriptors, false) => Err(failure),
+            (_, may_have_left) => Ok(Classification::without_response(failure, may_have_left, &self.request)),
+        }
     }
 
     async fn credentials(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Identity, Error> {

@@ -103,6 +103,13 @@ pub(crate) struct Transport {
 /// The head of a response and the way to its body.
 pub(crate) struct Response(reqwest::Response);
 
+/// A request that is ready to be sent, and the client for it.
+struct Post<'t> {
+    client: &'t reqwest::Client,
+    request: reqwest::Request,
+    may_be_reused: bool,
+}
+
 impl Transport {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, Error> {
         Ok(Self {
@@ -177,27 +184,15 @@ impl Transport {
         &self,
         url: &str,
         host: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         payload: Bytes,
-        sent: SentTracker,
+        sent: &SentTracker,
     ) -> Result<Response, Failure> {
-        let (parsed, _) = address(url)?;
-        let reuse = &self.connector.reuse;
-        let is_paused = reuse.is_paused(host);
-        let may_be_reused = !is_paused && self.has_served.load(Ordering::Relaxed);
-        let client = if is_paused { self.without_reuse()? } else { &self.client };
-        if is_paused {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        // hyper leaves it out for an empty body, and some servers want it for a POST.
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
-        let mut request = reqwest::Request::new(METHOD, parsed);
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, sent.clone())));
+        let Post { client, request, may_be_reused } = self.post(url, host, headers, payload, sent)?;
         let mut response = client.execute(request).await.map(Response).map_err(|error| {
             let failure = self.failure(url, host, &error);
             if may_be_reused && failure.kind == FailureKind::Io && sent.may_have_left() {
-                reuse.pause(host);
+                self.connector.reuse.pause(host);
             }
             failure
         })?;
@@ -222,6 +217,31 @@ impl Transport {
         let client = Self::client(&self.connector, &self.proxies, 0)
             .map_err(|error| Failure { kind: FailureKind::Protocol, message: error.message().to_owned() })?;
         Ok(self.without_reuse.get_or_init(|| client))
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        host: &str,
+        mut headers: HeaderMap,
+        payload: Bytes,
+        sent: &SentTracker,
+    ) -> Result<Post<'_>, Failure> {
+        let (parsed, _) = address(url)?;
+        let is_paused = self.connector.reuse.is_paused(host);
+        if is_paused {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // hyper leaves it out for an empty body, and some servers want it for a POST.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
+        let mut request = reqwest::Request::new(METHOD, parsed);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, sent.clone())));
+        Ok(Post {
+            client: if is_paused { self.without_reuse()? } else { &self.client },
+            request,
+            may_be_reused: !is_paused && self.has_served.load(Ordering::Relaxed),
+        })
     }
 
     fn proxy_of(&self, url: &str) -> Option<&Proxy> {
