@@ -156,7 +156,7 @@ func TestProviderThatRefuses(t *testing.T) {
 		{"half", "SecretAccessKey is empty", func() (lambdainvoke.Credentials, error) {
 			return lambdainvoke.Credentials{AccessKeyID: "A"}, nil
 		}, false},
-		{"space", "SecretAccessKey holds a space", func() (lambdainvoke.Credentials, error) {
+		{"space", "SecretAccessKey contains a space", func() (lambdainvoke.Credentials, error) {
 			return lambdainvoke.Credentials{AccessKeyID: "A", SecretAccessKey: "hunter2 "}, nil
 		}, false},
 		{"NUL", "SessionToken: holds a NUL byte, at index 7", func() (lambdainvoke.Credentials, error) {

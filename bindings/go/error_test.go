@@ -34,7 +34,7 @@ func TestErrorHasOneLine(t *testing.T) {
 		FunctionName: "failing",
 		Payload:      []byte(`{"message": "Traceback:\r\n  line 1\n  line 2\u2028\u0085\u0007"}`),
 	})
-	expectContains(t, "Error()", failed.Error(), "Traceback:    line 1   line 2")
+	expectContains(t, "Error()", failed.Error(), "Traceback: line 1 line 2")
 	expect(t, "has another line", strings.ContainsAny(failed.Error(), "\r\n\u2028\u0085\a"), false)
 }
 

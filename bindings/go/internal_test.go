@@ -92,9 +92,9 @@ func TestDefaultTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inForce := fmt.Sprint(settings["timeouts"].Value)
+	inForce := fmt.Sprint(settings["timeout_ms"])
 	for _, want := range []time.Duration{defaultTimeout, defaultShortTimeout} {
-		if !strings.Contains(inForce, fmt.Sprintf(":%d ", want.Milliseconds())) && !strings.Contains(inForce, fmt.Sprintf(":%d]", want.Milliseconds())) {
+		if !strings.Contains(inForce, fmt.Sprintf("%d ", want.Milliseconds())) {
 			t.Errorf("%v is not among the library's timeouts: %s", want, inForce)
 		}
 	}

@@ -95,8 +95,7 @@ impl Profiles {
     /// Returns the endpoint of one service, from the section that the selected profile's `services` names. Fails if that
     /// section cannot mean what it was written for: the call would go to AWS's own endpoint without a word.
     pub(crate) fn endpoint_of_service(&self, service: &str) -> Result<Option<Setting<String>>, Error> {
-        let services = self.find(&self.name.value, "services").filter(|(_, name)| !name.is_empty());
-        let Some((file, name)) = services else { return Ok(None) };
+        let Some((file, name)) = self.find(&self.name.value, "services") else { return Ok(None) };
         let section = SectionName::Services(name.clone());
         let config = &self.config;
         let title = format!("[services {name}] in {}", config.place());

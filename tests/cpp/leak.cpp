@@ -4,6 +4,6 @@
 
 int main() {
     lambda::request request("echo");
-    (void)lambda_request_clone(request.get());
-    return 0;
+    const lambda_request *leaked = lambda_request_clone(request.get());
+    return leaked == nullptr ? 1 : 0;
 }
