@@ -49,6 +49,8 @@ pub(crate) struct Proxy {
 #[derive(Clone)]
 pub(crate) struct Exceptions {
     pub(crate) list: String,
+    /// `*` is an entry. The matcher takes it for every name, but for no address.
+    are_all: bool,
     /// Each port with the hosts that are excepted there; the first is every port.
     hosts: Arc<[(Option<u16>, Matcher)]>,
 }
@@ -139,15 +141,15 @@ impl Exceptions {
         // The matcher tells which URLs have a proxy, so it needs one.
         let matcher = |hosts: Vec<&str>| Matcher::builder().all("http://proxy").no(hosts.join(",")).build();
         let hosts = hosts.into_iter().map(|(port, hosts)| (port, matcher(hosts))).collect();
-        Self { list, hosts }
+        let are_all = list.split(',').any(|entry| entry.trim() == "*");
+        Self { list, are_all, hosts }
     }
 
     fn contain(&self, url: &Url) -> bool {
-        let Ok(uri) = url.as_str().parse() else { return false };
-        // The matcher takes `*` for every name, but for no address.
-        if self.list.split(',').any(|entry| entry.trim() == "*") {
+        if self.are_all {
             return true;
         }
+        let Ok(uri) = url.as_str().parse() else { return false };
         let is_port = |port: Option<u16>| port.is_none() || port == url.port_or_known_default();
         self.hosts.iter().any(|(port, hosts)| is_port(*port) && hosts.intercept(&uri).is_none())
     }

@@ -197,17 +197,17 @@ impl Transport {
             failure
         })?;
         self.has_served.store(response.keeps_its_connection(), Ordering::Relaxed);
-        match self.proxy_of(url) {
-            // Of a plain request to a proxy; of a tunnel it never becomes a response.
-            Some(proxy) if response.status() == PROXY_AUTHENTICATION_REQUIRED => {
-                drop(response.headers());
-                Err(Failure {
-                    kind: FailureKind::ProxyAuthentication,
-                    message: format!("could not connect to {host}: {}", wants_password(proxy)),
-                })
-            }
-            _ => Ok(response),
+        // From a proxy that a plain request went to; of a tunnel it never becomes a response.
+        if response.status() == PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = self.proxy_of(url)
+        {
+            drop(response.headers());
+            return Err(Failure {
+                kind: FailureKind::ProxyAuthentication,
+                message: format!("could not connect to {host}: {}", wants_password(proxy)),
+            });
         }
+        Ok(response)
     }
 
     fn without_reuse(&self) -> Result<&reqwest::Client, Failure> {
