@@ -15,9 +15,10 @@ use crate::error::Error;
 use crate::status::Status;
 
 /// Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
-/// caller: lambda_client_free. Costs no thread, and no descriptor until the first call. Idle, it keeps up to 16
-/// connections of 4 descriptors each for up to 50 s after the last call; they are closed by the next call after that,
-/// or with the client.
+/// caller: lambda_client_free. Costs no descriptor until the first call, and no thread of its own: a name lookup and a
+/// credential_process each use one, which ends with it. Idle, it keeps up to 16 connections of 4 descriptors each for up
+/// to 50 s after the last call; they are closed by the next call after that, by a call that finds no descriptor, or with
+/// the client.
 pub struct lambda_client {
     /// Shared with the calls under way.
     pub(super) client: Arc<Client>,
