@@ -195,7 +195,7 @@ install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and 
 
 # Every function has the one page. It is not compressed: distributions do that in the way of their packages, and man reads
 # both.
-FUNCTION_NAMES = sed -nE 's/^[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\1/p' include/lambda_invoke.h | grep -vx lambda_invoke
+FUNCTION_NAMES = sed -nE 's/^(LAMBDA_MUST_USE )?[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\2/p' include/lambda_invoke.h | grep -vx lambda_invoke
 
 FOR_ALL := umask 022 &&
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
