@@ -19,8 +19,8 @@
  * Threads    Every function of lambda_client may be called from any thread at any time, except lambda_client_free, after
  *            which the client must not be used. All other objects belong to one thread at a time. Several threads may read
  *            one object through const pointers while none changes it, so many threads may invoke one lambda_request.
- * Stack      A call needs up to 192 KiB of stack. With credentials that are set in code, 96 KiB are enough over plain HTTP
- *            and 128 KiB over HTTPS.
+ * Stack      A call needs up to 96 KiB of stack, over HTTP and HTTPS and with every source of credentials. What your
+ *            callbacks need comes on top of it.
  * Lifetime   Objects do not depend on each other: free them in any order. What a client shares lives until its last call
  *            is done. Only the library's own lambda_*_free functions release what the library made.
  * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1.

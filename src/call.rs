@@ -5,6 +5,7 @@
 //! the truth.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -216,10 +217,8 @@ impl Call {
     /// Runs the call until it ends, whatever ends it: a response, a failure, its deadline or its cancellation.
     pub(crate) async fn run(mut self, driver: &impl Driver) -> Outcome {
         let deadline = self.deadline.clone();
-        match deadline.bound(self.progress(driver)).await {
-            Ok(outcome) => outcome,
-            Err(status) => self.end(status),
-        }
+        let ended = deadline.bound(pin!(self.progress(driver))).await;
+        ended.unwrap_or_else(|status| self.end(status))
     }
 
     /// Makes attempts until no further one follows.

@@ -1,7 +1,7 @@
 //! The deadline and the cancellation of a call, which end it whatever it waits for.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -51,10 +51,9 @@ impl Deadline {
         self.at.is_some_and(|at| at <= Instant::now()).then_some(Status::Timeout)
     }
 
-    /// Awaits `work` until the call must end; then drops it and returns the status with which the call ends. It has no
+    /// Awaits `work` until the call must end; returns the status with which the call ends if that is first. It has no
     /// timer, since it is also awaited where there is no runtime: the driver polls it again at the deadline.
-    pub(crate) async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Status> {
-        let mut work = pin!(work);
+    pub(crate) async fn bound<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Status> {
         if let Some(status) = self.reached() {
             return Err(status);
         }
@@ -79,6 +78,7 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::pin::pin;
     use std::task::{Context, Wake};
     use std::time::Duration;
 
@@ -99,7 +99,7 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
-        let mut bound = pin!(deadline.bound(pending::<()>()));
+        let mut bound = pin!(deadline.bound(pin!(pending::<()>())));
         assert!(bound.as_mut().poll(&mut context).is_pending());
         deadline.clone().cancel();
         assert!(woken.0.load(Ordering::SeqCst));
@@ -112,10 +112,11 @@ mod tests {
         let waker = Waker::from(Arc::clone(&woken));
         let deadline = Deadline::new(None);
         let mut polls = 0;
-        let mut bound = pin!(deadline.bound(poll_fn(|_| {
+        let mut work = poll_fn(|_| {
             polls += 1;
             if polls == 1 { Poll::Pending } else { Poll::Ready(()) }
-        })));
+        });
+        let mut bound = pin!(deadline.bound(Pin::new(&mut work)));
         assert!(bound.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         assert!(bound.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
         drop(waker);
@@ -126,8 +127,8 @@ mod tests {
     fn nothing_begins_after_the_deadline() {
         let mut context = Context::from_waker(Waker::noop());
         let past = Deadline::new(Instant::now().checked_sub(Duration::from_millis(1)));
-        assert_eq!(pin!(past.bound(ready(1))).poll(&mut context), Poll::Ready(Err(Status::Timeout)));
+        assert_eq!(pin!(past.bound(pin!(ready(1)))).poll(&mut context), Poll::Ready(Err(Status::Timeout)));
         let future = Deadline::new(Instant::now().checked_add(Duration::from_secs(60)));
-        assert_eq!(pin!(future.bound(ready(1))).poll(&mut context), Poll::Ready(Ok(1)));
+        assert_eq!(pin!(future.bound(pin!(ready(1)))).poll(&mut context), Poll::Ready(Ok(1)));
     }
 }

@@ -33,6 +33,7 @@ mod error;
 #[allow(unsafe_code, reason = "it is the C ABI")]
 mod ffi;
 mod http;
+mod large_future;
 mod lock;
 mod log;
 mod outcome;

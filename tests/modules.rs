@@ -27,6 +27,7 @@ const LAYERS: &[&str] = &[
     "status",
     "log",
     "server_text",
+    "large_future",
     "lock",
 ];
 

@@ -19,6 +19,7 @@ use crate::credentials::loaded::{Inheritance, Loaded};
 use crate::credentials::source::{Source, SourceKind};
 use crate::error::Error;
 use crate::http::transport::Transport;
+use crate::large_future::on_heap;
 use crate::lock::lock;
 use crate::log::{Log, target};
 use crate::status::Status;
@@ -192,8 +193,7 @@ impl CredentialsCache {
                 _refresh: refresh,
             })),
             SourceKind::Chain(chain) => {
-                let load = chain.load(transport, &settings.proxies, log, time.now());
-                let mut load = pin!(without_panic(load));
+                let mut load = on_heap(|| without_panic(chain.load(transport, &settings.proxies, log, time.now())));
                 let limit = left.map_or(REFRESH_LIMIT, |left| REFRESH_LIMIT.min(left / 2));
                 let loaded = match is_refresh {
                     false => load.await,

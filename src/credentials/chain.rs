@@ -31,6 +31,7 @@ use crate::credentials::sdk_http::Http;
 use crate::credentials::{login, process, sso, sts};
 use crate::error::Error;
 use crate::http::transport::Transport;
+use crate::large_future::on_heap;
 use crate::log::{Log, target};
 use crate::status::Status;
 
@@ -153,7 +154,7 @@ impl Chain {
             return Err(trace.end());
         }
         let profile = match &self.profile {
-            Ok(profile) => providers.profile(profile).await.map(|found| (found, profile.summary())),
+            Ok(profile) => on_heap(|| providers.profile(profile)).await.map(|found| (found, profile.summary())),
             Err(NoProfileChain::NotConfigured(why)) => Err(ProviderError::NotAvailable(why.clone())),
             Err(NoProfileChain::Invalid(why)) => Err(ProviderError::Failed(why.clone())),
         };
@@ -161,19 +162,19 @@ impl Chain {
             return Ok(found);
         }
         let web_identity = match &self.web_identity {
-            Ok((role, file)) => {
-                providers.web_identity(role, file).await.map(|found| (found, format!("web identity for {}", role.arn)))
-            }
+            Ok((role, file)) => on_heap(|| providers.web_identity(role, file))
+                .await
+                .map(|found| (found, format!("web identity for {}", role.arn))),
             Err(why) => Err(ProviderError::NotAvailable(why.clone())),
         };
         if let Some(found) = trace.found("web identity", web_identity, log)? {
             return Ok(found);
         }
-        let container = providers.container().await.map(|found| (found, "the container".to_owned()));
+        let container = on_heap(|| providers.container()).await.map(|found| (found, "the container".to_owned()));
         if let Some(found) = trace.found("container", container, log)? {
             return Ok(found);
         }
-        let imds = providers.imds().await.map(|found| (found, "instance metadata".to_owned()));
+        let imds = on_heap(|| providers.imds()).await.map(|found| (found, "instance metadata".to_owned()));
         if let Some(found) = trace.found("IMDS", imds, log)? {
             return Ok(found);
         }
@@ -284,7 +285,7 @@ impl<'a> Providers<'a> {
         let mut credentials = self.base(&profile.base).await.map_err(of_profile)?;
         for role in &profile.roles {
             let config = self.sdk_config(self.region_of(role).map_err(of_profile)?);
-            credentials = sts::assume_role(role, credentials, &config, &self.http)
+            credentials = on_heap(|| sts::assume_role(role, credentials, &config, &self.http))
                 .await
                 .map_err(|why| of_profile(ProviderError::Failed(why)))?;
         }
@@ -299,13 +300,15 @@ impl<'a> Providers<'a> {
                 .environment_credentials
                 .clone()
                 .ok_or_else(|| format!("environment: {}", self.chain.environment.why)),
-            BaseSource::Container => return self.container().await,
-            BaseSource::InstanceMetadata => return self.imds().await,
-            BaseSource::WebIdentity { role, token_file } => return self.web_identity(role, token_file).await,
-            BaseSource::Sso(sso) => self.sso(sso).await,
+            BaseSource::Container => return on_heap(|| self.container()).await,
+            BaseSource::InstanceMetadata => return on_heap(|| self.imds()).await,
+            BaseSource::WebIdentity { role, token_file } => {
+                return on_heap(|| self.web_identity(role, token_file)).await;
+            }
+            BaseSource::Sso(sso) => on_heap(|| self.sso(sso)).await,
             BaseSource::Login { session } => match &self.chain.bad_login_endpoint {
                 Some(why) => Err(why.clone()),
-                None => login::load(session, &self.login_config(), &self.http).await,
+                None => on_heap(|| login::load(session, self.login_config(), &self.http)).await,
             },
             BaseSource::Process { command } => {
                 self.transport.platform().run(command).await.and_then(|ended| process::credentials(&ended))

@@ -8,8 +8,8 @@ use aws_credential_types::provider::ProvideCredentials;
 use crate::config::credentials::Credentials;
 use crate::credentials::sdk_http::Http;
 
-pub(crate) async fn load(session: &str, config: &ProviderConfig, http: &Http) -> Result<Credentials, String> {
-    let provider = LoginCredentialsProvider::builder(session).configure(config).build();
+pub(crate) async fn load(session: &str, config: ProviderConfig, http: &Http) -> Result<Credentials, String> {
+    let provider = LoginCredentialsProvider::builder(session).configure(&config).build();
     let given = provider.provide_credentials().await.map_err(|_| match http.was_asked() {
         false => "the session's token is not cached, or has expired (run aws login)".to_owned(),
         true if http.refused_with().is_some_and(|status| status < 500) => {

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,12 +18,14 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+use tokio::task::JoinSet;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::credentials::Secrets;
 use crate::config::shown_url::shown;
 use crate::http::secret_value::secret_value;
 use crate::http::transport::{BodyFailure, Failure, FailureKind, Transport};
+use crate::large_future::on_heap;
 use crate::lock::lock;
 use crate::log::{Log, target};
 use crate::response::json_fields;
@@ -333,7 +336,17 @@ pub(crate) fn secret_header(text: &str) -> Result<HeaderValue, InvalidHeaderValu
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
-        HttpConnectorFuture::new(async move { this.exchange_for_sdk(request).await })
+        HttpConnectorFuture::new(async move {
+            // As a task of its own it is polled beside AWS's client, not on top of it: only one of the two is on the stack
+            // at a time. Dropping the set aborts it.
+            let mut exchange = JoinSet::new();
+            exchange.spawn(on_heap(|| async move { this.exchange_for_sdk(request).await }));
+            match exchange.join_next().await {
+                Some(Ok(response)) => response,
+                Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+                _ => Err(ConnectorError::io("the exchange was aborted".into())),
+            }
+        })
     }
 }
 

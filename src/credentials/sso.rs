@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::config::credentials::Credentials;
 use crate::credentials::sdk_http::Http;
 use crate::credentials::timestamp;
+use crate::large_future::on_heap;
 use crate::log::{Log, target};
 use crate::platform_api::Platform;
 use crate::response::json_fields;
@@ -67,13 +68,15 @@ impl Sso {
         let token = self.token(&file, clients).await?;
         let config = self.config(clients.config, &clients.portal_endpoint);
         clients.http.conceal(&token);
-        let answer = aws_sdk_sso::Client::new(&config)
-            .get_role_credentials()
-            .role_name(&self.role_name)
-            .account_id(&self.account_id)
-            .access_token(token.as_str())
-            .send()
-            .await;
+        let answer = on_heap(|| {
+            aws_sdk_sso::Client::new(&config)
+                .get_role_credentials()
+                .role_name(&self.role_name)
+                .account_id(&self.account_id)
+                .access_token(token.as_str())
+                .send()
+        });
+        let answer = answer.await;
         let given = answer.ok().and_then(|answer| answer.role_credentials).ok_or_else(|| {
             let why = clients.http.failure();
             // Not when the service is down or cannot be reached.
@@ -140,15 +143,16 @@ impl Sso {
         clients: &Clients<'_>,
     ) -> Result<Zeroizing<String>, String> {
         let config = self.config(clients.config, &clients.oidc_endpoint);
-        let answer = aws_sdk_ssooidc::Client::new(&config)
-            .create_token()
-            .grant_type("refresh_token")
-            .client_id(registration.client_id.as_str())
-            .client_secret(registration.client_secret.as_str())
-            .refresh_token(registration.refresh_token.as_str())
-            .send()
-            .await
-            .map_err(|_| clients.http.failure())?;
+        let answer = on_heap(|| {
+            aws_sdk_ssooidc::Client::new(&config)
+                .create_token()
+                .grant_type("refresh_token")
+                .client_id(registration.client_id.as_str())
+                .client_secret(registration.client_secret.as_str())
+                .refresh_token(registration.refresh_token.as_str())
+                .send()
+        });
+        let answer = answer.await.map_err(|_| clients.http.failure())?;
         let token = answer.access_token.map(Zeroizing::new).ok_or_else(|| clients.http.failure())?;
         let next = answer.refresh_token.map(Zeroizing::new);
         let life = u64::try_from(answer.expires_in).map_err(|_| clients.http.failure())?;

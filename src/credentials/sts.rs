@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::config::credentials::Credentials;
 use crate::credentials::profile_chain::Role;
 use crate::credentials::sdk_http::Http;
+use crate::large_future::on_heap;
 
 /// Assumes a role with the credentials of `config`.
 pub(crate) async fn assume_role(
@@ -22,16 +23,18 @@ pub(crate) async fn assume_role(
 ) -> Result<Credentials, String> {
     http.conceal(credentials.0.secret_access_key());
     http.conceal(credentials.0.session_token().unwrap_or_default());
-    let config =
-        config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials.0.clone())).build();
-    let answer = aws_sdk_sts::Client::new(&config)
-        .assume_role()
-        .role_arn(&role.arn)
-        .role_session_name(session_name(role))
-        .set_external_id(role.external_id.clone())
-        .set_duration_seconds(seconds(role))
-        .send()
-        .await;
+    let answer = on_heap(|| {
+        let signer = SharedCredentialsProvider::new(credentials.0.clone());
+        let config = config.to_builder().credentials_provider(signer).build();
+        aws_sdk_sts::Client::new(&config)
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(session_name(role))
+            .set_external_id(role.external_id.clone())
+            .set_duration_seconds(seconds(role))
+            .send()
+    });
+    let answer = answer.await;
     let given = answer.map_err(|_| http.failure()).and_then(|answer| given(answer.credentials, http));
     given.map_err(|why| format!("assuming {}: {why}", role.arn))
 }
@@ -50,14 +53,16 @@ pub(crate) async fn web_identity(
         return Err(format!("{file}: is empty"));
     }
     http.conceal(token.trim());
-    let answer = aws_sdk_sts::Client::new(config)
-        .assume_role_with_web_identity()
-        .role_arn(&role.arn)
-        .role_session_name(session_name(role))
-        .set_duration_seconds(seconds(role))
-        .web_identity_token(token.trim())
-        .send()
-        .await;
+    let answer = on_heap(|| {
+        aws_sdk_sts::Client::new(config)
+            .assume_role_with_web_identity()
+            .role_arn(&role.arn)
+            .role_session_name(session_name(role))
+            .set_duration_seconds(seconds(role))
+            .web_identity_token(token.trim())
+            .send()
+    });
+    let answer = answer.await;
     let given = answer.map_err(|_| http.failure()).and_then(|answer| given(answer.credentials, http));
     given.map_err(|why| format!("assuming {} with the token in {file}: {why}", role.arn))
 }

@@ -61,7 +61,7 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     let may_still_be_sending = call.may_still_be_sending();
     let log = call.log().clone();
     let requests = DriverRequests::default();
-    let mut call = pin!(call.run(&requests));
+    let mut call = on_heap(call, &requests);
     let mut resources = Resources { client, log, lease: None, permit: None };
     let outcome = loop {
         let step = match resources.lease.as_mut().and_then(Lease::worker) {
@@ -94,6 +94,12 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     outcome
 }
 
+/// Its own function, so that the large future is not in the stack frame of the one that polls it.
+#[inline(never)]
+fn on_heap<'r>(call: Call, requests: &'r DriverRequests) -> Pin<Box<dyn Future<Output = Outcome> + 'r>> {
+    Box::pin(call.run(requests))
+}
+
 /// Returns whether later calls can use the worker: not after an error of the connection, nor if its request was partly
 /// sent or its response partly read.
 fn can_be_reused(status: Status, may_still_be_sending: bool) -> bool {
@@ -111,7 +117,7 @@ enum Step {
 }
 
 /// Polls the call until it ends or requests something from its driver.
-async fn step(mut call: Pin<&mut impl Future<Output = Outcome>>, requests: &DriverRequests) -> Step {
+async fn step(mut call: Pin<&mut (dyn Future<Output = Outcome> + '_)>, requests: &DriverRequests) -> Step {
     std::future::poll_fn(|context| match call.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Step::Done(outcome)),
         Poll::Pending => match requests.0.take() {
