@@ -22,6 +22,9 @@ pub(crate) trait Platform: Send + Sync + 'static {
     /// not be run.
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
 
+    /// Reads a file of moderate size. The error explains why it could not be read, and does not name it.
+    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = Result<Zeroizing<Vec<u8>>, String>> + Send>>;
+
     /// Replaces a file at once, so that no reader finds it half written. Only the user can read it.
     fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 }

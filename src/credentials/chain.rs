@@ -331,7 +331,9 @@ impl<'a> Providers<'a> {
 
     async fn web_identity(&self, role: &Role, token_file: &std::path::Path) -> Result<Credentials, ProviderError> {
         let config = self.sdk_config(self.region_of(role)?);
-        sts::web_identity(role, token_file, &config, &self.http).await.map_err(ProviderError::Failed)
+        sts::web_identity(role, token_file, &config, &self.http, self.transport.platform().as_ref())
+            .await
+            .map_err(ProviderError::Failed)
     }
 
     async fn container(&self) -> Result<Credentials, ProviderError> {

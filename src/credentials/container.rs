@@ -19,6 +19,7 @@ use crate::config::lookup::Lookup;
 use crate::credentials::document;
 use crate::credentials::provider::ProviderError;
 use crate::credentials::sdk_http::{Http, secret_header};
+use crate::credentials::token_file;
 use crate::error::Error;
 use crate::platform_api::Platform;
 
@@ -77,7 +78,7 @@ impl Container {
         check_host(url, platform).await.map_err(|why| format!("{}: {why}", self.variable))?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some((token, origin)) = self.token()? {
+        if let Some((token, origin)) = self.token(platform).await? {
             let value = secret_header(token.trim())
                 .map_err(|_| format!("{origin}: the token contains a character that no header can carry"))?;
             headers.insert(AUTHORIZATION, value);
@@ -88,14 +89,13 @@ impl Container {
     }
 
     /// The authorization token, and where it came from.
-    fn token(&self) -> Result<Option<(Zeroizing<String>, String)>, String> {
+    async fn token(&self, platform: &dyn Platform) -> Result<Option<(Zeroizing<String>, String)>, String> {
         match &self.token {
             None => Ok(None),
             Some(Token::Value(token)) => Ok(Some((token.clone(), TOKEN.to_owned()))),
             Some(Token::File(file)) => {
-                let origin = file.display().to_string();
-                let token = std::fs::read_to_string(file).map_err(|error| format!("{origin}: {error}"))?;
-                Ok(Some((Zeroizing::new(token), origin)))
+                let token = token_file::read(file, platform).await?;
+                Ok(Some((token, file.display().to_string())))
             }
         }
     }

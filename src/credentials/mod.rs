@@ -17,3 +17,4 @@ pub(crate) mod source;
 pub(crate) mod sso;
 pub(crate) mod sts;
 pub(crate) mod timestamp;
+pub(crate) mod token_file;

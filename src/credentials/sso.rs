@@ -110,10 +110,8 @@ impl Sso {
     /// The token, renewed if it is about to expire and can be renewed.
     async fn token(&self, file: &Path, clients: &Clients<'_>) -> Result<Zeroizing<String>, String> {
         let place = file.display();
-        let text = match std::fs::read(file) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) => return Err(with_hint(&format!("no cached token: {place}: {error}"))),
-        };
+        let text = clients.platform.read_file(file).await;
+        let text = text.map_err(|why| with_hint(&format!("no cached token: {place}: {why}")))?;
         let cached = Cached::read(&text).map_err(|why| with_hint(&format!("{place}: {why}")))?;
         let now = SystemTime::now();
         let renewable = cached.registration.as_ref().filter(|known| self.session.is_some() && known.expires > now);

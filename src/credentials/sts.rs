@@ -12,7 +12,9 @@ use zeroize::Zeroizing;
 use crate::config::credentials::Credentials;
 use crate::credentials::profile_chain::Role;
 use crate::credentials::sdk_http::Http;
+use crate::credentials::token_file;
 use crate::large_future::on_heap;
+use crate::platform_api::Platform;
 
 /// Assumes a role with the credentials of `config`.
 pub(crate) async fn assume_role(
@@ -42,13 +44,13 @@ pub(crate) async fn assume_role(
 /// Assumes a role with the web identity token of a file.
 pub(crate) async fn web_identity(
     role: &Role,
-    token_file: &Path,
+    file: &Path,
     config: &SdkConfig,
     http: &Http,
+    platform: &dyn Platform,
 ) -> Result<Credentials, String> {
-    let file = token_file.display();
-    let token = std::fs::read_to_string(token_file).map_err(|error| format!("{file}: {error}"))?;
-    let token = Zeroizing::new(token);
+    let token = token_file::read(file, platform).await?;
+    let file = file.display();
     if token.trim().is_empty() {
         return Err(format!("{file}: is empty"));
     }

@@ -1,6 +1,8 @@
 //! The module `platform`: everything that is particular to an operating system.
 
+pub(crate) mod blocking_work;
 pub(crate) mod child_process;
+pub(crate) mod file_read;
 pub(crate) mod limits;
 pub(crate) mod name_lookup;
 pub(crate) mod native;

@@ -1,108 +1,24 @@
-//! Resolves names to addresses. getaddrinfo cannot be cancelled, so it runs on its own thread. A call that gives up
-//! leaves that thread behind; the thread ends with the lookup.
+//! Resolves names to addresses. getaddrinfo cannot be cancelled, so it runs on a thread of its own.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::panic::catch_unwind;
-use std::sync::Mutex;
-use std::thread;
 
-use tokio::sync::oneshot;
-
-use crate::lock::lock;
+use crate::platform::blocking_work::BlockingWork;
 use crate::platform::per_process::PerProcess;
-use crate::platform::signals::with_all_blocked;
 use crate::platform_api::{LookupError, LookupErrorKind};
-
-/// The limit of lookups at once; further names wait until one of them is done.
-const MAX_LOOKUPS: usize = 4;
 
 type Found = Result<Vec<SocketAddr>, LookupError>;
 
-/// The lookups of all clients of a process.
-#[derive(Default)]
-struct Lookups {
-    threads: usize,
-    /// The waiters for each name that is being looked up, or is queued: calls for the same name share one lookup.
-    waiters: BTreeMap<String, Vec<oneshot::Sender<Found>>>,
-    /// The names that no thread has taken yet.
-    queued: VecDeque<String>,
-}
-
 /// Per process, since a forked child has none of its parent's threads and must not wait for them.
-static LOOKUPS: PerProcess<Mutex<Lookups>> = PerProcess::new();
+static LOOKUPS: PerProcess<BlockingWork<String, Found>> = PerProcess::new();
 
-/// Looks up `host`. The receiver fails only if the lookup was abandoned.
-pub(crate) fn lookup(host: &str) -> oneshot::Receiver<Found> {
-    lookup_with(LOOKUPS.get_or(Mutex::default), host, getaddrinfo::addresses)
+/// Looks `host` up.
+pub(crate) async fn lookup(host: String) -> Found {
+    let addresses = |host: &String| getaddrinfo::addresses(host);
+    let lookups = LOOKUPS.get_or(|| BlockingWork::new("lambda-lookup", addresses, |why| Err(temporary(why))));
+    lookups.run(host).await
 }
 
-fn lookup_with(lookups: &'static Mutex<Lookups>, host: &str, addresses: fn(&str) -> Found) -> oneshot::Receiver<Found> {
-    let (sender, receiver) = oneshot::channel();
-    let mut state = lock(lookups);
-    if let Some(others) = state.waiters.get_mut(host) {
-        others.push(sender);
-        return receiver;
-    }
-    state.waiters.insert(host.to_owned(), vec![sender]);
-    if state.threads == MAX_LOOKUPS {
-        state.queued.push_back(host.to_owned());
-        return receiver;
-    }
-    state.threads += 1;
-    drop(state);
-    let name = host.to_owned();
-    let thread = thread::Builder::new().name("lambda-lookup".to_owned());
-    if let Err(error) = with_all_blocked(|| thread.spawn(move || work(lookups, name, addresses))) {
-        let mut state = lock(lookups);
-        state.threads -= 1;
-        let waiters = state.waiters.remove(host).unwrap_or_default();
-        drop(state);
-        send(waiters, &Err(temporary(&format!("no thread could be started to look it up: {error}"))));
-    }
-    receiver
-}
-
-/// Looks up `host`, and then each queued name that a call still waits for.
-fn work(lookups: &Mutex<Lookups>, mut host: String, addresses: fn(&str) -> Found) {
-    loop {
-        // After a panic the waiters must still get a result, and the thread must still be counted down.
-        let found = catch_unwind(|| addresses(&host))
-            .unwrap_or_else(|_| Err(temporary("a panic was caught during the lookup; please report it")));
-        let mut state = lock(lookups);
-        let waiters = state.waiters.remove(&host).unwrap_or_default();
-        let next = next_wanted(&mut state);
-        if next.is_none() {
-            state.threads -= 1;
-        }
-        drop(state);
-        send(waiters, &found);
-        match next {
-            Some(next) => host = next,
-            None => return,
-        }
-    }
-}
-
-/// Returns the next queued name that a call still waits for.
-fn next_wanted(state: &mut Lookups) -> Option<String> {
-    while let Some(name) = state.queued.pop_front() {
-        if state.waiters.get(&name).is_some_and(|waiters| waiters.iter().any(|waiter| !waiter.is_closed())) {
-            return Some(name);
-        }
-        state.waiters.remove(&name);
-    }
-    None
-}
-
-fn send(waiters: Vec<oneshot::Sender<Found>>, found: &Found) {
-    for waiter in waiters {
-        // A waiter that gave up has dropped its receiver.
-        let _ = waiter.send(found.clone());
-    }
-}
-
-pub(crate) fn temporary(why: &str) -> LookupError {
+fn temporary(why: &str) -> LookupError {
     LookupError { kind: LookupErrorKind::Temporary, message: why.to_owned() }
 }
 
@@ -216,30 +132,21 @@ mod getaddrinfo {
 mod tests {
     use super::*;
 
+    fn look_up(host: &str) -> Found {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lookup(host.to_owned()))
+    }
+
     #[test]
     fn a_name_that_is_in_the_hosts_file_has_addresses() {
-        let found = lookup("localhost").blocking_recv().unwrap().unwrap();
+        let found = look_up("localhost").unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
         assert!(!found.is_empty());
     }
 
     #[test]
-    fn after_a_panic_no_name_waits_and_no_thread_is_counted() {
-        static LOOKUPS: Mutex<Lookups> =
-            Mutex::new(Lookups { threads: 0, waiters: BTreeMap::new(), queued: VecDeque::new() });
-        // Once more than there are threads.
-        for _ in 0..=MAX_LOOKUPS {
-            let found = lookup_with(&LOOKUPS, "name", |_| panic!("on purpose")).blocking_recv().unwrap();
-            assert!(found.unwrap_err().message.contains("panic"));
-        }
-        let found = lookup_with(&LOOKUPS, "name", |_| Ok(Vec::new())).blocking_recv().unwrap();
-        assert_eq!(found.unwrap(), []);
-    }
-
-    #[test]
     fn a_name_that_cannot_exist_fails_permanently() {
         let label = "x".repeat(64);
-        let error = lookup(&format!("{label}.example")).blocking_recv().unwrap().unwrap_err();
+        let error = look_up(&format!("{label}.example")).unwrap_err();
         assert_eq!(error.kind, LookupErrorKind::Permanent, "{error:?}");
     }
 }

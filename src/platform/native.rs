@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 
-use crate::platform::{child_process, limits, name_lookup, private_file};
+use zeroize::Zeroizing;
+
+use crate::platform::{child_process, file_read, limits, name_lookup, private_file};
 use crate::platform_api::{CommandOutput, LookupError, Platform};
 
 /// Implements [`Platform`] with the functions of this folder.
@@ -14,11 +16,7 @@ pub(crate) struct Native;
 
 impl Platform for Native {
     fn lookup(&self, host: &str) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, LookupError>> + Send>> {
-        let found = name_lookup::lookup(host);
-        Box::pin(async move {
-            // The sender is dropped unused only if the thread could not continue.
-            found.await.unwrap_or_else(|_| Err(name_lookup::temporary("the lookup was abandoned")))
-        })
+        Box::pin(name_lookup::lookup(host.to_owned()))
     }
 
     fn is_out_of_descriptors(&self, error: &io::Error) -> bool {
@@ -27,6 +25,10 @@ impl Platform for Native {
 
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>> {
         Box::pin(child_process::run(command.to_owned()))
+    }
+
+    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = Result<Zeroizing<Vec<u8>>, String>> + Send>> {
+        Box::pin(file_read::read(path.to_owned()))
     }
 
     fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
