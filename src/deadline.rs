@@ -99,7 +99,8 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
-        let mut bound = pin!(deadline.bound(pin!(pending::<()>())));
+        let mut work = pin!(pending::<()>());
+        let mut bound = pin!(deadline.bound(work.as_mut()));
         assert!(bound.as_mut().poll(&mut context).is_pending());
         deadline.clone().cancel();
         assert!(woken.0.load(Ordering::SeqCst));

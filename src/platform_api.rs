@@ -23,11 +23,14 @@ pub(crate) trait Platform: Send + Sync + 'static {
     fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
 
     /// Reads a file of moderate size. The error explains why it could not be read, and does not name it.
-    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = Result<Zeroizing<Vec<u8>>, String>> + Send>>;
+    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = FileContent> + Send>>;
 
     /// Replaces a file at once, so that no reader finds it half written. Only the user can read it.
     fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 }
+
+/// The content of a file, or why it could not be read.
+pub(crate) type FileContent = Result<Zeroizing<Vec<u8>>, String>;
 
 /// Why a name has no address.
 #[derive(Clone, Debug)]

@@ -9,22 +9,21 @@ use zeroize::Zeroizing;
 
 use crate::platform::blocking_work::BlockingWork;
 use crate::platform::per_process::PerProcess;
+use crate::platform_api::FileContent;
 
 /// Larger than any file of a token.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-type Content = Result<Zeroizing<Vec<u8>>, String>;
-
 /// Per process, since a forked child has none of its parent's threads and must not wait for them.
-static READS: PerProcess<BlockingWork<PathBuf, Content>> = PerProcess::new();
+static READS: PerProcess<BlockingWork<PathBuf, FileContent>> = PerProcess::new();
 
 /// Reads a file. The error does not name it.
-pub(crate) async fn read(file: PathBuf) -> Content {
+pub(crate) async fn read(file: PathBuf) -> FileContent {
     let reads = READS.get_or(|| BlockingWork::new("lambda-read", |file| content(file), |why| Err(why.to_owned())));
     reads.run(file).await
 }
 
-fn content(file: &Path) -> Content {
+fn content(file: &Path) -> FileContent {
     let file = File::open(file).map_err(|error| error.to_string())?;
     // At full length from the beginning: a buffer that grew would leave copies of secrets behind.
     let length = file.metadata().map_or(0, |metadata| metadata.len()).clamp(4_096, MAX_BYTES + 1);

@@ -6,10 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 
-use zeroize::Zeroizing;
-
 use crate::platform::{child_process, file_read, limits, name_lookup, private_file};
-use crate::platform_api::{CommandOutput, LookupError, Platform};
+use crate::platform_api::{CommandOutput, FileContent, LookupError, Platform};
 
 /// Implements [`Platform`] with the functions of this folder.
 pub(crate) struct Native;
@@ -27,7 +25,7 @@ impl Platform for Native {
         Box::pin(child_process::run(command.to_owned()))
     }
 
-    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = Result<Zeroizing<Vec<u8>>, String>> + Send>> {
+    fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = FileContent> + Send>> {
         Box::pin(file_read::read(path.to_owned()))
     }
 

@@ -152,6 +152,27 @@ mod mark {
 mod tests {
     use super::*;
 
+    /// Compiles only where `PerProcess<T>` is neither Send nor Sync: otherwise it is not clear which `check` is meant.
+    #[test]
+    fn it_may_be_shared_only_if_its_value_may() {
+        trait IsNotSend<Which> {
+            fn check() {}
+        }
+        impl<T> IsNotSend<()> for T {}
+        impl<T: Send> IsNotSend<u8> for T {}
+        trait IsNotSync<Which> {
+            fn check() {}
+        }
+        impl<T> IsNotSync<()> for T {}
+        impl<T: Sync> IsNotSync<u8> for T {}
+        // Each may be sent but not shared, or shared but not sent, or neither.
+        <PerProcess<std::cell::Cell<u8>> as IsNotSync<_>>::check();
+        <PerProcess<std::sync::MutexGuard<'_, u8>> as IsNotSend<_>>::check();
+        <PerProcess<std::sync::MutexGuard<'_, u8>> as IsNotSync<_>>::check();
+        <PerProcess<std::rc::Rc<u8>> as IsNotSend<_>>::check();
+        <PerProcess<std::rc::Rc<u8>> as IsNotSync<_>>::check();
+    }
+
     #[test]
     fn a_child_makes_its_own_and_leaves_its_parents_alone() {
         struct Noisy(u64);
