@@ -516,3 +516,31 @@ impl Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoDriver;
+
+    impl Driver for NoDriver {
+        async fn begin(&self) -> Result<Transport, NoTransport> {
+            pending().await
+        }
+
+        async fn wait_for_descriptors(&self, _: Failure) -> Result<Transport, NoTransport> {
+            pending().await
+        }
+
+        async fn run_credentials_callback(&self, _: CallbackLoad) -> Result<Identity, Error> {
+            pending().await
+        }
+    }
+
+    /// The compiler says that a call owns what it needs, and may be moved to another thread while it runs.
+    #[test]
+    fn a_call_can_be_moved_to_another_thread() {
+        fn is_sent(_: impl Send + 'static) {}
+        let _ = |call: Call| is_sent(call.run(&NoDriver));
+    }
+}

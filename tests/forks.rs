@@ -117,25 +117,58 @@ fn forks_are_not_held_up_while_a_client_reads_a_slow_file() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// The caller's code runs outside the fork barrier and with the caller's signal mask; this includes a log sink.
+/// Forks, and checks the signal mask: what the caller's code may expect wherever the library runs it.
+fn is_outside_the_library() {
+    let took = fork();
+    assert!(took < Duration::from_millis(500), "the fork took {took:?}");
+    let mut mask = std::mem::MaybeUninit::uninit();
+    // SAFETY: the mask is only read, into memory that is valid for writes.
+    let mask = unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr());
+        mask.assume_init()
+    };
+    // SAFETY: the mask was just read.
+    assert_eq!(unsafe { libc::sigismember(&raw const mask, libc::SIGPIPE) }, 0, "SIGPIPE is blocked");
+}
+
+/// The caller's code runs outside the fork barrier and with the caller's signal mask: a log sink, a credentials callback and
+/// an interrupt. Each runs in the middle of a call.
 #[test]
-fn a_log_sink_may_fork_and_has_the_callers_signal_mask() {
-    let server = Server::responding(response("200 OK", "", "1"));
-    let mut config = server.config();
-    config.set_log(LogLevel::Trace, |_, _, message| {
-        if message.contains("attempt 1") {
-            let took = fork();
-            assert!(took < Duration::from_millis(500), "the fork took {took:?}");
-            let mut mask = std::mem::MaybeUninit::uninit();
-            // SAFETY: the mask is only read, into memory that is valid for writes.
-            let mask = unsafe {
-                libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), mask.as_mut_ptr());
-                mask.assume_init()
-            };
-            // SAFETY: the mask was just read.
-            assert_eq!(unsafe { libc::sigismember(&raw const mask, libc::SIGPIPE) }, 0, "SIGPIPE is blocked");
+fn the_callers_code_may_fork_and_has_the_callers_signal_mask() {
+    let (interrupted, wait) = std::sync::mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let server = Server::start(move |_, mut connection| {
+        while connection.request().is_some() {
+            // Responds only once the interrupt has been polled while the call waits for the response.
+            wait.lock().unwrap().recv().unwrap();
+            connection.send(response("200 OK", "", "1").as_bytes());
         }
     });
-    let outcome = lambda_invoke::Client::new(&config).unwrap().invoke(request(b"{}"));
+    let ran = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut config = server.config();
+    let (log, callback) = (ran.clone(), ran.clone());
+    config.set_log(LogLevel::Trace, move |_, _, message| {
+        if message.contains("attempt 1: RequestResponse") {
+            is_outside_the_library();
+            log.lock().unwrap().push("log");
+        }
+    });
+    config.unset_credentials();
+    config.set_credentials_callback(move || {
+        is_outside_the_library();
+        callback.lock().unwrap().push("credentials");
+        lambda_invoke::Credentials::new("AKID", "secret", None, None).map_err(|error| error.to_string())
+    });
+    let client = lambda_invoke::Client::new(&config).unwrap();
+    let outcome = client.invoke_interruptible(request(b"{}"), &mut || {
+        is_outside_the_library();
+        let mut ran = ran.lock().unwrap();
+        if ran.last() == Some(&"log") {
+            ran.push("interrupt");
+            interrupted.send(()).unwrap();
+        }
+        false
+    });
     assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
+    assert_eq!(*ran.lock().unwrap(), ["credentials", "log", "interrupt"]);
 }
