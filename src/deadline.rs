@@ -61,7 +61,11 @@ impl Deadline {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Ok(done));
             }
-            lock(&self.cancellation.waker).replace(context.waker().clone());
+            let mut waker = lock(&self.cancellation.waker);
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+            drop(waker);
             match self.reached() {
                 Some(status) => Poll::Ready(Err(status)),
                 None => Poll::Pending,

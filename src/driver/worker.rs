@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout_at;
+use tokio::time::{Sleep, sleep_until};
 
 use crate::config::proxy::Proxies;
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
@@ -23,8 +24,15 @@ pub(crate) struct Worker {
     barrier: Registered,
     transport: Transport,
     /// `None` only while the worker is being dropped.
-    runtime: Option<Runtime>,
+    inside: Option<Inside>,
     used_before: bool,
+}
+
+struct Inside {
+    /// Wakes the runtime when its work must be interrupted. It stays set from one call to the next: one that is early is
+    /// set anew once it has gone off, which is cheaper than to set one for each call.
+    alarm: Pin<Box<Sleep>>,
+    runtime: Runtime,
 }
 
 /// Why a worker could not be made.
@@ -38,16 +46,16 @@ impl Worker {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, NoWorker> {
         let barrier = Registered::new();
         let running = barrier.running();
-        let (transport, runtime) = Self::inside(barrier.barrier(), connector, proxies)?;
+        let (transport, inside) = Self::inside(barrier.barrier(), connector, proxies)?;
         drop(running);
-        Ok(Self { barrier, transport, runtime: Some(runtime), used_before: false })
+        Ok(Self { barrier, transport, inside: Some(inside), used_before: false })
     }
 
     fn inside(
         barrier: &Arc<ForkBarrier>,
         connector: ConnectorSettings,
         proxies: &Proxies,
-    ) -> Result<(Transport, Runtime), NoWorker> {
+    ) -> Result<(Transport, Inside), NoWorker> {
         // A fork may happen while the runtime is parked.
         let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
         let runtime = Builder::new_current_thread()
@@ -62,7 +70,16 @@ impl Worker {
                     NoWorker::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}")))
                 }
             })?;
-        Ok((Transport::new(connector, proxies).map_err(NoWorker::Failed)?, runtime))
+        let transport = Transport::new(connector, proxies).map_err(NoWorker::Failed)?;
+        let alarm = {
+            let _context = runtime.enter();
+            Box::pin(sleep_until(Self::for_ever()))
+        };
+        Ok((transport, Inside { alarm, runtime }))
+    }
+
+    fn for_ever() -> tokio::time::Instant {
+        tokio::time::Instant::now() + FOR_EVER
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -76,24 +93,38 @@ impl Worker {
 
     /// Drives `work` on this thread, at the latest until a time. `None`: the time has come.
     pub(crate) fn run<F: Future>(&mut self, work: F, until: Option<Instant>) -> Option<F::Output> {
-        let until = until.map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
-        let runtime = self.runtime.as_ref()?;
-        let _running = self.barrier.running();
+        let Inside { alarm, runtime } = self.inside.as_mut()?;
+        let barrier = &self.barrier;
+        let _running = barrier.running();
+        let until = until.map_or_else(Self::for_ever, Into::into);
         let mut work = pin!(work);
-        // A busy runtime does not park, so a waiting fork also proceeds between two polls.
-        let let_forks_through = poll_fn(|context| {
-            self.barrier.checkpoint();
-            work.as_mut().poll(context)
-        });
-        runtime.block_on(async { timeout_at(until, let_forks_through).await.ok() })
+        runtime.block_on(poll_fn(|context| {
+            // A busy runtime does not park, so a waiting fork also proceeds between two polls.
+            barrier.checkpoint();
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            if until < alarm.deadline() {
+                alarm.as_mut().reset(until);
+            }
+            while alarm.as_mut().poll(context).is_ready() {
+                if until <= tokio::time::Instant::now() {
+                    return Poll::Ready(None);
+                }
+                alarm.as_mut().reset(until);
+            }
+            Poll::Pending
+        }))
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         let _running = self.barrier.running();
-        if let Some(runtime) = self.runtime.take() {
-            // It has no other threads to wait for, and may be dropped inside another runtime, where waiting is not
+        if let Some(Inside { alarm, runtime }) = self.inside.take() {
+            // It holds on to the runtime's descriptors.
+            drop(alarm);
+            // The runtime has no other threads to wait for, and may be dropped inside another runtime, where waiting is not
             // allowed.
             runtime.shutdown_background();
         }
