@@ -138,7 +138,7 @@ enum Phase {
     /// It waits for credentials.
     LoadingCredentials,
     /// An attempt is under way; `head` is set once the head of its response has arrived.
-    Attempt { sent: SentTracker, head: Option<Head> },
+    Attempt { sent: SentTracker, head: Option<Arc<Head>> },
     /// It waits between two attempts; the outcome is the last attempt's.
     BackingOff(Outcome),
 }
@@ -402,7 +402,7 @@ impl Call {
             over_tls: self.request.is_over_tls(),
             received: self.shared.clock.now(),
         };
-        let head = Head::classify(response.status(), response.headers(), circumstances);
+        let head = Arc::new(Head::classify(response.status(), response.headers(), circumstances));
         self.log.trace(target::CALL, || {
             format!(
                 "the head of a response arrived: HTTP {}, {}",
@@ -413,7 +413,7 @@ impl Call {
         let Some(limit) = head.body_limit(self.shared.settings.max_response_bytes.value) else {
             return head.conclude(Body::Complete(Vec::new()));
         };
-        self.phase = Phase::Attempt { sent, head: Some(head.clone()) };
+        self.phase = Phase::Attempt { sent, head: Some(Arc::clone(&head)) };
         let read = response.read(limit, &mut self.body).await;
         let bytes = std::mem::take(&mut self.body);
         let body = match read {

@@ -18,6 +18,15 @@ impl ServerText {
     /// Converts the bytes of a header or of a body.
     pub(crate) fn of_bytes(bytes: &[u8]) -> String {
         let mut text = Self::default();
+        // Nearly every header: nothing of it changes.
+        if bytes.len() <= MAX_BYTES - CUT.len()
+            && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+            && let Ok(plain) = std::str::from_utf8(bytes)
+            && text.text.try_reserve_exact(plain.len()).is_ok()
+        {
+            text.text.push_str(plain);
+            return text.text;
+        }
         text.push_bytes(bytes);
         text.finish()
     }

@@ -21,7 +21,7 @@ pub(crate) fn describe(settings: &Settings, credentials: &Setting<String>, trust
         None => add("region", Value::Null, &Origin::Default),
     }
     // What a call that names no other region would use.
-    let url = settings.region.as_ref().map(|region| settings.endpoint_of(&region.value).shown());
+    let url = settings.region.as_ref().and_then(|region| Some(settings.endpoint_of(&region.value).ok()?.shown()));
     match (&settings.endpoint, url) {
         (Some(endpoint), _) => add("endpoint_url", json!(endpoint.value.shown()), &endpoint.origin),
         (None, url) => add("endpoint_url", json!(url), &Origin::Default),

@@ -6,7 +6,7 @@ use crate::config::config::Config;
 use crate::config::lookup::{Lookup, checked};
 use crate::config::region;
 use crate::config::setting::Setting;
-use crate::config::shown_url::shown;
+use crate::config::shown_url::shown_parsed;
 use crate::error::Error;
 
 /// More than any endpoint needs.
@@ -50,8 +50,8 @@ pub(crate) fn resolve(
 /// The root of the Lambda API for one region, or a custom one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Scheme, authority and path prefix, without a slash at its end.
-    base: String,
+    /// Scheme, authority and path prefix. Parsed once, not by every call.
+    base: Url,
     /// The host, and the port unless it is the scheme's default: the value of the Host header.
     pub(crate) host: String,
     /// Found by AWS's rules, not given: a response from there must look like Lambda's.
@@ -60,12 +60,14 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Returns `https://lambda[-fips].REGION.SUFFIX`. `region` has passed [`region::check`].
-    pub(crate) fn of_region(region: &str, variant: Variant) -> Self {
+    pub(crate) fn of_region(region: &str, variant: Variant) -> Result<Self, Error> {
         let partition = region::partition_of(region);
         let service = if variant.fips { "lambda-fips" } else { "lambda" };
         let suffix = if variant.dual_stack { partition.dual_stack_suffix } else { partition.dns_suffix };
         let host = format!("{service}.{region}.{suffix}");
-        Self { base: format!("https://{host}"), host, resolved_here: true }
+        let base = Url::parse(&format!("https://{host}"))
+            .map_err(|error| Error::config(format!("region: {region:?} does not fit into a host name ({error})")))?;
+        Ok(Self { base, host, resolved_here: true })
     }
 
     /// Reads a URL from a setter, the environment or a profile; `origin` names it in messages, which never repeat the URL
@@ -98,21 +100,27 @@ impl Endpoint {
             Some(port) => format!("{name}:{port}"),
             None => name.to_owned(),
         };
-        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), host, resolved_here: false })
+        Ok(Self { base: url, host, resolved_here: false })
     }
 
-    /// Returns the full URL of a path that begins with a slash.
-    pub(crate) fn url(&self, path_and_query: &str) -> String {
-        format!("{}{path_and_query}", self.base)
+    /// Returns the full URL of a path that begins with a slash. Path and query are percent-encoded already.
+    pub(crate) fn url(&self, path: &str, query: Option<&str>) -> Url {
+        let mut url = self.base.clone();
+        match self.base.path().trim_end_matches('/') {
+            "" => url.set_path(path),
+            prefix => url.set_path(&[prefix, path].concat()),
+        }
+        url.set_query(query);
+        url
     }
 
     /// Returns the URL for people.
     pub(crate) fn shown(&self) -> String {
-        shown(&self.base)
+        shown_parsed(&self.base)
     }
 
     pub(crate) fn is_https(&self) -> bool {
-        self.base.starts_with("https:")
+        self.base.scheme() == "https"
     }
 }
 
@@ -137,7 +145,7 @@ mod tests {
             ("http://[::1]:9", "http://[::1]:9/x", "[::1]:9"),
         ] {
             let endpoint = Endpoint::custom("AWS_ENDPOINT_URL", given).unwrap();
-            assert_eq!((endpoint.url("/x").as_str(), endpoint.host.as_str()), (url, host));
+            assert_eq!((endpoint.url("/x", None).as_str(), endpoint.host.as_str()), (url, host));
             assert!(!endpoint.resolved_here);
         }
     }
@@ -177,9 +185,9 @@ mod tests {
                 ("dual_stack", false, true),
                 ("fips_dual_stack", true, true),
             ] {
-                let endpoint = Endpoint::of_region(region, Variant { fips, dual_stack });
-                assert_eq!(endpoint.url(""), expected[name], "{region}");
-                assert_eq!(endpoint.url(""), format!("https://{}", endpoint.host));
+                let endpoint = Endpoint::of_region(region, Variant { fips, dual_stack }).unwrap();
+                assert_eq!(endpoint.shown(), expected[name], "{region}");
+                assert_eq!(endpoint.shown(), format!("https://{}", endpoint.host));
                 assert!(endpoint.resolved_here);
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) region: Option<Setting<String>>,
     /// A custom endpoint; else each call's region has its own.
     pub(crate) endpoint: Option<Setting<Endpoint>>,
+    /// The endpoint of `region`, unless there is a custom one.
+    regional_endpoint: Option<Endpoint>,
     pub(crate) use_fips: Setting<bool>,
     pub(crate) use_dual_stack: Setting<bool>,
     pub(crate) trust: Setting<Trust>,
@@ -63,9 +65,16 @@ impl Settings {
         let (variable, property) = ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
         let use_dual_stack = lookup.flag("use_dual_stack", config.use_dual_stack, variable, property)?;
         let app_id = user_agent::resolve_app_id(config, lookup)?;
+        let endpoint = endpoint::resolve(config, lookup, &use_fips, &use_dual_stack)?;
+        let variant = Variant { fips: use_fips.value, dual_stack: use_dual_stack.value };
+        let regional_endpoint = match (&endpoint, &region) {
+            (None, Some(region)) => Some(Endpoint::of_region(&region.value, variant)?),
+            _ => None,
+        };
         Ok(Self {
             region,
-            endpoint: endpoint::resolve(config, lookup, &use_fips, &use_dual_stack)?,
+            endpoint,
+            regional_endpoint,
             use_fips,
             use_dual_stack,
             trust: Trust::resolve(config.ca_bundle.as_deref(), lookup.environment, profiles)?,
@@ -100,10 +109,11 @@ impl Settings {
     }
 
     /// Returns the endpoint of calls to a region.
-    pub(crate) fn endpoint_of(&self, region: &str) -> Cow<'_, Endpoint> {
-        match &self.endpoint {
-            Some(custom) => Cow::Borrowed(&custom.value),
-            None => Cow::Owned(Endpoint::of_region(region, self.variant())),
+    pub(crate) fn endpoint_of(&self, region: &str) -> Result<Cow<'_, Endpoint>, Error> {
+        match (&self.endpoint, &self.regional_endpoint, &self.region) {
+            (Some(custom), ..) => Ok(Cow::Borrowed(&custom.value)),
+            (None, Some(own), Some(of)) if of.value == region => Ok(Cow::Borrowed(own)),
+            _ => Endpoint::of_region(region, self.variant()).map(Cow::Owned),
         }
     }
 
@@ -211,7 +221,7 @@ mod tests {
             let config = Config { use_fips: Some(false), ..Config::default() };
             let settings = Settings::of(&config, &[("AWS_REGION", name)]).unwrap();
             assert_eq!(region(&settings), Some("us-east-1"));
-            assert_eq!(settings.endpoint_of("us-east-1").host, "lambda-fips.us-east-1.amazonaws.com");
+            assert_eq!(settings.endpoint_of("us-east-1").unwrap().host, "lambda-fips.us-east-1.amazonaws.com");
             let error = Settings::of(&config, &[("AWS_REGION", name), ("AWS_ENDPOINT_URL", "http://h")]).unwrap_err();
             assert!(error.message().contains("AWS_REGION") && error.message().contains("AWS_ENDPOINT_URL"), "{error}");
         }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Method, Version};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
 use zeroize::Zeroizing;
 
 use crate::config::config::default;
@@ -88,14 +89,16 @@ pub(crate) struct ConnectorSettings {
     pub(crate) reuse: Arc<ConnectionReuse>,
 }
 
-/// The connections of one worker.
+/// The connections of one worker. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Transport {
+pub(crate) struct Transport(Arc<Connections>);
+
+struct Connections {
     client: reqwest::Client,
     /// Makes a connection for each request; made itself when a host is first known not to keep its connections.
-    without_reuse: Arc<OnceLock<reqwest::Client>>,
+    without_reuse: OnceLock<reqwest::Client>,
     /// Whether `client` may hold a connection that was used before.
-    has_served: Arc<AtomicBool>,
+    has_served: AtomicBool,
     connector: ConnectorSettings,
     proxies: Proxies,
 }
@@ -112,13 +115,13 @@ struct Post<'t> {
 
 impl Transport {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, Error> {
-        Ok(Self {
+        Ok(Self(Arc::new(Connections {
             client: Self::client(&connector, proxies, 1)?,
-            without_reuse: Arc::default(),
-            has_served: Arc::default(),
+            without_reuse: OnceLock::new(),
+            has_served: AtomicBool::new(false),
             connector,
             proxies: proxies.clone(),
-        })
+        })))
     }
 
     fn client(connector: &ConnectorSettings, proxies: &Proxies, max_idle: usize) -> Result<reqwest::Client, Error> {
@@ -154,12 +157,12 @@ impl Transport {
 
     /// Makes connections of its own in the same way, through other proxies.
     pub(crate) fn sibling(&self, proxies: &Proxies) -> Result<Self, Error> {
-        Self::new(self.connector.clone(), proxies)
+        Self::new(self.0.connector.clone(), proxies)
     }
 
     /// Returns what the operating system does for it.
     pub(crate) fn platform(&self) -> &Arc<dyn Platform> {
-        &self.connector.platform
+        &self.0.connector.platform
     }
 
     /// Makes an exchange that no call depends on for evidence.
@@ -170,36 +173,42 @@ impl Transport {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response, Failure> {
-        let (parsed, host) = address(url)?;
-        let mut request = reqwest::Request::new(method, parsed);
+        let failed = |why: url::ParseError| Failure {
+            kind: FailureKind::Protocol,
+            message: format!("{} is not a valid URL: {why}", shown(url)),
+        };
+        let url = Url::parse(url).map_err(failed)?;
+        let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
+        let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = headers;
         if !body.is_empty() {
             *request.body_mut() = Some(reqwest::Body::from(body));
         }
-        self.client.execute(request).await.map(Response).map_err(|error| self.failure(url, &host, &error))
+        self.0.client.execute(request).await.map(Response).map_err(|error| self.0.failure(&url, &host, &error))
     }
 
     /// Sends a request and waits for the head of its response. `host` is for messages.
     pub(crate) async fn send(
         &self,
-        url: &str,
+        url: &Url,
         host: &str,
         headers: HeaderMap,
         payload: Bytes,
         sent: &SentTracker,
     ) -> Result<Response, Failure> {
-        let Post { client, request, may_be_reused } = self.post(url, host, headers, payload, sent)?;
+        let connections = &*self.0;
+        let Post { client, request, may_be_reused } = connections.post(url, host, headers, payload, sent)?;
         let mut response = client.execute(request).await.map(Response).map_err(|error| {
-            let failure = self.failure(url, host, &error);
+            let failure = connections.failure(url, host, &error);
             if may_be_reused && failure.kind == FailureKind::Io && sent.may_have_left() {
-                self.connector.reuse.pause(host);
+                connections.connector.reuse.pause(host);
             }
             failure
         })?;
-        self.has_served.store(response.keeps_its_connection(), Ordering::Relaxed);
+        connections.has_served.store(response.keeps_its_connection(), Ordering::Relaxed);
         // From a proxy that a plain request went to; of a tunnel it never becomes a response.
         if response.status() == PROXY_AUTHENTICATION_REQUIRED
-            && let Some(proxy) = self.proxy_of(url)
+            && let Some(proxy) = connections.proxies.of(url)
         {
             drop(response.headers());
             return Err(Failure {
@@ -209,32 +218,33 @@ impl Transport {
         }
         Ok(response)
     }
+}
 
+impl Connections {
     fn without_reuse(&self) -> Result<&reqwest::Client, Failure> {
         if let Some(client) = self.without_reuse.get() {
             return Ok(client);
         }
-        let client = Self::client(&self.connector, &self.proxies, 0)
+        let client = Transport::client(&self.connector, &self.proxies, 0)
             .map_err(|error| Failure { kind: FailureKind::Protocol, message: error.message().to_owned() })?;
         Ok(self.without_reuse.get_or_init(|| client))
     }
 
     fn post(
         &self,
-        url: &str,
+        url: &Url,
         host: &str,
         mut headers: HeaderMap,
         payload: Bytes,
         sent: &SentTracker,
     ) -> Result<Post<'_>, Failure> {
-        let (parsed, _) = address(url)?;
         let is_paused = self.connector.reuse.is_paused(host);
         if is_paused {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // hyper leaves it out for an empty body, and some servers want it for a POST.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(payload.len()));
-        let mut request = reqwest::Request::new(METHOD, parsed);
+        let mut request = reqwest::Request::new(METHOD, url.clone());
         *request.headers_mut() = headers;
         *request.body_mut() = Some(reqwest::Body::wrap(Payload::new(payload, sent.clone())));
         Ok(Post {
@@ -244,13 +254,9 @@ impl Transport {
         })
     }
 
-    fn proxy_of(&self, url: &str) -> Option<&Proxy> {
-        self.proxies.of(&url.parse().ok()?)
-    }
-
-    fn failure(&self, url: &str, host: &str, error: &reqwest::Error) -> Failure {
-        let proxy = self.proxy_of(url);
-        let (kind, what) = self.tell_apart(url.starts_with("https:"), error);
+    fn failure(&self, url: &Url, host: &str, error: &reqwest::Error) -> Failure {
+        let proxy = self.proxies.of(url);
+        let (kind, what) = self.tell_apart(url.scheme() == "https", error);
         let through = proxy.map(|proxy| format!(" through the proxy {}", proxy.host())).unwrap_or_default();
         let tls = causes(error).find_map(|cause| tls_failure::explain(cause.downcast_ref()?));
         let why = match (kind, proxy, tls) {
@@ -389,15 +395,6 @@ impl Resolve for DnsResolver {
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
-}
-
-/// Parses a URL, and takes its host and port out of it for messages.
-fn address(url: &str) -> Result<(reqwest::Url, String), Failure> {
-    let failed =
-        |why: String| Failure { kind: FailureKind::Protocol, message: format!("{} is not a URL: {why}", shown(url)) };
-    let parsed = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
-    let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
-    Ok((parsed, host))
 }
 
 /// A proxy for the URLs of one scheme. Its password goes into a header that is wiped, not into a URL, which reqwest copies.

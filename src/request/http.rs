@@ -5,6 +5,7 @@ use http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::config::settings::Settings;
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id
 /// Built once per call, signed anew for every attempt.
 #[derive(Debug)]
 pub(crate) struct HttpRequest {
-    pub(crate) url: String,
+    pub(crate) url: Url,
     /// The host and port that it is sent to, for messages.
     pub(crate) host: String,
     /// See [`Endpoint::resolved_here`].
@@ -54,12 +55,10 @@ impl HttpRequest {
                 settings.profile.value, settings.files[0].1.value
             )));
         };
-        let endpoint = settings.endpoint_of(region);
-        let mut path = format!("{API}/{}/invocations", name.path_segment());
-        if let Some(qualifier) = &fields.qualifier {
-            path.push_str("?Qualifier=");
-            path.extend(utf8_percent_encode(qualifier, ENCODED));
-        }
+        let endpoint = settings.endpoint_of(region)?;
+        let path = format!("{API}/{}/invocations", name.path_segment());
+        let query =
+            fields.qualifier.as_ref().map(|qualifier| format!("Qualifier={}", utf8_percent_encode(qualifier, ENCODED)));
 
         let mut headers = HeaderMap::with_capacity(16);
         headers.insert(HOST, header_value("endpoint_url", &endpoint.host)?);
@@ -81,7 +80,7 @@ impl HttpRequest {
             }
         }
         Ok(Self {
-            url: endpoint.url(&path),
+            url: endpoint.url(&path, query.as_deref()),
             host: endpoint.host.clone(),
             resolved_here: endpoint.resolved_here,
             region: region.to_owned(),
@@ -94,7 +93,7 @@ impl HttpRequest {
 
     /// Returns whether the URL is an https one.
     pub(crate) fn is_over_tls(&self) -> bool {
-        self.url.starts_with("https:")
+        self.url.scheme() == "https"
     }
 }
 
@@ -105,5 +104,10 @@ fn header_value(field: &str, value: &str) -> Result<HeaderValue, Error> {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
 }

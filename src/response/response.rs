@@ -37,7 +37,7 @@ const TOO_MANY_REQUESTS: u16 = 429;
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// The head of a response.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -280,7 +280,7 @@ impl Head {
 
     /// Returns how long the response asks to wait. A date is compared with the response's own clock.
     fn retry_after(&self) -> Option<Duration> {
-        service_error::retry_after(&self.headers, self.date().unwrap_or(self.circumstances.received))
+        service_error::retry_after(&self.headers, || self.date().unwrap_or(self.circumstances.received))
     }
 }
 

@@ -235,8 +235,8 @@ fn modelled(code: &str) -> Option<(Execution, bool)> {
     MODELLED.iter().find(|(known, ..)| *known == code).map(|(_, execution, again)| (*execution, *again))
 }
 
-/// Reads Retry-After, which is a number of seconds or a date. `now` is the time at the server.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// Reads Retry-After, which is a number of seconds or a date. `now` returns the time at the server.
+pub(crate) fn retry_after(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     let values = headers.get_all(RETRY_AFTER).iter();
     values.filter_map(|value| value.to_str().ok()).find_map(|value| {
         let value = value.trim();
@@ -245,7 +245,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
             return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
         }
         let until = httpdate::parse_http_date(value).ok()?;
-        Some(until.duration_since(now).unwrap_or_default())
+        Some(until.duration_since(now()).unwrap_or_default())
     })
 }
 
@@ -343,7 +343,7 @@ mod tests {
         let header = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("retry-after", value.parse().unwrap());
-            retry_after(&headers, now)
+            retry_after(&headers, || now)
         };
         assert_eq!(header("3"), Some(Duration::from_secs(3)));
         let date = httpdate::fmt_http_date(now + Duration::from_secs(100));
