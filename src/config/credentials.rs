@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -20,7 +20,23 @@ const REDACTED: &[u8] = b"(redacted)";
 
 /// Credentials that sign calls. Wiped from memory when the last copy is dropped, and never shown.
 #[derive(Clone)]
-pub struct Credentials(pub(crate) aws_credential_types::Credentials);
+pub struct Credentials {
+    pub(crate) inner: aws_credential_types::Credentials,
+    /// Derived from the secret, and wiped with it.
+    signing_keys: Arc<RwLock<Vec<SigningKey>>>,
+}
+
+/// As long as a SHA-256.
+pub(crate) type Key = Zeroizing<[u8; 32]>;
+
+/// A key is good for one day, region and service, which are its scope.
+struct SigningKey {
+    scope: String,
+    key: Key,
+}
+
+/// More regions than a client calls by turns.
+const MAX_SIGNING_KEYS: usize = 16;
 
 impl Credentials {
     /// Rejects what no header could carry. `expires` `None`: they do not expire.
@@ -32,26 +48,49 @@ impl Credentials {
     ) -> Result<Self, Error> {
         check("credentials", access_key_id, secret_access_key, session_token)?;
         let token = session_token.map(str::to_owned);
-        Ok(Self(aws_credential_types::Credentials::new(access_key_id, secret_access_key, token, expires, PROVIDER)))
+        Ok(Self::of(aws_credential_types::Credentials::new(access_key_id, secret_access_key, token, expires, PROVIDER)))
     }
 
     /// The same credentials, which expire at another time.
     pub(crate) fn expiring(&self, expires: SystemTime) -> Self {
-        let (id, secret, token) = (self.0.access_key_id(), self.0.secret_access_key(), self.0.session_token());
-        Self(aws_credential_types::Credentials::new(id, secret, token.map(str::to_owned), Some(expires), PROVIDER))
+        let Self { inner, .. } = self;
+        let (id, secret, token) = (inner.access_key_id(), inner.secret_access_key(), inner.session_token());
+        Self::of(aws_credential_types::Credentials::new(id, secret, token.map(str::to_owned), Some(expires), PROVIDER))
+    }
+
+    fn of(inner: aws_credential_types::Credentials) -> Self {
+        Self { inner, signing_keys: Arc::default() }
+    }
+
+    /// Returns the signing key of a scope that begins with its day. `derive` makes it from the secret, once for all calls.
+    pub(crate) fn signing_key(&self, scope: &str, derive: impl FnOnce(&str) -> Key) -> Key {
+        let keys = self.signing_keys.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = keys.iter().find(|known| known.scope == scope) {
+            return known.key.clone();
+        }
+        drop(keys);
+        let key = derive(self.inner.secret_access_key());
+        let day = |scope: &str| scope.split('/').next().map(str::to_owned);
+        let mut keys = self.signing_keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|known| known.scope != scope && day(&known.scope) == day(scope));
+        if keys.len() >= MAX_SIGNING_KEYS {
+            keys.remove(0);
+        }
+        keys.push(SigningKey { scope: scope.to_owned(), key: key.clone() });
+        key
     }
 
     /// Returns the part that is not secret.
     pub(crate) fn access_key_id(&self) -> &str {
-        self.0.access_key_id()
+        self.inner.access_key_id()
     }
 
     pub(crate) fn expires(&self) -> Option<SystemTime> {
-        self.0.expiry()
+        self.inner.expiry()
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        self.0.clone().into()
+        Identity::new(self.clone(), self.expires())
     }
 }
 
@@ -60,7 +99,7 @@ const PROVIDER: &str = "lambda_invoke";
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("access_key_id", &self.0.access_key_id()).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("access_key_id", &self.inner.access_key_id()).finish_non_exhaustive()
     }
 }
 
@@ -119,7 +158,7 @@ pub(crate) struct Secrets(Vec<Zeroizing<Vec<u8>>>);
 impl Secrets {
     pub(crate) fn of(identity: &Identity) -> Self {
         let mut secrets = Self::default();
-        if let Some(known) = identity.data::<aws_credential_types::Credentials>() {
+        if let Some(Credentials { inner: known, .. }) = identity.data() {
             secrets.add(known.secret_access_key());
             secrets.add(known.session_token().unwrap_or_default());
         }

@@ -319,8 +319,8 @@ async fn without_panic<T>(load: impl Future<Output = Result<T, Error>>) -> Resul
 
 /// Whether both are the same credentials.
 pub(crate) fn are_same(one: &Identity, other: &Identity) -> bool {
-    match (one.data::<aws_credential_types::Credentials>(), other.data::<aws_credential_types::Credentials>()) {
-        (Some(one), Some(other)) => {
+    match (one.data::<Credentials>(), other.data::<Credentials>()) {
+        (Some(Credentials { inner: one, .. }), Some(Credentials { inner: other, .. })) => {
             one.access_key_id() == other.access_key_id() && one.session_token() == other.session_token()
         }
         _ => false,

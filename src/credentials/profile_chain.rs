@@ -487,7 +487,7 @@ mod tests {
         ] {
             let plan = plan(&format!("[profile p]\n{config}"), &format!("[p]\n{credentials}")).unwrap();
             let BaseSource::Static(found) = plan.base else { panic!("no access key") };
-            assert_eq!(found.0.session_token().is_some(), has_token, "{config}{credentials}");
+            assert_eq!(found.inner.session_token().is_some(), has_token, "{config}{credentials}");
         }
     }
 

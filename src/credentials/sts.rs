@@ -23,10 +23,10 @@ pub(crate) async fn assume_role(
     config: &SdkConfig,
     http: &Http,
 ) -> Result<Credentials, String> {
-    http.conceal(credentials.0.secret_access_key());
-    http.conceal(credentials.0.session_token().unwrap_or_default());
+    http.conceal(credentials.inner.secret_access_key());
+    http.conceal(credentials.inner.session_token().unwrap_or_default());
     let answer = on_heap(|| {
-        let signer = SharedCredentialsProvider::new(credentials.0.clone());
+        let signer = SharedCredentialsProvider::new(credentials.inner.clone());
         let config = config.to_builder().credentials_provider(signer).build();
         aws_sdk_sts::Client::new(&config)
             .assume_role()

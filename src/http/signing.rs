@@ -5,7 +5,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_types::DateTime;
@@ -16,6 +15,7 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::config::credentials::{Credentials, Key};
 use crate::error::Error;
 use crate::http::secret_value::secret_value;
 use crate::request::function_name::ENCODED;
@@ -38,10 +38,11 @@ pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: Sy
         Error::new(Status::Internal, format!("the request could not be signed: {what}; please report this"))
     };
     let credentials = identity.data::<Credentials>().ok_or_else(|| failed("the credentials are of another kind"))?;
+    let known = &credentials.inner;
     let time = iso_8601(now).ok_or_else(|| failed("the time is before 1970 or after 9999"))?;
     let mut headers = request.headers.clone();
     headers.insert(DATE, HeaderValue::from_str(&time).map_err(|_| failed("the date does not fit into a header"))?);
-    if let Some(token) = credentials.session_token() {
+    if let Some(token) = known.session_token() {
         let token = secret_value(Zeroizing::new(token.as_bytes().to_vec()));
         headers.insert(SECURITY_TOKEN, token.map_err(|_| failed("the session token does not fit into a header"))?);
     }
@@ -51,11 +52,15 @@ pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: Sy
     let scope = format!("{day}/{region}/{SIGNING_NAME}/aws4_request");
     let canonical = canonical_request(request, &signed, &names);
     let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(&*canonical)));
-    let key = generate_signing_key(credentials.secret_access_key(), now, region, SIGNING_NAME);
-    let signature = calculate_signature(key, to_sign.as_bytes());
+    let key = credentials.signing_key(&scope, |secret| {
+        let mut key = Key::default();
+        key.copy_from_slice(generate_signing_key(secret, now, region, SIGNING_NAME).as_ref());
+        key
+    });
+    let signature = calculate_signature(key.as_slice(), to_sign.as_bytes());
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-        credentials.access_key_id(),
+        known.access_key_id(),
     );
     let mut authorization =
         HeaderValue::from_str(&authorization).map_err(|_| failed("the access key id does not fit into a header"))?;
@@ -225,15 +230,17 @@ mod tests {
                 ..InvocationRequest::default()
             };
             let request = HttpRequest::new(&Invocation::from(request), &settings).unwrap();
-            let identity = config.credentials.unwrap().identity();
+            let credentials = config.credentials.unwrap();
+            let identity = credentials.identity();
             let ours = signed_headers(&request, &identity, UNIX_EPOCH + NOW).unwrap();
 
             let visible: Vec<_> =
                 request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
             let body = SignableBody::Precomputed(request.payload_sha256.clone());
             let signable = SignableRequest::new("POST", request.url.as_str(), visible.into_iter(), body).unwrap();
+            let theirs: Identity = credentials.inner.clone().into();
             let parameters = v4::SigningParams::builder()
-                .identity(&identity)
+                .identity(&theirs)
                 .region(&request.region)
                 .name(SIGNING_NAME)
                 .time(UNIX_EPOCH + NOW)
