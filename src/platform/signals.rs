@@ -62,8 +62,9 @@ mod unix {
 
     impl SigpipeBlocked {
         pub(crate) fn new() -> Self {
-            let sigpipe_was_pending = sigpipe_is_pending();
             let before = block(&only_sigpipe());
+            // One that is not blocked is delivered, and never pending.
+            let sigpipe_was_pending = has_sigpipe(&before) && sigpipe_is_pending();
             let outer = CALLER.get();
             let mask = outer.map_or(CallersMask(before), |caller| caller.mask);
             CALLER.set(Some(Caller { mask, sigpipe_was_pending }));
@@ -181,8 +182,13 @@ mod unix {
         // SAFETY: sigpending initialises the set, and cannot fail with a valid one.
         unsafe {
             libc::sigpending(pending.as_mut_ptr());
-            libc::sigismember(pending.as_ptr(), libc::SIGPIPE) == 1
+            has_sigpipe(&pending.assume_init())
         }
+    }
+
+    fn has_sigpipe(set: &libc::sigset_t) -> bool {
+        // SAFETY: the set is valid, and SIGPIPE is a signal.
+        unsafe { libc::sigismember(set, libc::SIGPIPE) == 1 }
     }
 
     /// Blocks these signals in addition. Returns the previous mask.
