@@ -71,7 +71,7 @@ impl Client {
         let source = Source::resolve(config, &lookup, &settings)?;
         let roots = match settings.speaks_tls() || source.speaks_tls() {
             true => TrustedRoots::load(&settings.trust)?,
-            false => TrustedRoots::none(),
+            false => TrustedRoots::none(&settings.trust)?,
         };
         let trusts_built_in = roots.are_built_in;
         let (settings, source) = (Arc::new(settings), Arc::new(source));

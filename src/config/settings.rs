@@ -121,11 +121,9 @@ impl Settings {
         Variant { fips: self.use_fips.value, dual_stack: self.use_dual_stack.value }
     }
 
-    /// Whether a connection to Lambda may need TLS. A CA file that was named counts in any case: a wrong name must not
-    /// show only on the day when the file is needed.
+    /// Returns whether a connection to Lambda may need TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
-        matches!(self.trust.value, Trust::File(_))
-            || self.endpoint.as_ref().is_none_or(|endpoint| endpoint.value.is_https())
+        self.endpoint.as_ref().is_none_or(|endpoint| endpoint.value.is_https())
             || self.proxies.http.value.as_ref().is_some_and(|proxy| proxy.url.scheme() == "https")
     }
 }

@@ -1,6 +1,6 @@
 //! The trusted certificates. TLS 1.2 or later; certificates are always verified.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -76,9 +76,18 @@ impl TrustedRoots {
         Ok(Self { roots, are_built_in })
     }
 
-    /// For clients that never use TLS: trusts nobody, reads nothing.
-    pub(crate) fn none() -> Self {
-        Self { roots: RootCertStore::empty(), are_built_in: false }
+    /// For clients that never use TLS: trusts nobody. A file that was named must nevertheless be readable and begin with a
+    /// certificate, since a wrong name must not show only on the day when the file is needed.
+    pub(crate) fn none(trust: &Setting<Trust>) -> Result<Self, Error> {
+        if let Trust::File(path) = &trust.value {
+            let field = trust.origin.field();
+            let text = read(path, &field)?;
+            match CertificateDer::pem_slice_iter(&text).next() {
+                Some(first) => first.map(drop).map_err(|error| unusable(path, &field, &error.to_string()))?,
+                None => return Err(unusable(path, &field, NO_CERTIFICATE)),
+            }
+        }
+        Ok(Self { roots: RootCertStore::empty(), are_built_in: false })
     }
 }
 
@@ -100,20 +109,30 @@ impl Tls {
     }
 }
 
-/// Reads a PEM file.
-fn of_file(path: &PathBuf, field: &str) -> Result<RootCertStore, Error> {
-    let refuse = |why: String| {
-        Error::config(format!("{field}: {}: {why}; expected a file of certificates in PEM form", path.display()))
-    };
-    // Read first: PEM's own error says "io error" and not which.
-    let text = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+const NO_CERTIFICATE: &str = "contains no certificate";
+
+fn unusable(path: &Path, field: &str, why: &str) -> Error {
+    Error::config(format!("{field}: {}: {why}; expected a file of certificates in PEM form", path.display()))
+}
+
+/// Reads a PEM file before it is parsed: PEM's own error says "io error" and not which.
+fn read(path: &Path, field: &str) -> Result<Vec<u8>, Error> {
+    let mut text = std::fs::read(path).map_err(|error| unusable(path, field, &error.to_string()))?;
     // Editors put a byte order mark there, and PEM's reader passes over the line that it stands on.
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(text)
+}
+
+/// Reads the certificates of a PEM file.
+fn of_file(path: &Path, field: &str) -> Result<RootCertStore, Error> {
+    let text = read(path, field)?;
+    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
     // As in the system's trust store: one that cannot be parsed among many is passed over.
-    roots.add_parsable_certificates(certificates.map_err(|error| refuse(error.to_string()))?);
-    if roots.is_empty() { Err(refuse("contains no certificate".to_owned())) } else { Ok(roots) }
+    roots.add_parsable_certificates(certificates.map_err(|error| unusable(path, field, &error.to_string()))?);
+    if roots.is_empty() { Err(unusable(path, field, NO_CERTIFICATE)) } else { Ok(roots) }
 }
 
 /// Reads the system's trust store. `variable` names the environment variable that says where it is, if one does: then there
@@ -126,7 +145,7 @@ fn of_system(variable: Option<&str>) -> Result<RootCertStore, Error> {
     match variable {
         Some(variable) if roots.is_empty() => {
             let why = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let why = if why.is_empty() { "contains no certificate" } else { &why };
+            let why = if why.is_empty() { NO_CERTIFICATE } else { &why };
             Err(Error::config(format!("{variable}: {why}; expected certificates in PEM form")))
         }
         _ => Ok(roots),
