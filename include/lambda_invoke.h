@@ -212,9 +212,12 @@
 /**
  * Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
  * caller: lambda_client_free. Costs no descriptor until the first call, and no thread of its own: a name lookup and a
- * credential_process each use one, which ends with it. Idle, it keeps up to 16 connections of 4 descriptors each for up
- * to 50 s after the last call; they are closed by the next call after that, by a call that finds no descriptor, or with
- * the client.
+ * credential_process each use one, which ends with it.
+ *
+ * An idle client keeps as many connections as it had calls under way at once, up to max_connections, each with
+ * 4 descriptors and about 50 KiB of memory. The next call closes those that have been idle for 50 s, which no call uses
+ * again. lambda_client_release_idle closes all of them, as does lambda_client_free; a call that finds no descriptor closes
+ * as many as it needs.
  */
 typedef struct lambda_client lambda_client;
 
@@ -558,6 +561,14 @@ lambda_status lambda_client_new(const struct lambda_config *config,
  * @return Owned by the caller: lambda_string_free. NULL only for a NULL client or when there is no memory.
  */
 LAMBDA_MUST_USE char *lambda_client_describe(const struct lambda_client *client);
+
+/**
+ * Closes the idle connections of a client now. Connections in use stay open, and later calls open new ones. Useful after a
+ * burst of calls, before a long pause. Does not block.
+ *
+ * @param client NULL: does nothing.
+ */
+void lambda_client_release_idle(const struct lambda_client *client);
 
 /**
  * Frees a client, which must not be used afterwards. NULL does nothing. Does not wait: calls under way continue to

@@ -1447,6 +1447,10 @@ public:
         return detail::handle<char>(detail::there(lambda_client_describe(client_.get()))).get();
     }
 
+    /// Closes the idle connections now. Connections in use stay open, and later calls open new ones. Does not block. Does
+    /// nothing for a client that was moved from.
+    void release_idle() const noexcept { lambda_client_release_idle(client_.get()); }
+
     /// Returns the C client, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps
     /// ownership.
     [[nodiscard]] lambda_client *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return client_.get(); }

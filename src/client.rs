@@ -90,6 +90,12 @@ impl Client {
         describe(&self.settings, &self.source.summary(), self.trusts_built_in)
     }
 
+    /// Closes the idle connections now. Connections in use stay open, and later calls open new ones. Useful after a burst
+    /// of calls, before a long pause. Does not block.
+    pub fn release_idle(&self) {
+        self.state().release_idle();
+    }
+
     /// Invokes a function and blocks until there is a response or the deadline passes. Every failure is an outcome.
     ///
     /// Takes a request (its payload is moved), a reference to one (its payload is copied) or an [`Invocation`], which

@@ -277,6 +277,17 @@ func (c *Client) Describe() (map[string]Setting, error) {
 	return settings, nil
 }
 
+// ReleaseIdle closes the idle connections now. Connections in use stay open, and later calls open new ones. It does not
+// block, and does nothing once the client is closed.
+func (c *Client) ReleaseIdle() {
+	client, failure := c.acquire()
+	if failure != nil {
+		return
+	}
+	defer client.release()
+	C.lambda_client_release_idle(client.handle)
+}
+
 // Close frees the client. It does not wait: calls under way go on, those that wait their turn included, and the last of
 // them frees it. Later calls fail with ErrClosed. Closing twice is allowed. The garbage collector closes a client that
 // nothing refers to, at a time of its own.

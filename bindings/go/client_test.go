@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -143,6 +144,29 @@ func TestClose(t *testing.T) {
 	expect(t, "Payload", string(done.result.Payload), "done")
 	slow.client.Close()
 	expect(t, "requests that were sent", slow.count.Load(), 1)
+}
+
+func countDescriptors(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no list of descriptors:", err)
+	}
+	return len(entries)
+}
+
+func TestReleaseIdle(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	request := &lambdainvoke.Request{FunctionName: "echo"}
+	for range [3]struct{}{} {
+		invoke(t, client, request)
+		connected := countDescriptors(t)
+		client.ReleaseIdle()
+		expect(t, "descriptors of a connection", connected-countDescriptors(t), 4)
+		client.ReleaseIdle()
+	}
+	client.Close()
+	client.ReleaseIdle()
+	(*lambdainvoke.Client)(nil).ReleaseIdle()
 }
 
 func TestCloseRacesWithCalls(t *testing.T) {

@@ -5,7 +5,7 @@ use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::identity::Identity;
 use tokio::runtime::Handle;
@@ -29,6 +29,10 @@ use crate::platform::limits;
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
 use crate::status::Status;
+
+/// A connection was polled at the end of the last call. What the server has sent since then, if it was so short ago, may
+/// as well be still on its way, and looking would not find it.
+const IN_FLIGHT: Duration = Duration::from_micros(20);
 
 /// Invokes a function and blocks until the call ends. Every failure is an outcome.
 pub(crate) fn invoke(client: &ClientState, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
@@ -138,8 +142,8 @@ enum DriverRequest {
 
 struct Connections {
     transport: Transport,
-    /// They were opened for an earlier call, and have not been polled since.
-    were_idle: bool,
+    /// When an earlier call ended that used them. Nobody has polled them since.
+    idle_since: Option<Instant>,
 }
 
 /// Passes one request at a time from the call to the loop around it, on the same thread.
@@ -172,11 +176,10 @@ impl Driver for DriverRequests {
     }
 }
 
-/// Returns the transport. Idle connections are not polled, so two passes of the runtime first let them notice that the
-/// server has closed them.
+/// Returns the transport. Idle connections are not polled, so a pass of the runtime first lets them notice that the server
+/// has closed them: hyper reads from a connection before it writes a request to it.
 async fn ready(connections: Connections) -> Result<Transport, NoTransport> {
-    if connections.were_idle {
-        yield_now().await;
+    if connections.idle_since.is_some_and(|since| since.elapsed() >= IN_FLIGHT) {
         yield_now().await;
     }
     Ok(connections.transport)
@@ -259,10 +262,10 @@ impl Resources<'_> {
             }
             match self.client.equip(&mut lease) {
                 Ok(worker) => {
-                    let were_idle = worker.begin_call();
+                    let idle_since = worker.begin_call();
                     let transport = worker.transport().clone();
                     self.lease = Some(lease);
-                    return Some(Ok(Connections { transport, were_idle }));
+                    return Some(Ok(Connections { transport, idle_since }));
                 }
                 Err(NoWorker::Failed(error)) => return Some(Err(NoTransport::Failed(error))),
                 Err(NoWorker::NoDescriptors(error)) => {

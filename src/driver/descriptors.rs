@@ -54,11 +54,10 @@ pub(crate) struct Lease {
 /// A worker and whose it is.
 struct Leased {
     pool: Arc<Pool>,
-    worker: Worker,
+    worker: Box<Worker>,
 }
 
 /// What becomes of a call that finds no descriptor.
-#[expect(clippy::large_enum_variant, reason = "made once a wait for descriptors, and taken apart at once")]
 pub(crate) enum Shortage {
     /// Some may have been released meanwhile.
     LookAgain(Lease),
@@ -109,16 +108,16 @@ impl Descriptors {
 
 impl Lease {
     /// The worker that came with the lease, if it is one of this pool's; another one is closed for its descriptors.
-    pub(crate) fn take_worker_of(&mut self, pool: &Arc<Pool>) -> Option<Worker> {
+    pub(crate) fn take_worker_of(&mut self, pool: &Arc<Pool>) -> Option<Box<Worker>> {
         self.worker.take().filter(|leased| Arc::ptr_eq(&leased.pool, pool)).map(|leased| leased.worker)
     }
 
     pub(crate) fn worker(&mut self) -> Option<&mut Worker> {
-        self.worker.as_mut().map(|leased| &mut leased.worker)
+        self.worker.as_mut().map(|leased| &mut *leased.worker)
     }
 
     /// Takes a worker, which has found its descriptors.
-    pub(crate) fn set_worker(&mut self, pool: &Arc<Pool>, worker: Worker) -> &mut Worker {
+    pub(crate) fn set_worker(&mut self, pool: &Arc<Pool>, worker: Box<Worker>) -> &mut Worker {
         if std::mem::take(&mut self.looks_by_itself) {
             // There may be more of what nobody announced: the next one looks at once.
             let mut state = lock(&self.descriptors.state);
@@ -161,7 +160,8 @@ impl Lease {
 
     /// Ends the lease with its worker fit for more: for whoever waits, or for later calls.
     pub(crate) fn keep(mut self) {
-        let Some(leased) = self.worker.take() else { return };
+        let Some(mut leased) = self.worker.take() else { return };
+        leased.worker.end_call(Instant::now());
         let mut state = lock(&self.descriptors.state);
         if state.waiting.is_empty() {
             drop(state);

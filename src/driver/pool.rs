@@ -1,5 +1,6 @@
 //! Idle workers, which earlier calls left for later ones.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -7,45 +8,54 @@ use crate::config::config::default;
 use crate::driver::worker::Worker;
 use crate::lock::lock;
 
-/// The number of idle workers that are kept; the oldest beyond it are dropped.
-const MAX_IDLE: usize = 16;
-
-/// The idle workers of one client in one process.
+/// The idle workers of one client in one process: as many as were in use at once, until their idle timeout.
 #[derive(Default)]
 pub(crate) struct Pool {
-    /// The last one used is the next one used, so that the fewest connections stay open.
-    idle: Mutex<Vec<(Worker, Instant)>>,
+    /// In the order of their last use. The last one used is the next one used, so that the fewest connections stay open.
+    idle: Mutex<VecDeque<Box<Worker>>>,
 }
 
 impl Pool {
-    /// Takes the worker that was used last.
-    pub(crate) fn take(&self) -> Option<Worker> {
-        lock(&self.idle).pop().map(|(worker, _)| worker)
-    }
-
-    /// Keeps a worker that later calls can use, and drops those that have been idle for too long.
-    pub(crate) fn keep(&self, worker: Worker) {
+    /// Takes the worker that was used last. Closes those that have been idle for too long: nobody polls them, so their
+    /// connections cannot notice it.
+    pub(crate) fn take(&self) -> Option<Box<Worker>> {
         let now = Instant::now();
         let mut idle = lock(&self.idle);
-        idle.push((worker, now));
-        // Idle workers are not polled, so their connections cannot notice that their idle timeout has passed.
-        let fresh = idle.iter().position(|(_, since)| now - *since < default::IDLE_TIMEOUT);
-        let surplus = idle.len().saturating_sub(MAX_IDLE);
-        let dropped: Vec<_> = idle.drain(..fresh.unwrap_or_default().max(surplus)).collect();
+        let expired = expired(&idle, now);
+        let expired: Vec<_> = idle.drain(..expired).collect();
+        let last = idle.pop_back();
         drop(idle);
-        drop(dropped);
+        drop(expired);
+        last
     }
 
-    /// Since when the worker rests that has rested longest.
+    /// Keeps a worker that later calls can use.
+    pub(crate) fn keep(&self, worker: Box<Worker>) {
+        lock(&self.idle).push_back(worker);
+    }
+
+    /// Closes the workers that are idle now. Those in use are not affected.
+    pub(crate) fn close_all(&self) {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        drop(idle);
+    }
+
+    /// Returns since when the worker has been idle that has been so for longest.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        lock(&self.idle).first().map(|(_, since)| *since)
+        lock(&self.idle).front().and_then(|worker| worker.idle_since())
     }
 
     /// Closes that worker. `false`: there is none.
     pub(crate) fn close_oldest(&self) -> bool {
-        let mut idle = lock(&self.idle);
-        let oldest = (!idle.is_empty()).then(|| idle.remove(0));
-        drop(idle);
+        let oldest = lock(&self.idle).pop_front();
         oldest.is_some()
     }
+}
+
+/// Returns how many workers, from the front, have been idle for too long.
+fn expired(idle: &VecDeque<Box<Worker>>, now: Instant) -> usize {
+    let is_expired = |worker: &Box<Worker>| {
+        worker.idle_since().is_some_and(|since| now.saturating_duration_since(since) >= default::IDLE_TIMEOUT)
+    };
+    idle.iter().take_while(|worker| is_expired(worker)).count()
 }

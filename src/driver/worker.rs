@@ -25,7 +25,8 @@ pub(crate) struct Worker {
     transport: Transport,
     /// `None` only while the worker is being dropped.
     inside: Option<Inside>,
-    used_before: bool,
+    /// When its last call ended. `None`: there was none, or a call is under way.
+    idle_since: Option<Instant>,
 }
 
 struct Inside {
@@ -48,7 +49,7 @@ impl Worker {
         let running = barrier.running();
         let (transport, inside) = Self::inside(barrier.barrier(), connector, proxies)?;
         drop(running);
-        Ok(Self { barrier, transport, inside: Some(inside), used_before: false })
+        Ok(Self { barrier, transport, inside: Some(inside), idle_since: None })
     }
 
     fn inside(
@@ -86,9 +87,18 @@ impl Worker {
         &self.transport
     }
 
-    /// Marks the begin of a call. Returns whether an earlier call used this worker.
-    pub(crate) fn begin_call(&mut self) -> bool {
-        std::mem::replace(&mut self.used_before, true)
+    /// Marks the begin of a call. Returns when the last one ended, if there was one.
+    pub(crate) fn begin_call(&mut self) -> Option<Instant> {
+        self.idle_since.take()
+    }
+
+    /// Marks the end of a call whose connections later calls can use.
+    pub(crate) fn end_call(&mut self, at: Instant) {
+        self.idle_since = Some(at);
+    }
+
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
     }
 
     /// Drives `work` on this thread, at the latest until a time. `None`: the time has come.

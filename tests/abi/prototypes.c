@@ -5,6 +5,7 @@
 char *lambda_client_describe(const lambda_client *);
 void lambda_client_free(lambda_client *);
 lambda_status lambda_client_new(const lambda_config *, lambda_client **, lambda_error **);
+void lambda_client_release_idle(const lambda_client *);
 void lambda_config_free(lambda_config *);
 lambda_config *lambda_config_new(void);
 lambda_status lambda_config_set_app_id(lambda_config *, const char *);

@@ -2,6 +2,9 @@
 
 #include "check.hpp"
 
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
 #include <utility>
 
 static_assert(!std::is_copy_constructible_v<lambda::config> && std::is_nothrow_move_constructible_v<lambda::config>);
@@ -127,6 +130,26 @@ void every_setting() {
     CHECK_THROWS(lambda::client{config}, lambda::invalid_argument, CHECK_HAS(caught.what(), "retry: 9"));
 }
 
+std::ptrdiff_t descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+}
+
+void idle_connections() {
+    const lambda::client client;
+    const std::ptrdiff_t before = descriptors();
+    client.release_idle();
+    CHECK(client.invoke(lambda::request("echo")).ok());
+    CHECK(descriptors() > before);
+    client.release_idle();
+    CHECK_SAME(descriptors(), before);
+    CHECK(client.invoke(lambda::request("echo")).ok());
+
+    lambda::client moved;
+    const lambda::client other = std::move(moved);
+    moved.release_idle(); // NOLINT(bugprone-use-after-move): this is what is tested
+}
+
 void forms_of_a_string(const lambda::client &client) {
     const std::string_view all = "describe-and-more";
     const std::string string = "describe";
@@ -203,6 +226,7 @@ void the_c_functions_take_them_too(const lambda::client &client) {
 int main() {
     const lambda::client client;
     moves();
+    idle_connections();
     copies(client);
     every_field(client);
     every_setting();

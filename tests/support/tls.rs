@@ -1,5 +1,7 @@
 //! A server with TLS and certificates of our own.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -34,6 +36,23 @@ pub fn certificate(authority: &Authority, name: &str) -> (CertificateDer<'static
     (certificate.der().clone(), key)
 }
 
+/// Makes the settings of a server with these versions of TLS.
+pub fn server_config(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
+    // Not checked here: it is the client that may refuse it.
+    let signing_key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
+    let certified = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], signing_key));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certified));
+    Arc::new(config)
+}
+
 /// Sends 200.
 pub fn respond(stream: &mut dyn std::io::Write) {
     stream.write_all(response("200 OK", "", "secret").as_bytes()).unwrap();
@@ -46,15 +65,7 @@ pub fn server(
     version: &'static SupportedProtocolVersion,
     script: Script,
 ) -> Server {
-    // Not checked here: it is the client that may refuse it.
-    let signing_key = any_supported_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).unwrap();
-    let certified = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], signing_key));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certified));
-    let config = Arc::new(config);
+    let config = server_config(certificate, key, &[version]);
     Server::start(move |_, connection: Connection| {
         let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut stream = StreamOwned::new(tls, connection.0);

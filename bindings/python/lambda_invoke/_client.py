@@ -285,6 +285,10 @@ class Client:
         described: dict[str, dict[str, Any]] = json.loads(ctypes.string_at(description.value))
         return described
 
+    def release_idle(self) -> None:
+        """Closes the idle connections now. Those in use stay open, and later calls open new ones."""
+        library.lambda_client_release_idle(self._open())
+
     def close(self) -> None:
         """Closes the connections once the calls under way are over. Closing again does nothing."""
         self._pointer = None

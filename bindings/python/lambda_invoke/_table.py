@@ -212,6 +212,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "lambda_config_set_log": (c_int32, ConfigPointer, c_int32, LogFn, c_void_p, c_void_p),
     "lambda_client_new": (c_int32, ConfigPointer, POINTER(ClientPointer), POINTER(ErrorPointer)),
     "lambda_client_describe": (StringPointer, ClientPointer),
+    "lambda_client_release_idle": (None, ClientPointer),
     "lambda_client_free": (None, ClientPointer),
     "lambda_request_new": (RequestPointer,),
     "lambda_request_clone": (RequestPointer, RequestPointer),

@@ -69,6 +69,19 @@ def test_close_frees_the_client(make_client: ClientMaker) -> None:
     assert not sockets() - before
 
 
+def test_release_idle_closes_idle_connections(make_client: ClientMaker) -> None:
+    before = sockets()
+    with make_client() as client:
+        client.release_idle()
+        client.invoke("echo")
+        assert len(sockets() - before) == 1
+        client.release_idle()
+        assert not sockets() - before
+        client.invoke("echo")
+    with pytest.raises(InvalidArgumentError, match="the client is closed"):
+        client.release_idle()
+
+
 def test_close_waits_for_no_call_and_takes_nothing_from_it(make_client: ClientMaker) -> None:
     before = sockets()
     client = make_client()
