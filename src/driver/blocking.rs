@@ -199,8 +199,11 @@ impl Resources<'_> {
     fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
         match request {
             DriverRequest::Begin(sender) => {
-                self.log_if_calls_wait();
-                self.permit = interrupts.wait(pin!(self.client.permits.acquire()), None);
+                self.permit = self.client.permits.try_acquire();
+                if self.permit.is_none() {
+                    self.log_if_calls_wait();
+                    self.permit = interrupts.wait(pin!(self.client.permits.acquire()), None);
+                }
                 if self.permit.is_some()
                     && let Some(lease) = interrupts.wait(pin!(self.client.descriptors.acquire()), Some(LOOK_EVERY))
                     && let Some(connections) = self.connections(lease, None, interrupts)

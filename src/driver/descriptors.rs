@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -25,18 +26,65 @@ static DESCRIPTORS: PerProcess<Arc<Descriptors>> = PerProcess::new();
 /// Who holds descriptors in this process, and who waits for some.
 #[derive(Default)]
 pub(crate) struct Descriptors {
-    state: Mutex<State>,
+    counts: Counts,
+    queue: Mutex<Queue>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
 
 #[derive(Default)]
-struct State {
-    /// Calls that have descriptors or are about to look for some. Where somebody waits, there is at least one.
-    holders: usize,
+struct Queue {
     waiting: WaitQueue<Lease>,
-    /// Counts what may have freed descriptors.
-    released: u64,
     look_at: Option<Instant>,
+}
+
+/// What is counted of all calls. While none waits, it is counted without a lock, for which the threads of a busy program
+/// would fight. It holds:
+/// - in the lower half the calls that have descriptors or are about to look for some; where somebody waits, there is at least
+///   one;
+/// - the bit [`WAITED_FOR`];
+/// - in the upper half how often descriptors may have been freed, which is only compared.
+#[derive(Default)]
+struct Counts(AtomicU64);
+
+/// Calls wait, or did a moment ago. Then only who holds the queue's lock changes the counts.
+const WAITED_FOR: u64 = 1 << 31;
+const HOLDERS: u64 = WAITED_FOR - 1;
+const RELEASE: u64 = 1 << 32;
+
+impl Counts {
+    /// Counts one holder more, unless calls wait. Returns how often descriptors were freed.
+    fn begin(&self) -> Option<u64> {
+        self.change(|counts| (counts & WAITED_FOR == 0).then(|| counts + 1)).map(Self::released)
+    }
+
+    /// Counts one holder less and a release, unless calls wait.
+    fn end(&self) -> bool {
+        self.change(|counts| (counts & WAITED_FOR == 0).then(|| counts.wrapping_add(RELEASE) - 1)).is_some()
+    }
+
+    /// Returns what was counted before.
+    fn change(&self, change: impl FnMut(u64) -> Option<u64>) -> Option<u64> {
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).ok()
+    }
+
+    /// Changes the counts under the queue's lock. `waited_for`: calls wait.
+    fn change_locked(&self, waited_for: bool, change: impl Fn(u64) -> u64) {
+        let bit = if waited_for { WAITED_FOR } else { 0 };
+        self.change(|counts| Some(change(counts & !WAITED_FOR) | bit));
+    }
+
+    /// Keeps all but who holds the queue's lock from changing the counts, which it returns.
+    fn freeze(&self) -> u64 {
+        self.0.fetch_or(WAITED_FOR, Ordering::AcqRel) & !WAITED_FOR
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.0.load(Ordering::Acquire) & WAITED_FOR != 0
+    }
+
+    fn released(counts: u64) -> u64 {
+        counts / RELEASE
+    }
 }
 
 /// The right to look for descriptors, and the worker that has them. Dropped, it closes the worker and passes the right on.
@@ -120,10 +168,10 @@ impl Lease {
     pub(crate) fn set_worker(&mut self, pool: &Arc<Pool>, worker: Box<Worker>) -> &mut Worker {
         if std::mem::take(&mut self.looks_by_itself) {
             // There may be more of what nobody announced: the next one looks at once.
-            let mut state = lock(&self.descriptors.state);
-            state.look_at = None;
-            let next = state.waiting.first_waker();
-            drop(state);
+            let mut queue = lock(&self.descriptors.queue);
+            queue.look_at = None;
+            let next = queue.waiting.first_waker();
+            drop(queue);
             next.into_iter().for_each(Waker::wake);
         }
         &mut self.worker.insert(Leased { pool: Arc::clone(pool), worker }).worker
@@ -137,24 +185,25 @@ impl Lease {
     /// After no descriptor was found, with no worker any more.
     pub(crate) fn lacks(mut self) -> Shortage {
         let descriptors = Arc::clone(&self.descriptors);
-        let mut state = lock(&descriptors.state);
-        if state.holders == 1 {
-            if state.released == self.seen {
-                // The lock goes first: the right is passed on when `self` is dropped.
-                drop(state);
+        let mut queue = lock(&descriptors.queue);
+        let counts = descriptors.counts.freeze();
+        if counts & HOLDERS == 1 {
+            let released = Counts::released(counts);
+            descriptors.counts.change_locked(!queue.waiting.is_empty(), |counts| counts);
+            // The lock goes first: the right is passed on when `self` is dropped.
+            drop(queue);
+            if released == self.seen {
                 return Shortage::Hopeless;
             }
-            self.seen = state.released;
-            drop(state);
+            self.seen = released;
             return Shortage::LookAgain(self);
         }
-        state.holders -= 1;
-        self.is_passed_on = true;
         // It had a worker for a moment, which another one may have missed.
-        state.released += 1;
-        state.look_at = Instant::now().checked_add(LOOK_EVERY);
-        let place = if self.has_waited { state.waiting.join_first() } else { state.waiting.join_last() };
-        drop(state);
+        descriptors.counts.change_locked(true, |counts| counts.wrapping_add(RELEASE) - 1);
+        self.is_passed_on = true;
+        queue.look_at = Instant::now().checked_add(LOOK_EVERY);
+        let place = if self.has_waited { queue.waiting.join_first() } else { queue.waiting.join_last() };
+        drop(queue);
         Shortage::Wait(Acquire { descriptors, place: Some(place) })
     }
 
@@ -162,17 +211,22 @@ impl Lease {
     pub(crate) fn keep(mut self) {
         let Some(mut leased) = self.worker.take() else { return };
         leased.worker.end_call(Instant::now());
-        let mut state = lock(&self.descriptors.state);
-        if state.waiting.is_empty() {
-            drop(state);
+        if !self.descriptors.counts.is_waited_for() {
             leased.pool.keep(leased.worker);
             // Whoever began to wait meanwhile is woken by the drop, and has it closed.
             return;
         }
-        let released = state.released;
-        let woken = state.waiting.grant(|| self.descriptors.lease(Some(leased), released, true));
+        let descriptors = Arc::clone(&self.descriptors);
+        let mut queue = lock(&descriptors.queue);
+        if queue.waiting.is_empty() {
+            drop(queue);
+            leased.pool.keep(leased.worker);
+            return;
+        }
+        let released = Counts::released(descriptors.counts.freeze());
+        let woken = queue.waiting.grant(|| descriptors.lease(Some(leased), released, true));
         self.is_passed_on = true;
-        drop(state);
+        drop(queue);
         woken.flatten().into_iter().for_each(Waker::wake);
     }
 }
@@ -184,14 +238,16 @@ impl Drop for Lease {
         if self.is_passed_on {
             return;
         }
-        let mut state = lock(&self.descriptors.state);
-        state.released += 1;
-        let released = state.released;
-        let woken = state.waiting.grant(|| self.descriptors.lease(None, released, true));
-        if woken.is_none() {
-            state.holders -= 1;
+        let Descriptors { counts, queue, .. } = &*self.descriptors;
+        if counts.end() {
+            return;
         }
-        drop(state);
+        let mut queue = lock(queue);
+        let released = Counts::released(counts.freeze().wrapping_add(RELEASE));
+        let woken = queue.waiting.grant(|| self.descriptors.lease(None, released, true));
+        let ended = u64::from(woken.is_none());
+        counts.change_locked(woken.is_some(), |counts| counts.wrapping_add(RELEASE) - ended);
+        drop(queue);
         woken.flatten().into_iter().for_each(Waker::wake);
     }
 }
@@ -207,13 +263,20 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Lease> {
         let this = &mut *self;
-        let mut state = lock(&this.descriptors.state);
+        let descriptors = &this.descriptors;
+        if this.place.is_none()
+            && let Some(released) = descriptors.counts.begin()
+        {
+            return Poll::Ready(descriptors.lease(None, released, false));
+        }
+        let mut queue = lock(&descriptors.queue);
         let Some(place) = &this.place else {
-            if state.waiting.is_empty() {
-                state.holders += 1;
-                return Poll::Ready(this.descriptors.lease(None, state.released, false));
+            let released = Counts::released(descriptors.counts.freeze());
+            if queue.waiting.is_empty() {
+                descriptors.counts.change_locked(false, |counts| counts + 1);
+                return Poll::Ready(descriptors.lease(None, released, false));
             }
-            let place = state.waiting.join_last();
+            let place = queue.waiting.join_last();
             let pending = place.poll(context);
             this.place = Some(place);
             return pending;
@@ -222,13 +285,14 @@ impl Future for Acquire {
             return Poll::Ready(lease);
         }
         let now = Instant::now();
-        if !state.waiting.is_first(place) || state.look_at.is_some_and(|look_at| now < look_at) {
+        if !queue.waiting.is_first(place) || queue.look_at.is_some_and(|look_at| now < look_at) {
             return Poll::Pending;
         }
-        state.waiting.leave(place);
-        state.look_at = now.checked_add(LOOK_EVERY);
-        state.holders += 1;
-        let mut lease = this.descriptors.lease(None, state.released, true);
+        queue.waiting.leave(place);
+        queue.look_at = now.checked_add(LOOK_EVERY);
+        let released = Counts::released(descriptors.counts.freeze());
+        descriptors.counts.change_locked(!queue.waiting.is_empty(), |counts| counts + 1);
+        let mut lease = descriptors.lease(None, released, true);
         lease.looks_by_itself = true;
         Poll::Ready(lease)
     }
@@ -238,7 +302,7 @@ impl Drop for Acquire {
     fn drop(&mut self) {
         // A lease that was granted in the same moment passes itself on when the place is dropped, after the lock.
         if let Some(place) = &self.place {
-            lock(&self.descriptors.state).waiting.leave(place);
+            lock(&self.descriptors.queue).waiting.leave(place);
         }
     }
 }
@@ -294,6 +358,10 @@ mod tests {
         }
     }
 
+    fn holders_of(descriptors: &Descriptors) -> u64 {
+        descriptors.counts.0.load(Ordering::SeqCst) & HOLDERS
+    }
+
     fn begins(descriptors: &Arc<Descriptors>) -> Lease {
         Call::new(descriptors.acquire()).poll().unwrap()
     }
@@ -317,7 +385,7 @@ mod tests {
         drop(one.poll().unwrap());
         drop(two.poll().unwrap());
         drop(newcomer.poll().unwrap());
-        assert_eq!(lock(&descriptors.state).holders, 0);
+        assert_eq!(holders_of(&descriptors), 0);
     }
 
     #[test]
@@ -330,7 +398,7 @@ mod tests {
         let Shortage::LookAgain(two) = two.lacks() else { panic!("the other one had a worker for a moment") };
         assert!(matches!(two.lacks(), Shortage::Hopeless));
         assert!(matches!(one.poll().unwrap().lacks(), Shortage::Hopeless));
-        assert_eq!(lock(&descriptors.state).holders, 0);
+        assert_eq!(holders_of(&descriptors), 0);
     }
 
     #[test]
@@ -345,8 +413,7 @@ mod tests {
         drop(two);
         assert_eq!(three.times_woken(), 1);
         drop(three.poll().unwrap());
-        let state = lock(&descriptors.state);
-        assert!(state.holders == 0 && state.waiting.is_empty());
+        assert!(holders_of(&descriptors) == 0 && lock(&descriptors.queue).waiting.is_empty());
     }
 
     #[test]
@@ -356,7 +423,7 @@ mod tests {
         let (one, two) = (begins(&descriptors), begins(&descriptors));
         let (mut one, mut two) = (waits(one), waits(two));
         assert!(one.poll().is_none() && two.poll().is_none());
-        lock(&descriptors.state).look_at = Instant::now().checked_sub(LOOK_EVERY);
+        lock(&descriptors.queue).look_at = Instant::now().checked_sub(LOOK_EVERY);
         assert!(two.poll().is_none(), "it is not the first");
         let one = one.poll().unwrap();
         assert!(two.poll().is_none(), "the first has just looked");

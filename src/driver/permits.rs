@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,15 +13,20 @@ use crate::lock::lock;
 /// The log says at most once in this time that calls wait.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
 
-/// The permits of one client in one process.
+/// In [`Permits::under_way`]: calls wait, or did a moment ago. Then only who holds the queue's lock changes the number.
+const WAITED_FOR: u32 = 1 << 31;
+
+/// The permits of one client in one process. While no call waits, they are counted without a lock, for which the threads
+/// of a busy program would fight.
 pub(crate) struct Permits {
     max: u32,
-    state: Mutex<State>,
+    /// How many calls are under way, and [`WAITED_FOR`].
+    under_way: AtomicU32,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
-struct State {
-    under_way: u32,
+struct Queue {
     waiting: WaitQueue<Permit>,
     logged: Option<Instant>,
 }
@@ -30,12 +36,22 @@ pub(crate) struct Permit(Arc<Permits>);
 
 impl Permits {
     pub(crate) fn new(max: u32) -> Arc<Self> {
-        Arc::new(Self { max, state: Mutex::default() })
+        Arc::new(Self { max: max.min(WAITED_FOR - 1), under_way: AtomicU32::new(0), queue: Mutex::default() })
     }
 
     /// Returns how many calls may be under way at once.
     pub(crate) fn max(&self) -> u32 {
         self.max
+    }
+
+    /// Returns a permit if one is free and no call waits.
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        self.change(|under_way| (under_way < self.max).then(|| under_way + 1)).then(|| Permit(Arc::clone(self)))
+    }
+
+    /// Changes the number of calls under way, which has [`WAITED_FOR`] in it. Returns whether it was changed.
+    fn change(&self, change: impl FnMut(u32) -> Option<u32>) -> bool {
+        self.under_way.fetch_update(Ordering::AcqRel, Ordering::Acquire, change).is_ok()
     }
 
     /// Waits for a permit. Dropping the future earlier gives up its place in the queue.
@@ -45,10 +61,13 @@ impl Permits {
 
     /// Returns whether a call that begins now waits, unless it has returned so in the last [`LOG_PERIOD`].
     pub(crate) fn begins_to_wait(&self) -> bool {
-        let mut state = lock(&self.state);
-        let is_new = state.under_way >= self.max && state.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD);
+        if self.under_way.load(Ordering::Acquire) < self.max {
+            return false;
+        }
+        let mut queue = lock(&self.queue);
+        let is_new = queue.logged.is_none_or(|logged| logged.elapsed() >= LOG_PERIOD);
         if is_new {
-            state.logged = Some(Instant::now());
+            queue.logged = Some(Instant::now());
         }
         is_new
     }
@@ -56,13 +75,17 @@ impl Permits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        // If another call waits, then one ends and one begins: the number under way is unchanged.
-        let woken = state.waiting.grant(|| Self(Arc::clone(&self.0)));
-        if woken.is_none() {
-            state.under_way -= 1;
+        let permits = &self.0;
+        if permits.change(|under_way| (under_way & WAITED_FOR == 0).then(|| under_way - 1)) {
+            return;
         }
-        drop(state);
+        let mut queue = lock(&permits.queue);
+        // If another call waits, then one ends and one begins: the number under way is unchanged.
+        let woken = queue.waiting.grant(|| Self(Arc::clone(permits)));
+        if woken.is_none() {
+            permits.change(|under_way| Some((under_way & !WAITED_FOR) - 1));
+        }
+        drop(queue);
         if let Some(Some(waker)) = woken {
             waker.wake();
         }
@@ -81,12 +104,18 @@ impl Future for Acquire {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit> {
         let this = &mut *self;
         if this.place.is_none() {
-            let mut state = lock(&this.permits.state);
-            if state.under_way < this.permits.max {
-                state.under_way += 1;
-                return Poll::Ready(Permit(Arc::clone(&this.permits)));
+            if let Some(permit) = this.permits.try_acquire() {
+                return Poll::Ready(permit);
             }
-            this.place = Some(state.waiting.join_last());
+            let permits = &this.permits;
+            let mut queue = lock(&permits.queue);
+            let under_way = permits.under_way.fetch_or(WAITED_FOR, Ordering::AcqRel) & !WAITED_FOR;
+            // The last permit may have been returned just before.
+            if queue.waiting.is_empty() && under_way < permits.max {
+                permits.change(|under_way| Some((under_way & !WAITED_FOR) + 1));
+                return Poll::Ready(Permit(Arc::clone(permits)));
+            }
+            this.place = Some(queue.waiting.join_last());
         }
         match &this.place {
             Some(place) => place.poll(context),
@@ -99,7 +128,7 @@ impl Drop for Acquire {
     fn drop(&mut self) {
         // If a permit was granted at the same moment, then dropping the place, after the lock, passes it to the next waiter.
         if let Some(place) = &self.place {
-            lock(&self.permits.state).waiting.leave(place);
+            lock(&self.permits.queue).waiting.leave(place);
         }
     }
 }
@@ -126,7 +155,7 @@ mod tests {
         let Poll::Ready(granted) = poll(second.as_mut()) else { panic!("the second is next in line") };
         drop(granted);
         assert!(poll(third.as_mut()).is_ready());
-        assert_eq!(lock(&permits.state).under_way, 0);
+        assert_eq!(permits.under_way.load(Ordering::SeqCst), 0);
     }
 
     #[test]
@@ -147,9 +176,48 @@ mod tests {
         let mut second = Box::pin(permits.acquire());
         assert!(poll(second.as_mut()).is_pending());
         drop(second);
-        assert!(lock(&permits.state).waiting.is_empty());
+        assert!(lock(&permits.queue).waiting.is_empty());
         drop(first);
-        assert_eq!(lock(&permits.state).under_way, 0);
+        assert_eq!(permits.under_way.load(Ordering::SeqCst), 0);
+    }
+
+    /// Threads that take, wait for and return permits at the same time never exceed the limit, and none waits for ever.
+    #[test]
+    fn many_threads_share_few_permits() {
+        struct Unpark(std::thread::Thread);
+        impl std::task::Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        const MAX: u32 = 2;
+        let (permits, held) = (Permits::new(MAX), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+                    for round in 0..5_000 {
+                        let mut acquire = Box::pin(permits.acquire());
+                        let permit = loop {
+                            match acquire.as_mut().poll(&mut Context::from_waker(&waker)) {
+                                Poll::Ready(permit) => break Some(permit),
+                                // Some give up.
+                                Poll::Pending if round % 7 == 0 => break None,
+                                Poll::Pending => std::thread::park(),
+                            }
+                        };
+                        if permit.is_some() {
+                            assert!(held.fetch_add(1, Ordering::SeqCst) < MAX);
+                            std::thread::yield_now();
+                            held.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(lock(&permits.queue).waiting.is_empty());
+        assert!(permits.try_acquire().is_some() || poll(pin!(permits.acquire())).is_ready());
+        assert_eq!(permits.under_way.load(Ordering::SeqCst), 0);
     }
 
     #[test]
@@ -171,7 +239,7 @@ mod tests {
         let Poll::Ready(_permit) = poll(pin!(permits.acquire())) else { panic!("the first permit is free") };
         assert!(permits.begins_to_wait());
         assert!(!permits.begins_to_wait());
-        lock(&permits.state).logged = Instant::now().checked_sub(LOG_PERIOD);
+        lock(&permits.queue).logged = Instant::now().checked_sub(LOG_PERIOD);
         assert!(permits.begins_to_wait());
     }
 }

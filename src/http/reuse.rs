@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::lock::lock;
@@ -13,18 +14,24 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// What one client has learned in one process.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionReuse(Mutex<HashMap<String, Instant>>);
+pub(crate) struct ConnectionReuse {
+    /// Without one, calls do not look further.
+    was_ever_paused: AtomicBool,
+    pauses: Mutex<HashMap<String, Instant>>,
+}
 
 impl ConnectionReuse {
     /// Notes that a reused connection to `host` broke without a response.
     pub(crate) fn pause(&self, host: &str) {
-        let mut pauses = lock(&self.0);
+        let mut pauses = lock(&self.pauses);
         pauses.retain(|_, since| since.elapsed() < PAUSE);
         pauses.insert(host.to_owned(), Instant::now());
+        self.was_ever_paused.store(true, Ordering::Release);
     }
 
     /// Whether the next request to `host` needs a connection of its own.
     pub(crate) fn is_paused(&self, host: &str) -> bool {
-        lock(&self.0).get(host).is_some_and(|since| since.elapsed() < PAUSE)
+        self.was_ever_paused.load(Ordering::Acquire)
+            && lock(&self.pauses).get(host).is_some_and(|since| since.elapsed() < PAUSE)
     }
 }
