@@ -11,19 +11,20 @@
  *            as does a number that does not exist. Passing NULL as the value of an optional setting unsets it.
  *            lambda_*_free(NULL) does nothing.
  * Setters    You need not check every setter. A setter that rejects a value returns why, and the object remembers it:
- *            lambda_client_new and lambda_invoke then fail with that message and send nothing, until the field is set to
- *            a valid value.
+ *            lambda_client_new, lambda_invoke and the completion of lambda_queue_submit then fail with that message, and
+ *            nothing is sent, until the field is set to a valid value.
  * Strings    Inputs are UTF-8 and NUL-terminated; they are copied before the function returns. Outputs are UTF-8 without
  *            inner NULs (U+0000 becomes U+FFFD) and live as long as the object that they came from. Payload and log are
  *            bytes with a length.
- * Threads    Every function of lambda_client may be called from any thread at any time, except lambda_client_free, after
- *            which the client must not be used. All other objects belong to one thread at a time. Several threads may read
+ * Threads    Every function of lambda_client and lambda_queue may be called from any thread at any time, except their
+ *            _free, after which the object must not be used. All other objects belong to one thread at a time. Several threads may read
  *            one object through const pointers while none changes it, so many threads may invoke one lambda_request.
- * Stack      A call needs up to 96 KiB of stack, over HTTP and HTTPS and with every source of credentials. What your
+ * Stack      A blocking call needs up to 96 KiB of stack, over HTTP and HTTPS and with every source of credentials. What your
  *            callbacks need comes on top of it.
  * Lifetime   Objects do not depend on each other: free them in any order. What a client shares lives until its last call
- *            is done. Only the library's own lambda_*_free functions release what the library made.
- * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1.
+ *            is done, in a queue too. Only the library's own lambda_*_free functions release what the library made.
+ * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1. The
+ *            wait of lambda_queue_next is int64_t milliseconds: 0 does not wait, -1 waits for ever.
  *            Without TLS, a server that sends nothing but interim (1xx) responses can delay the end of a call, and
  *            its interrupts, by about a second.
  * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. This does not cover small allocations and
@@ -34,7 +35,7 @@
  *            call back is gone, but never in a forked child on behalf of its parent.
  * Signals    No SIGPIPE reaches the application, and signal dispositions are never changed. No function is
  *            async-signal-safe. pthread_cancel takes effect only after the function has returned.
- * Fork       A child may use and free what its parent made. Do not fork inside a credentials callback or an interrupt.
+ * Fork       A child may use and free what its parent made. Its queues are empty: ask lambda_queue_fd anew. Do not fork inside a credentials callback or an interrupt.
  * Panics     A panic inside the library is caught and becomes LAMBDA_E_INTERNAL.
  * ABI        Functions and numbers are only added. struct lambda_result is frozen: later members come as functions that
  *            take a const lambda_result *. The number in the soname changes only if this is broken.
@@ -234,6 +235,14 @@ typedef struct lambda_credentials lambda_credentials;
 typedef struct lambda_error lambda_error;
 
 /**
+ * Calls under way and their results, of any number of clients. Owned by the caller: lambda_queue_free. Every function but
+ * lambda_queue_free may be called from any thread at any time. The first submit starts one library thread with all signals
+ * blocked, which drives all calls of the queue and ends with it. Costs one descriptor, with the thread four; each call under
+ * way costs one, its connection. In a forked child a queue is empty and can be used; the calls under way are its parent's.
+ */
+typedef struct lambda_queue lambda_queue;
+
+/**
  * What to invoke. Reusable: a call takes its own snapshot, without copying the payload, before it returns, so the
  * request may be changed or freed at once. Owned by the caller: lambda_request_free.
  */
@@ -316,7 +325,7 @@ typedef struct lambda_result {
   const char *durable_execution_arn;
   /** Microseconds from the call to its end, waits and retries included. */
   uint64_t duration_us;
-  /** 0 for a result of lambda_invoke. */
+  /** The tag of lambda_queue_submit; 0 for a result of lambda_invoke. */
   uint64_t tag;
   /** The Content-Type of the response; NULL if it had none. */
   const char *content_type;
@@ -514,7 +523,7 @@ lambda_status lambda_config_set_retry(struct lambda_config *config, int32_t mode
  * deadlines.
  *
  * @param connections 0 is the default: what half of RLIMIT_NOFILE allows, where a blocking call takes up to 4
- * descriptors; with 1,024 descriptors, 128 calls.
+ * descriptors, and a call of a queue 1; with 1,024 descriptors, 128 blocking calls or 512 of queues.
  */
 lambda_status lambda_config_set_max_connections(struct lambda_config *config, uint32_t connections);
 
@@ -711,6 +720,79 @@ void lambda_result_free(struct lambda_result *result);
 LAMBDA_MUST_USE
 struct lambda_result *lambda_invoke(const struct lambda_client *client,
                                     const struct lambda_request *request);
+
+/**
+ * Makes an empty queue. Does not block.
+ *
+ * @param queue Set only on success; owned by the caller: lambda_queue_free.
+ * @param error NULL, or set only on failure; owned by the caller: lambda_error_free.
+ */
+lambda_status lambda_queue_new(struct lambda_queue **queue, struct lambda_error **error);
+
+/**
+ * Submits a call and does not wait for it. Takes a snapshot of the request, without copying its payload, so the request
+ * may be changed or freed at once; its interrupt is not polled. The call's deadline begins now. What exceeds the client's
+ * max_connections waits for its turn, in order, inside its own deadline.
+ *
+ * @param tag Any number; the result carries it.
+ * @return LAMBDA_OK: exactly one completion comes for it, whatever happens, and not before this function has returned. A
+ *         request that cannot be sent is accepted too: its completion tells why. Any other status: no completion comes.
+ */
+lambda_status lambda_queue_submit(struct lambda_queue *queue,
+                                  const struct lambda_client *client,
+                                  const struct lambda_request *request,
+                                  uint64_t tag);
+
+/**
+ * Returns the next completion, in the order of completion. Several threads may wait; each completion and each wake goes to
+ * one of them. Blocks until a completion or a wake comes, at most for the timeout.
+ *
+ * @param timeout_ms Milliseconds; 0 does not wait, -1 waits for ever.
+ * @return The result of a call; owned by the caller: lambda_result_free. NULL: none came in time, or a wake was taken, or
+ *         there is no memory for the result now, which then stays in the queue.
+ */
+LAMBDA_MUST_USE
+struct lambda_result *lambda_queue_next(struct lambda_queue *queue,
+                                        int64_t timeout_ms);
+
+/**
+ * Returns a descriptor for the application's event loop: it is readable while a completion or a wake waits
+ * (level-triggered). Take them with lambda_queue_next(queue, 0) until it returns NULL. Never read, write or close it. Does
+ * not block.
+ *
+ * @return The same until lambda_queue_free, or until a fork: a child asks anew. -1 for a NULL queue, where the system has
+ *         no such thing, and in a child that had no descriptor left for it.
+ */
+int lambda_queue_fd(const struct lambda_queue *queue);
+
+/**
+ * Cancels every call under way with this tag. Their completions still come, with LAMBDA_E_CANCELLED unless they were done
+ * before; execution tells whether the function may have run. Does not block.
+ *
+ * @return LAMBDA_OK, also if there was none; LAMBDA_E_INVALID_ARGUMENT for a NULL queue.
+ */
+lambda_status lambda_queue_cancel(struct lambda_queue *queue,
+                                  uint64_t tag);
+
+/**
+ * Returns how many calls were accepted and not yet taken with lambda_queue_next.
+ *
+ * @return 0 for a NULL queue.
+ */
+size_t lambda_queue_in_flight(const struct lambda_queue *queue);
+
+/**
+ * Makes one lambda_queue_next return NULL: one that waits, or else the next one that finds no completion. Wakes are
+ * counted. Does not block.
+ */
+void lambda_queue_wake(struct lambda_queue *queue);
+
+/**
+ * Frees a queue, which must not be used afterwards: no other thread may be inside one of its functions, so wake them first.
+ * NULL does nothing. Cancels the calls that are left, drops the results that were not taken, and waits for the library
+ * thread to end, but not for the network.
+ */
+void lambda_queue_free(struct lambda_queue *queue);
 
 #ifdef __cplusplus
 }  /* extern "C" */

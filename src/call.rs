@@ -132,6 +132,7 @@ struct LastResponse {
 }
 
 /// What a call is doing.
+#[expect(clippy::large_enum_variant, reason = "there is one in each call, which needs the room when it backs off")]
 enum Phase {
     /// It waits for a permit or a connection.
     Waiting,

@@ -15,6 +15,7 @@ use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
 use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::Interrupt;
+use crate::driver::queue::Queue;
 use crate::error::Error;
 use crate::log::{Sink, target};
 use crate::outcome::Outcome;
@@ -112,6 +113,30 @@ impl Client {
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Outcome {
         self.call(&invocation.into(), Some(interrupt))
+    }
+
+    /// Submits a call to a queue, and does not wait for it. Once this returns `Ok`, exactly one completion with this tag
+    /// comes. A request that cannot be sent is accepted too: its completion says why. An error means that there is no memory
+    /// for another call.
+    ///
+    /// The call's timeout begins now. Calls beyond the client's `max_connections` wait for their turn inside it.
+    pub fn submit(&self, queue: &Queue, invocation: impl Into<Invocation>, tag: u64) -> Result<(), Error> {
+        self.submit_call(queue, &invocation.into(), tag)
+    }
+
+    pub(crate) fn submit_call(&self, queue: &Queue, invocation: &Invocation, tag: u64) -> Result<(), Error> {
+        queue.state().submit(Arc::clone(self.state()), invocation, tag)
+    }
+
+    /// Submits a call that is refused before it begins.
+    pub(crate) fn submit_refused(
+        &self,
+        queue: &Queue,
+        invocation: &Invocation,
+        error: &Error,
+        tag: u64,
+    ) -> Result<(), Error> {
+        queue.state().complete_at_once(self.refuse(invocation, error), tag)
     }
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {

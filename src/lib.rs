@@ -49,6 +49,7 @@ mod status;
 pub use crate::client::Client;
 pub use crate::config::config::{Config, RetryMode};
 pub use crate::config::credentials::Credentials;
+pub use crate::driver::queue::{Completion, Queue};
 pub use crate::error::Error;
 pub use crate::log::LogLevel;
 pub use crate::outcome::Outcome;

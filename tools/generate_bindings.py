@@ -34,6 +34,7 @@ GO_FAMILIES = {
 GO_INITIALISMS = {"api", "arn", "http", "id", "io", "json", "ok", "tls", "url"}
 
 PLAIN_CTYPES = {
+    "int": "c_int",
     "int32_t": "c_int32",
     "lambda_status": "c_int32",
     "uint32_t": "c_uint32",

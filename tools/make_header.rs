@@ -19,6 +19,7 @@ const SOURCES: &[&str] = &[
     "request",
     "result",
     "invoke",
+    "queue",
 ];
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -16,19 +16,18 @@ use crate::call::{Call, Driver, NoTransport};
 use crate::credentials::cache::CallbackLoad;
 use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
-use crate::driver::descriptors::{LOOK_EVERY, Lease, Shortage};
+use crate::driver::descriptors::{LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::interrupt::{Interrupt, Interrupts};
-use crate::driver::permits::Permit;
+use crate::driver::permits::{CallKind, Permit};
+use crate::driver::pool::can_be_reused;
 use crate::driver::thread_exit;
 use crate::driver::worker::NoWorker;
 use crate::error::Error;
 use crate::http::transport::{Failure, FailureKind, Transport};
-use crate::log::{Log, target};
+use crate::log::Log;
 use crate::outcome::Outcome;
-use crate::platform::limits;
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
-use crate::status::Status;
 
 /// A connection was polled at the end of the last call. What the server has sent since then, if it was so short ago, may
 /// as well be still on its way, and looking would not find it.
@@ -102,16 +101,6 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
 #[inline(never)]
 fn on_heap<'r>(call: Call, requests: &'r DriverRequests) -> Pin<Box<dyn Future<Output = Outcome> + 'r>> {
     Box::pin(call.run(requests))
-}
-
-/// Returns whether later calls can use the worker: not after an error of the connection, nor if its request was partly
-/// sent or its response partly read.
-fn can_be_reused(status: Status, may_still_be_sending: bool) -> bool {
-    match status {
-        Status::Ok | Status::FunctionError => true,
-        Status::Service | Status::Throttled => !may_still_be_sending,
-        _ => false,
-    }
 }
 
 /// Why the call was not polled further.
@@ -199,10 +188,10 @@ impl Resources<'_> {
     fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
         match request {
             DriverRequest::Begin(sender) => {
-                self.permit = self.client.permits.try_acquire();
+                self.permit = self.client.permits.try_acquire(CallKind::Blocking);
                 if self.permit.is_none() {
-                    self.log_if_calls_wait();
-                    self.permit = interrupts.wait(pin!(self.client.permits.acquire()), None);
+                    self.client.log_if_calls_wait(CallKind::Blocking, &self.log);
+                    self.permit = interrupts.wait(pin!(self.client.permits.acquire(CallKind::Blocking)), None);
                 }
                 if self.permit.is_some()
                     && let Some(lease) = interrupts.wait(pin!(self.client.descriptors.acquire()), Some(LOOK_EVERY))
@@ -229,19 +218,6 @@ impl Resources<'_> {
     fn close_worker(&mut self) {
         if let Some(lease) = &mut self.lease {
             lease.close();
-        }
-    }
-
-    fn log_if_calls_wait(&self) {
-        let permits = &self.client.permits;
-        if permits.begins_to_wait() {
-            self.log.warn(target::CALL, || {
-                format!(
-                    "calls wait, since {} calls of this client are under way, which is its max_connections. To allow more, \
-                     set it; unless it is set, it is what half of the limit of open files (ulimit -n) allows",
-                    permits.max()
-                )
-            });
         }
     }
 
@@ -278,9 +254,4 @@ impl Resources<'_> {
             }
         }
     }
-}
-
-fn with_limit(failure: Failure) -> Failure {
-    let limit = limits::descriptors();
-    Failure { message: format!("{}; the limit of open files (ulimit -n) is {limit}", failure.message), ..failure }
 }

@@ -1,17 +1,24 @@
 //! The state of a client in one process. Calls under way keep it alive.
 
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
 
 use crate::call::Shared;
+use crate::config::setting::Origin;
 use crate::config::settings::Settings;
 use crate::config::tls::Tls;
 use crate::credentials::source::Source;
 use crate::driver::descriptors::{Descriptors, Lease};
-use crate::driver::permits::Permits;
-use crate::driver::pool::Pool;
+use crate::driver::permits::{CallKind, Permits};
+use crate::driver::pool::{Owner, Pool, Reusable};
 use crate::driver::worker::{NoWorker, Worker};
+use crate::error::Error;
 use crate::http::reuse::ConnectionReuse;
-use crate::http::transport::ConnectorSettings;
+use crate::http::transport::{ConnectorSettings, Transport};
+use crate::lock::lock;
+use crate::log::{Log, target};
+use crate::platform::limits;
 use crate::platform::native::Native;
 
 /// The part of a client that must not cross a fork.
@@ -19,21 +26,32 @@ pub(crate) struct ClientState {
     pub(crate) shared: Arc<Shared>,
     pub(crate) permits: Arc<Permits>,
     pub(crate) descriptors: Arc<Descriptors>,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Box<Worker>>>,
+    /// The pools of the queues that this client's calls were submitted to, each with the hub that it belongs to.
+    pools_of_hubs: Mutex<Vec<PoolOfHub>>,
     tls: rustls::ClientConfig,
     reuse: Arc<ConnectionReuse>,
 }
 
+type PoolOfHub = (Weak<()>, Arc<Pool<Connection>>);
+
 impl ClientState {
     pub(crate) fn new(settings: &Arc<Settings>, source: &Arc<Source>, tls: &Tls) -> Self {
-        let pool = Arc::new(Pool::default());
+        let max = &settings.max_connections;
+        let permits = match max.origin {
+            Origin::System => Permits::by_descriptors(max.value, limits::DESCRIPTORS_PER_CALL),
+            _ => Permits::for_calls(max.value),
+        };
+        let pool = Arc::<Pool<Box<Worker>>>::default();
         let descriptors = Arc::clone(Descriptors::of_this_process());
-        descriptors.register(&pool);
+        let registered: Weak<Pool<Box<Worker>>> = Arc::downgrade(&pool);
+        descriptors.register(registered);
         Self {
             shared: Arc::new(Shared::new(Arc::clone(settings), Arc::clone(source))),
-            permits: Permits::new(settings.max_connections.value),
+            permits,
             descriptors,
             pool,
+            pools_of_hubs: Mutex::default(),
             tls: tls.with_own_sessions(),
             reuse: Arc::default(),
         }
@@ -51,18 +69,65 @@ impl ClientState {
     /// Closes the connections that no call uses.
     pub(crate) fn release_idle(&self) {
         self.pool.close_all();
+        let pools: Vec<_> = lock(&self.pools_of_hubs).iter().map(|(_, pool)| Arc::clone(pool)).collect();
+        pools.iter().for_each(|pool| pool.close_all());
+    }
+
+    /// Returns the connections that this client has with a hub.
+    pub(crate) fn pool_of(&self, owner: &Owner) -> Arc<Pool<Connection>> {
+        let mut pools = lock(&self.pools_of_hubs);
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| ptr::eq(known.as_ptr(), Arc::as_ptr(owner))) {
+            return Arc::clone(pool);
+        }
+        pools.retain(|(owner, _)| owner.strong_count() > 0);
+        let pool = Arc::<Pool<Connection>>::default();
+        let registered: Weak<Pool<Connection>> = Arc::downgrade(&pool);
+        self.descriptors.register(registered);
+        pools.push((Arc::downgrade(owner), Arc::clone(&pool)));
+        pool
+    }
+
+    /// Makes the means to open one connection after the other in the runtime that uses it.
+    pub(crate) fn new_transport(&self) -> Result<Transport, Error> {
+        Transport::new(self.connector(), &self.shared.settings.proxies)
     }
 
     fn new_worker(&self) -> Result<Worker, NoWorker> {
-        let settings = &self.shared.settings;
-        let timeout = settings.connect_timeout.value;
-        let connector = ConnectorSettings {
-            timeout,
+        Worker::new(self.connector(), &self.shared.settings.proxies)
+    }
+
+    /// Logs that a call which begins now waits for a permit, if it does.
+    pub(crate) fn log_if_calls_wait(&self, kind: CallKind, log: &Log) {
+        if self.permits.begins_to_wait(kind) {
+            log.warn(target::CALL, || {
+                format!(
+                    "calls wait, since {} calls of this client are under way, which is its max_connections. To allow more, \
+                     set it; unless it is set, it is what half of the limit of open files (ulimit -n) allows",
+                    self.permits.max(kind)
+                )
+            });
+        }
+    }
+
+    fn connector(&self) -> ConnectorSettings {
+        ConnectorSettings {
+            timeout: self.shared.settings.connect_timeout.value,
             tls: self.tls.clone(),
             platform: Arc::new(Native),
             reuse: Arc::clone(&self.reuse),
-        };
-        Worker::new(connector, &settings.proxies)
+        }
+    }
+}
+
+/// An idle connection in the runtime of a queue.
+pub(crate) struct Connection {
+    pub(crate) transport: Transport,
+    pub(crate) idle_since: Instant,
+}
+
+impl Reusable for Connection {
+    fn idle_since(&self) -> Option<Instant> {
+        Some(self.idle_since)
     }
 }
 
@@ -73,7 +138,7 @@ mod tests {
     use super::*;
     use crate::config::config::{Config, default};
     use crate::config::credentials::Credentials;
-    use crate::config::setting::{Origin, Setting};
+    use crate::config::setting::Setting;
     use crate::config::tls::TrustedRoots;
     use crate::credentials::source::SourceKind;
 

@@ -12,10 +12,12 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::driver::pool::Pool;
+use crate::driver::pool::{IdleConnections, Pool};
 use crate::driver::wait_queue::{Place, WaitQueue};
 use crate::driver::worker::Worker;
+use crate::http::transport::Failure;
 use crate::lock::lock;
+use crate::platform::limits;
 use crate::platform::per_process::PerProcess;
 
 /// The first in the queue looks this often whether the application has closed something.
@@ -28,7 +30,7 @@ static DESCRIPTORS: PerProcess<Arc<Descriptors>> = PerProcess::new();
 pub(crate) struct Descriptors {
     counts: Counts,
     queue: Mutex<Queue>,
-    pools: Mutex<Vec<Weak<Pool>>>,
+    pools: Mutex<Vec<Weak<dyn IdleConnections>>>,
 }
 
 #[derive(Default)]
@@ -101,7 +103,7 @@ pub(crate) struct Lease {
 
 /// A worker and whose it is.
 struct Leased {
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Box<Worker>>>,
     worker: Box<Worker>,
 }
 
@@ -120,14 +122,14 @@ impl Descriptors {
         DESCRIPTORS.get_or(Arc::default)
     }
 
-    /// From now on the idle workers of a pool are closed when descriptors run out.
-    pub(crate) fn register(&self, pool: &Arc<Pool>) {
+    /// From now on the idle connections of a pool are closed when descriptors run out.
+    pub(crate) fn register(&self, pool: Weak<dyn IdleConnections>) {
         let mut pools = lock(&self.pools);
         // Before the list grows, those of clients that are gone leave it.
         if pools.len() == pools.capacity() {
             pools.retain(|pool| pool.strong_count() > 0);
         }
-        pools.push(Arc::downgrade(pool));
+        pools.push(pool);
     }
 
     /// Waits behind those who wait already.
@@ -135,7 +137,7 @@ impl Descriptors {
         Acquire { descriptors: Arc::clone(self), place: None }
     }
 
-    /// Closes the idle worker that has rested longest. `false`: there is none.
+    /// Closes the idle connection that has rested longest. `false`: there is none.
     pub(crate) fn close_idle(&self) -> bool {
         let pools: Vec<_> = lock(&self.pools).iter().filter_map(Weak::upgrade).collect();
         let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
@@ -154,9 +156,15 @@ impl Descriptors {
     }
 }
 
+/// Names the limit in the failure of a call that found no descriptor and has nobody to wait for.
+pub(crate) fn with_limit(failure: Failure) -> Failure {
+    let limit = limits::descriptors();
+    Failure { message: format!("{}; the limit of open files (ulimit -n) is {limit}", failure.message), ..failure }
+}
+
 impl Lease {
     /// The worker that came with the lease, if it is one of this pool's; another one is closed for its descriptors.
-    pub(crate) fn take_worker_of(&mut self, pool: &Arc<Pool>) -> Option<Box<Worker>> {
+    pub(crate) fn take_worker_of(&mut self, pool: &Arc<Pool<Box<Worker>>>) -> Option<Box<Worker>> {
         self.worker.take().filter(|leased| Arc::ptr_eq(&leased.pool, pool)).map(|leased| leased.worker)
     }
 
@@ -165,7 +173,7 @@ impl Lease {
     }
 
     /// Takes a worker, which has found its descriptors.
-    pub(crate) fn set_worker(&mut self, pool: &Arc<Pool>, worker: Box<Worker>) -> &mut Worker {
+    pub(crate) fn set_worker(&mut self, pool: &Arc<Pool<Box<Worker>>>, worker: Box<Worker>) -> &mut Worker {
         if std::mem::take(&mut self.looks_by_itself) {
             // There may be more of what nobody announced: the next one looks at once.
             let mut queue = lock(&self.descriptors.queue);
@@ -202,7 +210,7 @@ impl Lease {
         descriptors.counts.change_locked(true, |counts| counts.wrapping_add(RELEASE) - 1);
         self.is_passed_on = true;
         queue.look_at = Instant::now().checked_add(LOOK_EVERY);
-        let place = if self.has_waited { queue.waiting.join_first() } else { queue.waiting.join_last() };
+        let place = if self.has_waited { queue.waiting.join_first(1) } else { queue.waiting.join_last(1) };
         drop(queue);
         Shortage::Wait(Acquire { descriptors, place: Some(place) })
     }
@@ -276,12 +284,14 @@ impl Future for Acquire {
                 descriptors.counts.change_locked(false, |counts| counts + 1);
                 return Poll::Ready(descriptors.lease(None, released, false));
             }
-            let place = queue.waiting.join_last();
+            let place = queue.waiting.join_last(1);
             let pending = place.poll(context);
             this.place = Some(place);
             return pending;
         };
         if let Poll::Ready(lease) = place.poll(context) {
+            // Who was granted a lease has left the queue.
+            this.place = None;
             return Poll::Ready(lease);
         }
         let now = Instant::now();

@@ -1,61 +1,101 @@
-//! Idle workers, which earlier calls left for later ones.
+//! Idle connections, which earlier calls left for later ones.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::config::config::default;
-use crate::driver::worker::Worker;
 use crate::lock::lock;
+use crate::status::Status;
 
-/// The idle workers of one client in one process: as many as were in use at once, until their idle timeout.
-#[derive(Default)]
-pub(crate) struct Pool {
+/// What is idle for one client in one process: workers of its blocking calls, or its connections in the runtime of a queue.
+/// They are as many as were in use at once, until their idle timeout.
+pub(crate) struct Pool<C> {
     /// In the order of their last use. The last one used is the next one used, so that the fewest connections stay open.
-    idle: Mutex<VecDeque<Box<Worker>>>,
+    idle: Mutex<VecDeque<C>>,
 }
 
-impl Pool {
-    /// Takes the worker that was used last. Closes those that have been idle for too long: nobody polls them, so their
-    /// connections cannot notice it.
-    pub(crate) fn take(&self) -> Option<Box<Worker>> {
+/// What a pool keeps.
+pub(crate) trait Reusable: Send {
+    /// Returns when its last call ended.
+    fn idle_since(&self) -> Option<Instant>;
+}
+
+/// A pool whose connections are closed by whoever runs out of descriptors.
+pub(crate) trait IdleConnections: Send + Sync {
+    /// Returns since when the connection has been idle that has been so for longest.
+    fn oldest(&self) -> Option<Instant>;
+
+    /// Closes that connection. `false`: there is none.
+    fn close_oldest(&self) -> bool;
+}
+
+/// The hub that the connections of a pool belong to; it is gone when the hub has ended.
+pub(crate) type Owner = Arc<()>;
+
+/// Returns whether later calls can use a connection: not after an error of the connection, nor if its request was partly
+/// sent or its response partly read.
+pub(crate) fn can_be_reused(status: Status, may_still_be_sending: bool) -> bool {
+    match status {
+        Status::Ok | Status::FunctionError => true,
+        Status::Service | Status::Throttled => !may_still_be_sending,
+        _ => false,
+    }
+}
+
+impl<C> Default for Pool<C> {
+    fn default() -> Self {
+        Self { idle: Mutex::default() }
+    }
+}
+
+impl<C: Reusable> Pool<C> {
+    /// Takes what was used last. Closes what has been idle for too long: nobody polls an idle worker, so its connection
+    /// cannot notice it.
+    pub(crate) fn take(&self) -> Option<C> {
         let now = Instant::now();
         let mut idle = lock(&self.idle);
-        let expired = expired(&idle, now);
-        let expired: Vec<_> = idle.drain(..expired).collect();
+        let expired = remove_expired(&mut idle, now);
         let last = idle.pop_back();
         drop(idle);
         drop(expired);
         last
     }
 
-    /// Keeps a worker that later calls can use.
-    pub(crate) fn keep(&self, worker: Box<Worker>) {
-        lock(&self.idle).push_back(worker);
+    /// Keeps what later calls can use.
+    pub(crate) fn keep(&self, connection: C) {
+        lock(&self.idle).push_back(connection);
     }
 
-    /// Closes the workers that are idle now. Those in use are not affected.
+    /// Closes what has been idle for too long.
+    pub(crate) fn close_expired(&self, now: Instant) {
+        let expired = remove_expired(&mut lock(&self.idle), now);
+        drop(expired);
+    }
+
+    /// Closes what is idle now. What is in use is not affected.
     pub(crate) fn close_all(&self) {
         let idle = std::mem::take(&mut *lock(&self.idle));
         drop(idle);
     }
+}
 
-    /// Returns since when the worker has been idle that has been so for longest.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        lock(&self.idle).front().and_then(|worker| worker.idle_since())
+impl<C: Reusable> IdleConnections for Pool<C> {
+    fn oldest(&self) -> Option<Instant> {
+        lock(&self.idle).front().and_then(Reusable::idle_since)
     }
 
-    /// Closes that worker. `false`: there is none.
-    pub(crate) fn close_oldest(&self) -> bool {
+    fn close_oldest(&self) -> bool {
         let oldest = lock(&self.idle).pop_front();
         oldest.is_some()
     }
 }
 
-/// Returns how many workers, from the front, have been idle for too long.
-fn expired(idle: &VecDeque<Box<Worker>>, now: Instant) -> usize {
-    let is_expired = |worker: &Box<Worker>| {
-        worker.idle_since().is_some_and(|since| now.saturating_duration_since(since) >= default::IDLE_TIMEOUT)
+/// Removes what has been idle for too long, to be closed when no lock is held.
+fn remove_expired<C: Reusable>(idle: &mut VecDeque<C>, now: Instant) -> Vec<C> {
+    let is_expired = |connection: &C| {
+        connection.idle_since().is_some_and(|since| now.saturating_duration_since(since) >= default::IDLE_TIMEOUT)
     };
-    idle.iter().take_while(|worker| is_expired(worker)).count()
+    let expired = idle.iter().take_while(|connection| is_expired(connection)).count();
+    idle.drain(..expired).collect()
 }

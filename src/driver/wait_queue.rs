@@ -12,6 +12,8 @@ pub(crate) struct WaitQueue<T>(VecDeque<Slot<T>>);
 type Slot<T> = Arc<Mutex<Waiting<T>>>;
 
 struct Waiting<T> {
+    /// How much it takes of what is waited for.
+    takes: u32,
     granted: Option<T>,
     waker: Option<Waker>,
 }
@@ -30,16 +32,21 @@ impl<T> WaitQueue<T> {
         self.0.is_empty()
     }
 
-    pub(crate) fn join_last(&mut self) -> Place<T> {
-        let place = Place::new();
+    pub(crate) fn join_last(&mut self, takes: u32) -> Place<T> {
+        let place = Place::new(takes);
         self.0.push_back(Arc::clone(&place.0));
         place
     }
 
-    pub(crate) fn join_first(&mut self) -> Place<T> {
-        let place = Place::new();
+    pub(crate) fn join_first(&mut self, takes: u32) -> Place<T> {
+        let place = Place::new(takes);
         self.0.push_front(Arc::clone(&place.0));
         place
+    }
+
+    /// Returns how much the first takes.
+    pub(crate) fn first_takes(&self) -> Option<u32> {
+        self.0.front().map(|first| lock(first).takes)
     }
 
     pub(crate) fn is_first(&self, place: &Place<T>) -> bool {
@@ -47,7 +54,9 @@ impl<T> WaitQueue<T> {
     }
 
     pub(crate) fn leave(&mut self, place: &Place<T>) {
-        self.0.retain(|other| !Arc::ptr_eq(other, &place.0));
+        if let Some(at) = self.0.iter().position(|other| Arc::ptr_eq(other, &place.0)) {
+            self.0.remove(at);
+        }
     }
 
     /// Grants the first in the queue what `make` makes; gives the waker, to be woken when no lock is held. `None`: nobody waits.
@@ -65,8 +74,8 @@ impl<T> WaitQueue<T> {
 }
 
 impl<T> Place<T> {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { granted: None, waker: None })))
+    fn new(takes: u32) -> Self {
+        Self(Arc::new(Mutex::new(Waiting { takes, granted: None, waker: None })))
     }
 
     /// What was granted, or `context` is woken when something is.

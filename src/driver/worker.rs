@@ -12,13 +12,17 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::config::proxy::Proxies;
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
+use crate::driver::pool::Reusable;
 use crate::error::Error;
 use crate::http::transport::{ConnectorSettings, Transport};
 use crate::platform::limits;
 use crate::status::Status;
 
 /// Later than any deadline, but within a timer's range.
-const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// A worker has hardly more than one socket, and tokio would make room for 1,024 events.
+const MAX_EVENTS: usize = 16;
 
 pub(crate) struct Worker {
     barrier: Registered,
@@ -43,6 +47,24 @@ pub(crate) enum NoWorker {
     Failed(Error),
 }
 
+/// Makes a runtime for one thread. A fork may happen while it is parked.
+pub(crate) fn runtime(barrier: &Arc<ForkBarrier>, max_events: usize) -> io::Result<Runtime> {
+    let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_io_events_per_tick(max_events)
+        .on_thread_park(move || parked.leave())
+        .on_thread_unpark(move || unparked.enter())
+        .build()
+}
+
+impl Reusable for Box<Worker> {
+    fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
+    }
+}
+
 impl Worker {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, NoWorker> {
         let barrier = Registered::new();
@@ -57,20 +79,10 @@ impl Worker {
         connector: ConnectorSettings,
         proxies: &Proxies,
     ) -> Result<(Transport, Inside), NoWorker> {
-        // A fork may happen while the runtime is parked.
-        let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
-        let runtime = Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .on_thread_park(move || parked.leave())
-            .on_thread_unpark(move || unparked.enter())
-            .build()
-            .map_err(|error| match limits::is_out_of_descriptors(&error) {
-                true => NoWorker::NoDescriptors(error),
-                false => {
-                    NoWorker::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}")))
-                }
-            })?;
+        let runtime = runtime(barrier, MAX_EVENTS).map_err(|error| match limits::is_out_of_descriptors(&error) {
+            true => NoWorker::NoDescriptors(error),
+            false => NoWorker::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}"))),
+        })?;
         let transport = Transport::new(connector, proxies).map_err(NoWorker::Failed)?;
         let alarm = {
             let _context = runtime.enter();
@@ -95,10 +107,6 @@ impl Worker {
     /// Marks the end of a call whose connections later calls can use.
     pub(crate) fn end_call(&mut self, at: Instant) {
         self.idle_since = Some(at);
-    }
-
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        self.idle_since
     }
 
     /// Drives `work` on this thread, at the latest until a time. `None`: the time has come.

@@ -4,15 +4,13 @@ use std::ffi::c_char;
 use std::sync::Arc;
 
 use super::config::lambda_config;
-use super::error::lambda_error;
+use super::error::{hand_over, lambda_error};
 use super::guard::entry;
 use super::handle;
-use super::status::{LAMBDA_OK, lambda_status, number};
-use super::{string, text};
+use super::status::lambda_status;
+use super::string;
 use crate::client::Client;
 use crate::config::config::Config;
-use crate::error::Error;
-use crate::status::Status;
 
 /// Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
 /// caller: lambda_client_free. Costs no descriptor until the first call, and no thread of its own: a name lookup and a
@@ -50,33 +48,16 @@ pub unsafe extern "C" fn lambda_client_new(
     client: *mut *mut lambda_client,
     error: *mut *mut lambda_error,
 ) -> lambda_status {
-    let body = || {
-        if client.is_null() {
-            return Err(Error::argument("client: is NULL"));
-        }
+    let make = || {
         // SAFETY: the header's conventions.
         let made = match unsafe { handle::as_ref(config) } {
             Some(config) => Client::new(config.usable()?)?,
             None => Client::new(&Config::default())?,
         };
-        let made = handle::into_raw::<lambda_client>(lambda_client { client: Arc::new(made) });
-        if made.is_null() {
-            return Err(text::no_memory("client"));
-        }
-        // SAFETY: not NULL, and so valid for writes.
-        unsafe { client.write(made) };
-        Ok(())
+        Ok(lambda_client { client: Arc::new(made) })
     };
-    match entry(|what| Err(Error::new(Status::Internal, what)), body) {
-        Ok(()) => LAMBDA_OK,
-        Err(failure) => {
-            if !error.is_null() {
-                // SAFETY: not NULL, and so valid for writes.
-                unsafe { error.write(handle::into_raw(lambda_error::new(&failure))) };
-            }
-            number(failure.status())
-        }
-    }
+    // SAFETY: the caller guarantees it.
+    unsafe { hand_over("client", client, error, make) }
 }
 
 /// Describes the settings in force and where each came from: a JSON object with one member per setting, each an

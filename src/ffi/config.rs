@@ -334,7 +334,7 @@ pub unsafe extern "C" fn lambda_config_set_retry(config: *mut lambda_config, mod
 /// deadlines.
 ///
 /// @param connections 0 is the default: what half of RLIMIT_NOFILE allows, where a blocking call takes up to 4
-/// descriptors; with 1,024 descriptors, 128 calls.
+/// descriptors, and a call of a queue 1; with 1,024 descriptors, 128 blocking calls or 512 of queues.
 ///
 /// # Safety
 /// See [`handle::as_mut`].

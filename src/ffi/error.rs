@@ -3,10 +3,11 @@
 use std::ffi::c_char;
 
 use super::guard::entry;
-use super::handle;
-use super::status::{LAMBDA_E_INVALID_ARGUMENT, lambda_status, number};
-use super::text::NulTerminated;
+use super::handle::{self, OwnedByCaller};
+use super::status::{LAMBDA_E_INVALID_ARGUMENT, LAMBDA_OK, lambda_status, number};
+use super::text::{self, NulTerminated};
 use crate::error::Error;
+use crate::status::Status;
 
 /// Why an object could not be made. Owned by the caller: lambda_error_free.
 pub struct lambda_error {
@@ -24,6 +25,40 @@ impl handle::OwnedByCaller for lambda_error {}
 impl lambda_error {
     pub(super) fn new(error: &Error) -> Self {
         Self { status: number(error.status()), message: NulTerminated::copied_text(error.message()).ok() }
+    }
+}
+
+/// Hands a new object over to the caller, or the reason why there is none.
+///
+/// # Safety
+/// `place` and `error` are NULL or valid for writes.
+pub(super) unsafe fn hand_over<T: OwnedByCaller>(
+    name: &str,
+    place: *mut *mut T,
+    error: *mut *mut lambda_error,
+    make: impl FnOnce() -> Result<T::Inside, Error>,
+) -> lambda_status {
+    let body = || {
+        if place.is_null() {
+            return Err(Error::argument(format!("{name}: is NULL")));
+        }
+        let made = handle::into_raw::<T>(make()?);
+        if made.is_null() {
+            return Err(text::no_memory(name));
+        }
+        // SAFETY: not NULL, and so valid for writes.
+        unsafe { place.write(made) };
+        Ok(())
+    };
+    match entry(|what| Err(Error::new(Status::Internal, what)), body) {
+        Ok(()) => LAMBDA_OK,
+        Err(failure) => {
+            if !error.is_null() {
+                // SAFETY: not NULL, and so valid for writes.
+                unsafe { error.write(handle::into_raw(lambda_error::new(&failure))) };
+            }
+            number(failure.status())
+        }
     }
 }
 

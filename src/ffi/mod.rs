@@ -12,6 +12,7 @@ mod guard;
 mod handle;
 mod invoke;
 mod log;
+mod queue;
 mod request;
 mod result;
 mod setter_errors;

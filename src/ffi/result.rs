@@ -54,7 +54,7 @@ pub struct lambda_result {
     pub durable_execution_arn: *const c_char,
     /// Microseconds from the call to its end, waits and retries included.
     pub duration_us: u64,
-    /// 0 for a result of lambda_invoke.
+    /// The tag of lambda_queue_submit; 0 for a result of lambda_invoke.
     pub tag: u64,
     /// The Content-Type of the response; NULL if it had none.
     pub content_type: *const c_char,
@@ -130,6 +130,41 @@ const EMPTY: lambda_result = lambda_result {
 
 /// Makes the result of a call, which the caller owns. Never NULL.
 pub(super) fn into_raw(outcome: Outcome) -> *mut lambda_result {
+    match parts(outcome, 0) {
+        (public, Ok(parts)) => assemble(public, parts),
+        (public, Err(())) => without_memory(public.execution),
+    }
+}
+
+/// The memory for a result, taken before the outcome is.
+pub(super) struct Place(*mut lambda_result);
+
+impl Place {
+    /// Takes the memory. `None`: there is none.
+    pub(super) fn new() -> Option<Self> {
+        let place = handle::into_raw::<lambda_result>(Owned { public: EMPTY, parts: Parts::default() });
+        (!place.is_null()).then_some(Self(place))
+    }
+
+    /// Makes the result of a call, which the caller owns. Without memory for its parts, tag, status and execution are kept.
+    pub(super) fn fill(self, outcome: Outcome, tag: u64) -> *mut lambda_result {
+        let owned = match parts(outcome, tag) {
+            (public, Ok(parts)) => pointing_to(public, parts),
+            (public, Err(())) => {
+                let known = no_memory(public.execution).0;
+                Owned { public: lambda_result { tag, ..known }, parts: Parts::default() }
+            }
+        };
+        let place = self.0;
+        // SAFETY: it came from `new`, and nobody else has it.
+        if let Some(inside) = unsafe { handle::as_mut(place) } {
+            *inside = owned;
+        }
+        place
+    }
+}
+
+fn parts(outcome: Outcome, tag: u64) -> (lambda_result, Result<Parts, ()>) {
     let public = lambda_result {
         status: number(outcome.status),
         execution: execution_number(outcome.execution),
@@ -138,6 +173,7 @@ pub(super) fn into_raw(outcome: Outcome) -> *mut lambda_result {
         unknown_attempts: outcome.unknown_attempts,
         retry_after_ms: outcome.retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         duration_us: u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX),
+        tag,
         ..EMPTY
     };
     let text = |text: Option<String>| text.map(NulTerminated::text).transpose();
@@ -157,10 +193,7 @@ pub(super) fn into_raw(outcome: Outcome) -> *mut lambda_result {
             ],
         })
     };
-    match parts() {
-        Ok(parts) => assemble(public, parts),
-        Err(()) => without_memory(public.execution),
-    }
+    (public, parts())
 }
 
 /// Makes the result of a call that was refused before it began.
@@ -174,9 +207,18 @@ pub(super) fn panicked(what: String) -> *mut lambda_result {
 }
 
 fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
+    let execution = public.execution;
+    let result = handle::into_raw::<lambda_result>(pointing_to(public, parts));
+    if result.is_null() {
+        return without_memory(execution);
+    }
+    result
+}
+
+/// Points the result to its parts.
+fn pointing_to(public: lambda_result, parts: Parts) -> Owned {
     let pointer = |part: &Option<NulTerminated>| part.as_ref().map_or(std::ptr::null(), NulTerminated::as_ptr);
     let length = |part: &Option<NulTerminated>| part.as_ref().map_or(0, NulTerminated::len);
-    let execution = public.execution;
     let [function_error, error_type, error_message, throttle_reason, request_id, executed_version, arn, content_type] =
         &parts.texts;
     let public = lambda_result {
@@ -194,11 +236,7 @@ fn assemble(public: lambda_result, parts: Parts) -> *mut lambda_result {
         content_type: pointer(content_type).cast(),
         ..public
     };
-    let result = handle::into_raw::<lambda_result>(Owned { public, parts });
-    if result.is_null() {
-        return without_memory(execution);
-    }
-    result
+    Owned { public, parts }
 }
 
 fn without_memory(execution: i32) -> *mut lambda_result {

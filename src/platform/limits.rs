@@ -3,11 +3,11 @@
 use std::io;
 
 /// What the worker of a blocking call takes: epoll, its waker and a copy of it, and a socket.
-const DESCRIPTORS_PER_CALL: u64 = 4;
+pub(crate) const DESCRIPTORS_PER_CALL: u32 = 4;
 
-/// Returns how many calls at once half of the process's descriptors allow.
+/// Returns how many blocking calls at once half of the process's descriptors allow.
 pub(crate) fn default_max_connections() -> u32 {
-    u32::try_from(descriptors() / 2 / DESCRIPTORS_PER_CALL).unwrap_or(u32::MAX).max(1)
+    u32::try_from(descriptors() / 2 / u64::from(DESCRIPTORS_PER_CALL)).unwrap_or(u32::MAX).max(1)
 }
 
 /// How many the process may have open.

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocking_work;
 pub(crate) mod child_process;
+pub(crate) mod event;
 pub(crate) mod file_read;
 pub(crate) mod limits;
 pub(crate) mod name_lookup;

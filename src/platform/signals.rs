@@ -20,6 +20,8 @@ mod unix {
         /// The caller's thread that this thread works for, while it is inside a call. It has no destructor, and so can
         /// also be read at the very end of a thread.
         static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
+        /// On a thread of the library: the mask for the programs that it starts.
+        static FOR_CHILDREN: Cell<Option<CallersMask>> = const { Cell::new(None) };
     }
 
     #[derive(Clone, Copy)]
@@ -35,7 +37,14 @@ mod unix {
     impl CallersMask {
         /// Returns the mask of the thread that called the library.
         pub(crate) fn current() -> Self {
-            CALLER.get().map_or_else(|| Self(block(&none())), |caller| caller.mask)
+            let callers = CALLER.get().map(|caller| caller.mask).or_else(|| FOR_CHILDREN.get());
+            callers.unwrap_or_else(|| Self(block(&none())))
+        }
+
+        /// Makes this the mask of the programs that the current thread starts. The thread is one of the library's, and its
+        /// own mask, which blocks all signals, is not fit for them.
+        pub(crate) fn give_to_children(self) {
+            FOR_CHILDREN.set(Some(self));
         }
 
         /// Makes this the caller's mask on the current thread, which does the work of the caller's thread.
@@ -242,6 +251,8 @@ mod other {
         }
 
         pub(crate) fn adopt(self) {}
+
+        pub(crate) fn give_to_children(self) {}
     }
 
     pub(crate) fn with_callers_mask<T>(code: impl FnOnce() -> T) -> T {

@@ -48,8 +48,8 @@ static inline const char *payload_text(const lambda_result *result) {
 }
 
 /* Shows the result if it is not what was expected. */
-static inline void check_result(
-    const char *file, int line, const lambda_result *result, lambda_status status, int32_t execution) {
+static inline void check_completion(const char *file, int line, const lambda_result *result, lambda_status status,
+    int32_t execution, uint64_t tag) {
     if (result->status != status || result->execution != execution) {
         check_failed(file, line, "%s, execution %d, not %s, execution %d (HTTP %d, %u attempts): %s",
             lambda_status_name(result->status), result->execution, lambda_status_name(status), execution,
@@ -64,12 +64,12 @@ static inline void check_result(
     if (result->status != LAMBDA_OK && result->status != LAMBDA_FUNCTION_ERROR && result->payload_len != 0) {
         check_failed(file, line, "a failed call has a payload of %zu bytes", result->payload_len);
     }
-    if (result->reserved != 0 || result->tag != 0) {
-        check_failed(file, line, "tag or reserved is not 0");
+    if (result->reserved != 0 || result->tag != tag) {
+        check_failed(file, line, "reserved is not 0, or the tag is %" PRIu64 ", not %" PRIu64, result->tag, tag);
     }
 }
 
-#define CHECK_RESULT(result, status, execution) check_result(__FILE__, __LINE__, (result), (status), (execution))
+#define CHECK_RESULT(result, status, execution) check_completion(__FILE__, __LINE__, (result), (status), (execution), 0)
 
 static inline uint64_t now_ms(void) {
     struct timespec now;

@@ -39,9 +39,9 @@ C_FRAGMENT = """
 
 #include "lambda_invoke.h"
 
-void fragment(lambda_config *config, lambda_client *client, lambda_request *request);
-void fragment(lambda_config *config, lambda_client *client, lambda_request *request) {{
-    (void)config, (void)client, (void)request;
+void fragment(lambda_config *config, lambda_client *client, lambda_request *request, lambda_queue *queue);
+void fragment(lambda_config *config, lambda_client *client, lambda_request *request, lambda_queue *queue) {{
+    (void)config, (void)client, (void)request, (void)queue;
     {{
 {code}
     }}

@@ -7,6 +7,7 @@ from ctypes import (
     POINTER,
     c_char,
     c_char_p,
+    c_int,
     c_int32,
     c_int64,
     c_size_t,
@@ -127,6 +128,10 @@ class ErrorPointer(Pointer):
     pass
 
 
+class QueuePointer(Pointer):
+    pass
+
+
 class RequestPointer(Pointer):
     pass
 
@@ -143,6 +148,7 @@ FREED_BY = {
     ClientPointer: "lambda_client_free",
     ConfigPointer: "lambda_config_free",
     ErrorPointer: "lambda_error_free",
+    QueuePointer: "lambda_queue_free",
     RequestPointer: "lambda_request_free",
     ResultPointer: "lambda_result_free",
     StringPointer: "lambda_string_free",
@@ -233,4 +239,12 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "lambda_result_clone": (ResultPointer, ResultPointer),
     "lambda_result_free": (None, ResultPointer),
     "lambda_invoke": (ResultPointer, ClientPointer, RequestPointer),
+    "lambda_queue_new": (c_int32, POINTER(QueuePointer), POINTER(ErrorPointer)),
+    "lambda_queue_submit": (c_int32, QueuePointer, ClientPointer, RequestPointer, c_uint64),
+    "lambda_queue_next": (ResultPointer, QueuePointer, c_int64),
+    "lambda_queue_fd": (c_int, QueuePointer),
+    "lambda_queue_cancel": (c_int32, QueuePointer, c_uint64),
+    "lambda_queue_in_flight": (c_size_t, QueuePointer),
+    "lambda_queue_wake": (None, QueuePointer),
+    "lambda_queue_free": (None, QueuePointer),
 }
