@@ -141,4 +141,5 @@ class Responder:
             raise ImportError(f"{self.path} is no Python file")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.respond
+        respond: Callable[[Request, Connection], None] = module.respond
+        return respond

@@ -192,8 +192,8 @@ class Exchange:
         unread = early and self._framing.length != 0
         try:
             self._authenticate(responder)
-            if responder is not None:
-                return self._respond(responder, unread)
+            if isinstance(function, Responder):
+                return self._respond(function, unread)
             answer = self._invoke(function)
         except Refusal as refused:
             answer = refused.answer

@@ -111,15 +111,17 @@ def parse_authorization(head: Head) -> Authorization:
         if not fields.get(name):
             raise refusal("IncompleteSignatureException", f"Authorization header requires '{name}' parameter.")
     # A key id may hold slashes; the scope has exactly four parts.
-    scope = fields["Credential"].rsplit("/", 4)
-    if len(scope) != 5:
+    try:
+        access_key_id, date, region, service, terminator = fields["Credential"].rsplit("/", 4)
+    except ValueError:
         raise refusal(
             "IncompleteSignatureException",
             "Credential must have at least 5 slash-delimited parts: key id, date, region, service and terminator.",
-        )
+        ) from None
     if not re.fullmatch("[0-9a-f]{64}", fields["Signature"]):
         raise refuse(MISMATCH)
-    return Authorization(*scope, tuple(fields["SignedHeaders"].split(";")), fields["Signature"])
+    signed_headers = tuple(fields["SignedHeaders"].split(";"))
+    return Authorization(access_key_id, date, region, service, terminator, signed_headers, fields["Signature"])
 
 
 def verify_scope(authorization: Authorization, region: str) -> None:

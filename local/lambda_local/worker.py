@@ -136,7 +136,7 @@ def load_handler(path: str) -> Callable[[Any, Context], Any]:
     # Replaces this script's own folder.
     sys.path[0] = folder
     module = load_module(name, path)
-    handler = getattr(module, "handler", None)
+    handler: Callable[[Any, Context], Any] | None = getattr(module, "handler", None)
     if not callable(handler):
         raise Failure("Runtime.HandlerNotFound", f"Handler 'handler' missing on module '{name}'")
     return handler
