@@ -144,7 +144,7 @@ class Client:
     logger: gets the events of calls, never a secret, up to the level that is enabled now (5 is the most detailed).
     """
 
-    __slots__ = ("__weakref__", "_has_callbacks", "_pointer")
+    # No __slots__: tests replace invoke on one client (unittest.mock.patch.object), which needs its __dict__.
 
     # None once closed. Each call under way holds the pointer as well, so the last of them to end frees the client. That
     # needs no lock, which a fork or a signal's handler could find taken.

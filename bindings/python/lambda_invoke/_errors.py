@@ -11,9 +11,19 @@ class LambdaError(Exception):
     """A call failed, or a client could not be made.
 
     `result` holds all that is known, `result.execution` always; `function_name` is the one of the call.
+
+    A test may raise one with a message, or with nothing, in place of a result. The result is then Result.fake() of the
+    class's status.
     """
 
-    def __init__(self, result: Result, function_name: str | None = None) -> None:
+    result: Result
+    function_name: str | None
+
+    def __init__(self, result: Result | str = "", function_name: str | None = None) -> None:
+        if isinstance(result, str):
+            result = Result.fake(status=_status_of(type(self)), error_message=result or None, request_id=None)
+        elif not isinstance(result, Result):
+            raise TypeError(f"result must be a Result or a str, not {type(result).__name__}")
         super().__init__(_describe(result, function_name))
         self.result = result
         self.function_name = function_name
@@ -117,6 +127,15 @@ _BY_STATUS: dict[Status, type[LambdaError]] = {
     Status.INTERNAL: InternalError,
     Status.NO_MEMORY: NoMemoryError,
 }
+
+
+def _status_of(error: type[LambdaError]) -> Status:
+    """Returns the status of a class or, for a class that users or this package derived, of its nearest base."""
+    for base in error.__mro__:
+        for status, known in _BY_STATUS.items():
+            if known is base:
+                return status
+    return Status.IO if issubclass(error, ConnectionError) else Status.INTERNAL
 
 
 def error_for(result: Result, function_name: str | None = None) -> LambdaError | None:

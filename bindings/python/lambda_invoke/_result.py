@@ -88,6 +88,23 @@ class Result:
         for name in self.__slots__:
             object.__setattr__(self, name, values[name])
 
+    @classmethod
+    def fake(
+        cls, returned: object = None, *, status: Status = Status.OK, execution: Execution | None = None, **fields: Any
+    ) -> Result:
+        """Makes a result for a test: Result.fake({"total": 3}).json() is {"total": 3}.
+
+        Fields that are not given are those of a real result of this status: an OK result RAN with HTTP status 200.
+
+        returned: what the function returned, as JSON; bytes are the payload as it is.
+        execution: by default RAN for OK, FUNCTION_ERROR and TOO_LARGE; NONE for THROTTLED and for failures before the
+            request was sent; UNKNOWN for all others. OK with QUEUED is the result of an Event, with NONE of a DryRun.
+        fields: other fields of Result.
+        """
+        from . import _fake
+
+        return cls(**_fake.fields(returned, Status(status), execution, fields))
+
     def json(self) -> Any:
         """Returns the payload, decoded from JSON."""
         return json.loads(self.payload)
