@@ -42,7 +42,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-emulators lint format deny msrv release-check header lib docs install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-packages test-emulators lint format deny msrv release-check header lib docs install bench clean help
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -87,6 +87,10 @@ test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## links, programs and gener
 
 test-install: $(VENV)/ready lib ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest -rs tests/install
+
+# Not part of test: it compiles the crate again. Where the dependencies are compiled already, they are used.
+test-packages: $(VENV)/ready ## build the Python package from its source distribution, as pip and cargo do (2 to 10 minutes)
+	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)' $(VENV)/bin/pytest --timeout 1800 tests/packages
 
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
 C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \

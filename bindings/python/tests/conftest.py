@@ -111,6 +111,15 @@ def version_of(interpreter: str) -> str:
 INTERPRETERS = {version_of(interpreter): interpreter for interpreter in interpreters()}
 
 
+def package_files() -> set[str]:
+    """What is installed but the library, by walking what is there, folders behind symbolic links too."""
+    found = {"_lambda_invoke_pytest.py"}
+    for folder, _, names in os.walk(BINDING / "lambda_invoke", followlinks=True):
+        paths = (Path(folder, name).relative_to(BINDING) for name in names)
+        found |= {str(path) for path in paths if path.suffix == ".py" or path.name == "py.typed"}
+    return found
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")

@@ -14,7 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import BINDING, ROOT
+from conftest import BINDING, ROOT, package_files
+from packaging.metadata import Metadata
 
 LIBRARY = "liblambda_invoke.so.0"
 
@@ -24,15 +25,21 @@ def test_contents(wheel: Path) -> None:
     assert wheel.name == f"lambda_invoke-0.1.0-py3-none-{platform}.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        package = {f"lambda_invoke/{path.name}" for path in (BINDING / "lambda_invoke").glob("*.py*")}
-        assert package - {"lambda_invoke/__pycache__"} <= set(names)
+        assert package_files() == {name for name in names if name.endswith((".py", "py.typed"))}
         assert archive.read(f"lambda_invoke/{LIBRARY}") == (ROOT / "build" / "lib" / LIBRARY).read_bytes()
         assert stat.S_IMODE(archive.getinfo(f"lambda_invoke/{LIBRARY}").external_attr >> 16) == 0o755
         metadata = archive.read("lambda_invoke-0.1.0.dist-info/METADATA").decode()
         licenses = {Path(name).name for name in names if "/licenses/" in name}
-    assert "\nName: lambda-invoke\nVersion: 0.1.0\n" in metadata
-    assert "\nRequires-Python: >=3.9\n" in metadata
-    assert licenses >= {"LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-NOTICES"}
+    checked = Metadata.from_email(metadata, validate=True)
+    assert (checked.name, str(checked.version), str(checked.requires_python)) == ("lambda-invoke", "0.1.0", ">=3.9")
+    assert checked.requires_dist is None
+    assert licenses == set(checked.license_files or []) == {"LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-NOTICES"}
+
+
+def test_the_local_endpoint_is_that_of_the_repository(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for path in (ROOT / "local" / "lambda_local").glob("*.py"):
+            assert archive.read(f"lambda_invoke/local/{path.name}") == path.read_bytes()
 
 
 def test_the_version_is_that_of_the_crate() -> None:
@@ -47,7 +54,8 @@ def build(source: Path, to: Path, folder: Path, path: str = os.environ["PATH"]) 
 
 
 def copy_binding(to: Path) -> Path:
-    shutil.copytree(BINDING, to, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    """Copies as old versions of pip did, which kept symbolic links."""
+    shutil.copytree(BINDING, to, symlinks=True, ignore=shutil.ignore_patterns("tests", "__pycache__"))
     return to
 
 
@@ -59,6 +67,7 @@ def repository(tmp_path: Path) -> Path:
         target = tmp_path / "repository" / name
         target.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, target)
+    shutil.copytree(ROOT / "local" / "lambda_local", tmp_path / "repository" / "local" / "lambda_local")
     return tmp_path / "repository"
 
 
@@ -100,7 +109,7 @@ def test_cargo_builds_what_is_not_there(repository: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("cargo", "problem"),
     [
-        (None, "there is no cargo to build it"),
+        (None, "there is no cargo on the PATH: install Rust"),
         ("exit 3", "cargo rustc --locked --release --lib --crate-type cdylib failed with exit status 3"),
         ("exit 0", "built no shared library"),
     ],
