@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import lambda_invoke
 import pytest
-from conftest import BINDING
+from conftest import BINDING, ROOT
 from lambda_invoke import Client, Execution, Result
 
 README = (BINDING / "README.md").read_text()
+PAGE = (ROOT / "docs" / "src" / "concepts" / "testing-your-code.md").read_text()
+PAGE_PROGRAMS = [
+    code for code in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if "def test_" in code
+]
 
 
 def section(title: str) -> str:
@@ -61,13 +69,42 @@ class TestAsyncio:
         assert threading.active_count() == before
 
 
-def test_fakes() -> None:
-    client = run("In your tests")["client"]
-    with pytest.raises(lambda_invoke.TimeoutError) as caught:
-        client.invoke("orders")
-    assert str(caught.value) == "orders: TIMEOUT (execution UNKNOWN)"
-    with pytest.raises(TypeError):
-        client.invoke("orders", qualify="live")
+class TestInYourTests:
+    PROGRAMS = re.findall(r"^```python\n(.*?)^```", section("In your tests"), re.MULTILINE | re.DOTALL)
+
+    def test_fakes(self) -> None:
+        names: dict[str, Any] = {}
+        exec(self.PROGRAMS[0], names)
+        client = names["client"]
+        try:
+            with pytest.raises(lambda_invoke.TimeoutError) as caught:
+                client.invoke("orders")
+            assert str(caught.value) == "orders: the deadline passed (execution UNKNOWN)"
+            with pytest.raises(lambda_invoke.TimeoutError) as caught:
+                client.invoke("orders")
+            assert caught.value.result.execution is Execution.NONE
+            with pytest.raises(lambda_invoke.ThrottledError):
+                client.invoke("orders")
+            with pytest.raises(TypeError):
+                client.invoke("orders", qualify="live")
+        finally:
+            names["patched"].stop()
+
+    def test_of_the_page(self) -> None:
+        exec(re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0], {})
+
+    @pytest.mark.parametrize("source", [PROGRAMS[1], *PAGE_PROGRAMS], ids=range(1 + len(PAGE_PROGRAMS)))
+    def test_with_pytest(self, source: str, tmp_path: Path) -> None:
+        """The tests that the documents show pass, where the folder of functions that they name is."""
+        (tmp_path / "test_shown.py").write_text(source)
+        functions = tmp_path / "tests" / "functions"
+        functions.mkdir(parents=True)
+        (functions / "other.py").write_text("def handler(event, context):\n    return 1\n")
+        plugin = ["-p", "_lambda_invoke_pytest", "-p", "no:cacheprovider"]
+        environment = {**os.environ, "PYTHONPATH": str(BINDING)}
+        command = [sys.executable, "-m", "pytest", "-q", *plugin, "test_shown.py"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 class TestFromBoto3:

@@ -34,6 +34,14 @@ with lambda_invoke.Client(region="us-east-1", timeout=5) as client:
     client.invoke("f", retry="none", invocation_type=lambda_invoke.InvocationType.EVENT)
     lambda_invoke.Result(lambda_invoke.Status("OK"), lambda_invoke.Execution(2))
     lambda_invoke.FunctionError(result, "f")
+
+from lambda_invoke.testing import LambdaLocal, LocalEndpoint
+
+def test(lambda_local: LambdaLocal) -> None:
+    endpoint: LocalEndpoint = lambda_local(Path("functions"), "more.py", functions={"f": ""})
+    body: str = endpoint.requests[0]["body"]
+    failed: lambda_invoke.LambdaError = lambda_invoke.TimeoutError("late", "f")
+    fake: lambda_invoke.Result = lambda_invoke.Result.fake([1], execution=lambda_invoke.Execution.UNKNOWN, attempts=2)
 """
 BAD = """
 import lambda_invoke
@@ -48,6 +56,8 @@ client.invoke("f", invocation_type="event")
 client.invoke("f", retry="often")
 client.invoke("f", log="Tail")
 lambda_invoke.Client(retry="often")
+lambda_invoke.FunctionError(1)
+lambda_invoke.Result.fake(status="LATE")
 """
 
 
@@ -62,7 +72,7 @@ def test_the_package() -> None:
 
 
 def test_its_users(tmp_path: Path) -> None:
-    for source, errors in ((GOOD, 0), (BAD, 10)):
+    for source, errors in ((GOOD, 0), (BAD, 12)):
         program = tmp_path / "program.py"
         program.write_text(source)
         checked = mypy(str(program))
