@@ -224,6 +224,9 @@ impl Call {
 
     /// Makes attempts until no further one follows.
     async fn progress(&mut self, driver: &impl Driver) -> Outcome {
+        if let Err(error) = self.shared.credentials_cache.refuse_inside_callback() {
+            return self.finish(Outcome::refused(&error));
+        }
         let mut transport = match driver.begin().await {
             Ok(transport) => transport,
             Err(none) => return self.end_without_transport(none),
@@ -232,8 +235,6 @@ impl Call {
             let classification = match self.attempt(&transport, driver).await {
                 Ok(classification) => classification,
                 Err(failure) => {
-                    self.phase = Phase::Waiting;
-                    self.attempts -= 1;
                     match driver.wait_for_descriptors(failure).await {
                         Ok(other) => transport = other,
                         Err(none) => return self.end_without_transport(none),
@@ -270,6 +271,9 @@ impl Call {
         match none {
             NoTransport::Failed(error) => self.finish(Outcome::refused(&error)),
             NoTransport::NoDescriptors(failure) => {
+                if matches!(self.phase, Phase::LoadingCredentials) {
+                    return self.finish(Outcome::refused(&Error::new(Status::Credentials, failure.message)));
+                }
                 self.attempts += 1;
                 let classification = Classification::without_response(failure, false, &self.request);
                 self.finish(classification.outcome)
@@ -328,6 +332,9 @@ impl Call {
     async fn attempt(&mut self, transport: &Transport, driver: &impl Driver) -> Result<Classification, Failure> {
         let identity = match self.credentials(transport, driver).await {
             Ok(identity) => identity,
+            Err(error) if error.is_for_lack_of_descriptors() => {
+                return Err(Failure { kind: FailureKind::NoDescriptors, message: error.message().to_owned() });
+            }
             Err(error) => return Ok(self.without_credentials(&error)),
         };
         if std::mem::take(&mut self.needs_new_credentials)
@@ -357,9 +364,13 @@ impl Call {
     }
 
     /// What an attempt came to that had no response. The error says that no descriptor was left for it.
-    fn without_response(&self, failure: Failure, sent: &SentTracker) -> Result<Classification, Failure> {
+    fn without_response(&mut self, failure: Failure, sent: &SentTracker) -> Result<Classification, Failure> {
         match (failure.kind, sent.may_have_left()) {
-            (FailureKind::NoDescriptors, false) => Err(failure),
+            (FailureKind::NoDescriptors, false) => {
+                self.phase = Phase::Waiting;
+                self.attempts -= 1;
+                Err(failure)
+            }
             (_, may_have_left) => Ok(Classification::without_response(failure, may_have_left, &self.request)),
         }
     }

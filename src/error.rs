@@ -9,11 +9,21 @@ use crate::status::Status;
 pub struct Error {
     status: Status,
     message: String,
+    is_for_lack_of_descriptors: bool,
 }
 
 impl Error {
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), is_for_lack_of_descriptors: false }
+    }
+
+    /// Marks the error as one that goes away once the process has a descriptor left.
+    pub(crate) fn for_lack_of_descriptors(self) -> Self {
+        Self { is_for_lack_of_descriptors: true, ..self }
+    }
+
+    pub(crate) fn is_for_lack_of_descriptors(&self) -> bool {
+        self.is_for_lack_of_descriptors
     }
 
     /// Makes an error for a value of the caller's that cannot be sent.

@@ -106,18 +106,22 @@ fn concurrent_calls_share_one_call_of_the_callback() {
 }
 
 #[test]
-fn a_callback_that_calls_with_its_own_client_does_not_deadlock() {
-    let server = server();
-    let own: Arc<OnceLock<Client>> = Arc::default();
-    let place = Arc::clone(&own);
-    let (client, _) = client(
-        &server,
-        |_| {},
-        move |_| Err(place.get().unwrap().invoke(request(b"{}")).error_message.unwrap_or_default()),
-    );
-    let outcome = own.get_or_init(|| client).invoke(request(b"{}"));
-    assert_eq!((outcome.status, server.connections()), (Status::Credentials, 0), "{outcome:?}");
-    assert!(outcome.error_message.unwrap().contains("its own client"));
+fn a_callback_that_calls_with_its_own_client_is_refused_at_once() {
+    // With one connection the inner call would also wait for the permit of the outer one.
+    for max_connections in [1, 8] {
+        let server = server();
+        let own: Arc<OnceLock<Client>> = Arc::default();
+        let place = Arc::clone(&own);
+        let (client, _) = client(
+            &server,
+            |config| config.max_connections = Some(max_connections),
+            move |_| Err(place.get().unwrap().invoke(request(b"{}")).error_message.unwrap_or_default()),
+        );
+        let outcome = own.get_or_init(|| client).invoke(request(b"{}"));
+        assert_eq!((outcome.status, server.connections()), (Status::Credentials, 0), "{outcome:?}");
+        assert!(outcome.duration < Duration::from_secs(10), "{outcome:?}");
+        assert!(outcome.error_message.unwrap().contains("its own client"));
+    }
 }
 
 #[test]

@@ -126,13 +126,9 @@ impl CredentialsCache {
         Self { refresh: Arc::default(), state: Mutex::new(state), inheritance: Arc::clone(&source.inheritance) }
     }
 
-    /// Returns the credentials for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the
     /// Decides whether the present credentials serve, or whether a load is needed.
-    fn present(&self, now: SystemTime) -> Result<Present, Error> {
+    fn present(&self, now: SystemTime) -> Present {
         let state = self.state();
-        if state.callback_thread == Some(thread::current().id()) {
-            return Err(no_credentials("the credentials callback calls with its own client, which waits for it"));
-        }
         let mut refresh = None;
         if let Some(loaded) = state.loaded.as_ref().filter(|loaded| loaded.are_good(now)) {
             let is_too_early = state.not_before.is_some_and(|not_before| Instant::now() < not_before);
@@ -141,12 +137,22 @@ impl CredentialsCache {
                 refresh = Arc::clone(&self.refresh).try_lock_owned().ok();
             }
             if refresh.is_none() {
-                return Ok(Present::Good(loaded.identity.clone()));
+                return Present::Good(loaded.identity.clone());
             }
         }
-        Ok(Present::Needed { loads: state.loads, refresh })
+        Present::Needed { loads: state.loads, refresh }
     }
 
+    /// Refuses a call that the application's callback makes with its own client: the callback would wait for itself, or for
+    /// the permit of the call that it serves. Called on the thread that makes the call, before it waits for anything.
+    pub(crate) fn refuse_inside_callback(&self) -> Result<(), Error> {
+        match self.state().callback_thread == Some(thread::current().id()) {
+            true => Err(no_credentials("the credentials callback calls with its own client, which waits for it")),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the credentials for an attempt that begins `now`, of a call that ends at `deadline`. May wait, and use the
     /// network.
     pub(crate) async fn current(
         self: &Arc<Self>,
@@ -165,7 +171,7 @@ impl CredentialsCache {
                 None => Ok(CacheLookup::Found(credentials.identity())),
             };
         }
-        let (seen, refresh) = match self.present(now)? {
+        let (seen, refresh) = match self.present(now) {
             Present::Good(identity) => return Ok(CacheLookup::Found(identity)),
             Present::Needed { loads, refresh } => (loads, refresh),
         };
@@ -277,7 +283,11 @@ impl CredentialsCache {
             self.inheritance.leave(None);
             state.failure = Some(error.clone());
             drop(state);
-            log.error(target::CREDENTIALS, || error.message().to_owned());
+            match error.is_for_lack_of_descriptors() {
+                // The call waits for some, and loads again.
+                true => log.warn(target::CREDENTIALS, || error.message().to_owned()),
+                false => log.error(target::CREDENTIALS, || error.message().to_owned()),
+            }
             return Err(error);
         };
         // A source that is slow to fail is not asked by every call.

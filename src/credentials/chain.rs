@@ -59,6 +59,8 @@ pub(crate) struct Chain {
     /// Only a profile with SSO needs these, so an error in them matters only there.
     portal_endpoint: Result<Option<String>, String>,
     oidc_endpoint: Result<Option<String>, String>,
+    /// Where `aws login` caches its tokens.
+    login_cache: Option<PathBuf>,
     /// What is wrong with the variables from which AWS's provider of login sessions takes its endpoint.
     bad_login_endpoint: Option<String>,
 }
@@ -106,6 +108,7 @@ impl Chain {
             sts_endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_STS", "sts")?,
             portal_endpoint: optional("AWS_ENDPOINT_URL_SSO", "sso"),
             oidc_endpoint: optional("AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc"),
+            login_cache: login::cache_directory(environment),
             bad_login_endpoint: bad_login_endpoint(environment),
         })
     }
@@ -136,7 +139,11 @@ impl Chain {
         now: SystemTime,
     ) -> Result<(Credentials, String), Error> {
         let providers = Providers::new(self, transport, proxies, log, now)?;
-        let found = self.search(&providers, log).await;
+        let lacked_descriptors = || providers.http.lacked_descriptors() || providers.direct.lacked_descriptors();
+        let found = self.search(&providers, log).await.map_err(|error| match lacked_descriptors() {
+            true => error.for_lack_of_descriptors(),
+            false => error,
+        });
         let received = [providers.http.take_received(), providers.direct.take_received()];
         // Without their transports the connections close, in their own tasks, and leave the bodies to us alone.
         drop(providers);
@@ -308,7 +315,11 @@ impl<'a> Providers<'a> {
             BaseSource::Sso(sso) => on_heap(|| self.sso(sso)).await,
             BaseSource::Login { session } => match &self.chain.bad_login_endpoint {
                 Some(why) => Err(why.clone()),
-                None => on_heap(|| login::load(session, self.login_config(), &self.http)).await,
+                None => {
+                    let directory = self.chain.login_cache.as_deref();
+                    let platform = self.transport.platform().as_ref();
+                    on_heap(|| login::load(session, directory, self.login_config(), &self.http, platform)).await
+                }
             },
             BaseSource::Process { command } => {
                 self.transport.platform().run(command).await.and_then(|ended| process::credentials(&ended))

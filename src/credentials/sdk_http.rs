@@ -87,6 +87,7 @@ pub(crate) struct Http {
 struct State {
     last: Option<Exchange>,
     had_a_response: bool,
+    lacked_descriptors: bool,
     /// What was sent and received that a message must not repeat.
     secrets: Secrets,
     received: Received,
@@ -165,6 +166,11 @@ impl Http {
         self.state().had_a_response
     }
 
+    /// Whether an exchange failed because the process had no descriptor left.
+    pub(crate) fn lacked_descriptors(&self) -> bool {
+        self.state().lacked_descriptors
+    }
+
     /// The HTTP status with which the last exchange was refused.
     pub(crate) fn refused_with(&self) -> Option<u16> {
         match self.state().last {
@@ -200,7 +206,7 @@ impl Http {
             let answer = self.fetch_once(method.clone(), url, headers.clone()).await;
             let may_pass = match &answer {
                 Ok(response) => response.status >= 500 || response.status == TOO_MANY_REQUESTS,
-                Err(_) => true,
+                Err(_) => !self.lacked_descriptors(),
             };
             if !may_pass || attempt == ATTEMPTS {
                 return answer;
@@ -243,6 +249,7 @@ impl Http {
         };
         let mut state = self.state();
         state.had_a_response |= answer.is_ok();
+        state.lacked_descriptors |= matches!(answer, Err(Failure { kind: FailureKind::NoDescriptors, .. }));
         state.last = Some(last);
         drop(state);
         self.log.trace(target::CREDENTIALS, || match &answer {
@@ -396,6 +403,8 @@ fn connector_error(failure: Failure) -> ConnectorError {
     match failure.kind {
         FailureKind::Connect { timeout: true } => ConnectorError::timeout(error),
         FailureKind::Protocol => ConnectorError::other(error, None),
+        // Not again at once: the call first waits for a descriptor.
+        FailureKind::NoDescriptors => ConnectorError::user(error),
         _ => ConnectorError::io(error),
     }
 }

@@ -62,6 +62,15 @@ static void sso(void) {
 #define SSO_FOLDER "/.aws/sso/cache"
 #define SSO_TOKEN SSO_FOLDER "/1c5a689b7bb92284d0c514c4b1c1e1ce96d9621f.json"
 
+static void login(void) {
+    write_file(other, "[default]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/me\n");
+    setenv("AWS_CONFIG_FILE", other, 1);
+    setenv("AWS_LOGIN_CACHE_DIRECTORY", folder, 1);
+}
+
+/* Where the token of that session is cached: the name is its SHA-256. */
+#define LOGIN_TOKEN "/286187707741fc2ccb93cf9e56dbd0ee0a16208feed5fbc8ae1baa86d44c283f.json"
+
 static const struct row {
     const char *name;
     void (*set_up)(void);
@@ -76,6 +85,7 @@ static const struct row {
     {"AWS_WEB_IDENTITY_TOKEN_FILE", web_identity, true, "/slow"},
     {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", container, true, "/slow"},
     {"SSO's cached token", sso, true, SSO_TOKEN},
+    {"the cached token of aws login", login, true, LOGIN_TOKEN},
 };
 
 static int32_t counts(void *asked) {

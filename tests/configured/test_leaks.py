@@ -1,9 +1,10 @@
-"""No secret gets out by an error: whatever a source of credentials answers, whole, cut or repeating what it was sent.
+"""No secret gets out by an error, whatever a source of credentials responds: whole, cut, or with its request in it.
 
 Whatever is run here is searched for all secrets, and for parts of them."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -15,10 +16,10 @@ from configured_services import ROLE_PATH, sts_error
 from configured_world import LIBRARY_CLIENT, World, lines_of
 from test_credentials import FAR, SSO_SESSION
 
-# As long a part of a secret is as good as the secret.
+# A part of this length is as bad as the whole secret.
 PART = 8
 
-# Makes a source of credentials, and gives the server that answers last.
+# Makes a source of credentials, and returns the name of the server that responds last.
 SOURCES: dict[str, Callable[[World], str]] = {}
 
 
@@ -191,7 +192,7 @@ def test_no_silence_of_a_source_repeats_a_secret(set_up: str, how: str, world: W
         server.respond = lambda _: Answer(500)
     run = world.run(LIBRARY_CLIENT)
     assert run.status == "LAMBDA_E_CREDENTIALS", str(run)
-    # And the message says who did not answer.
+    # The message names the server that did not respond.
     assert address in run.error_message
 
 
@@ -206,16 +207,19 @@ def test_the_password_of_an_endpoint_of_instance_metadata_is_not_shown(world: Wo
 
 def test_a_login_session_that_cannot_be_used_is_not_shown(world: World) -> None:
     secret = world.vault.make_secret("login-refresh-token")
-    world.config("[default]\nlogin_session = arn:aws:iam::123456789012:user/me")
+    session = "arn:aws:iam::123456789012:user/me"
+    world.config(f"[default]\nlogin_session = {session}")
+    name = f"cache/{hashlib.sha256(session.encode()).hexdigest()}.json"
     for content in (
         "{",
         json.dumps({"refreshToken": secret}),
         json.dumps({"accessToken": secret, "refreshToken": secret}),
     ):
-        world.file("cache/7d1b.json", content)
+        file = world.file(name, content)
         world.set(AWS_LOGIN_CACHE_DIRECTORY=world.home / "cache")
         run = world.run(LIBRARY_CLIENT)
         assert run.status == "LAMBDA_E_CREDENTIALS"
+        assert f"{file}: the cached token is not valid" in run.error_message
         assert "aws login" in run.error_message
 
 

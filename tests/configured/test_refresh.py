@@ -1,8 +1,9 @@
-"""Keys that expire are fetched again: in time, once, and as often as it takes."""
+"""Credentials that expire are refreshed: in time, once, and as often as needed."""
 
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ THREADS = 16
 SHORT = 1.0
 DEAD = SHORT + 1.0
 
-# Makes keys that live shortly, and gives a way to replace them.
+# Makes credentials that soon expire, and returns a function that replaces them.
 Renew = Callable[[Keys], None]
 SOURCES: list[Callable[[World, Keys], Renew]] = []
 
@@ -75,7 +76,7 @@ def a_web_identity_whose_token_changes(world: World, keys: Keys) -> Renew:
     return renew
 
 
-# botocore gives keys of an instance that expire soon some more time, whether they need it or not.
+# botocore extends the life of an instance's credentials that soon expire.
 CASES = [
     pytest.param(client, set_up, id=f"{client}-{set_up.__name__}")
     for set_up in SOURCES
@@ -95,7 +96,7 @@ def test_keys_that_have_expired_are_fetched_again(
         renew(second)
         time.sleep(DEAD)
         assert session.round().signed_by == second.access_key_id
-        # And these are kept.
+        # The new ones are cached.
         asked = len(world.requests("container") + world.requests("imds") + world.requests("sts"))
         assert session.round().signed_by == second.access_key_id
         assert len(world.requests("container") + world.requests("imds") + world.requests("sts")) == asked
@@ -120,6 +121,39 @@ def test_many_threads_fetch_new_keys_once(world: World) -> None:
         assert {call["status"] for call in session.round().calls} == {"LAMBDA_OK"}
     assert world.functions.signers == [first] * THREADS + [second] * THREADS
     assert len(world.requests("container")) == 2
+
+
+# Starts a program that can open as many descriptors as the first argument is.
+FEW_DESCRIPTORS = """
+import contextlib, os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+with contextlib.suppress(OSError):
+    while True:
+        taken.append(os.dup(0))
+for descriptor in taken[: -int(sys.argv[1])]:
+    os.set_inheritable(descriptor, True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_a_load_that_finds_no_descriptor_waits_for_one(world: World) -> None:
+    """Two calls have the descriptors of their runtimes; none is left for a connection."""
+    keys = world.make_keys(session=True)
+    world.make_container(keys)
+    world.wrapper = [sys.executable, "-c", FEW_DESCRIPTORS, "6"]
+    for _ in range(5):
+        run = world.run(LIBRARY_CLIENT, "--threads", "2")
+        assert {call["status"] for call in run.calls} == {"LAMBDA_OK"}, str(run)
+
+
+def test_a_load_that_waits_in_vain_for_a_descriptor_names_the_limit(world: World) -> None:
+    world.make_container(world.make_keys(session=True))
+    world.wrapper = [sys.executable, "-c", FEW_DESCRIPTORS, "3"]
+    run = world.run(LIBRARY_CLIENT)
+    assert (run.status, run.execution, run.attempts) == ("LAMBDA_E_CREDENTIALS", "NONE", 0)
+    assert run.error_message.endswith("; the limit of open files (ulimit -n) is 64")
+    assert world.requests("container") == []
 
 
 def test_many_threads_share_a_failure_to_fetch_keys(world: World) -> None:
