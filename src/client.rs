@@ -63,7 +63,8 @@ impl Client {
         // Both take locks of the standard and the C library, which must not be held at the time of a fork.
         let variable = |name: &str| ForkBarrier::guarded(|| privilege::variable(name));
         let home = ForkBarrier::guarded(privilege::home);
-        let environment = Environment { variable: &variable, home };
+        let home_of = |user: &str| ForkBarrier::guarded(|| privilege::home_of(user));
+        let environment = Environment { variable: &variable, home, home_of: &home_of };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let (stderr, max_connections) = (stderr(), limits::default_max_connections());

@@ -1,7 +1,7 @@
 //! The environment, as it is while a client is made.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -14,6 +14,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// The user's home, also where no variable says where it is.
     pub(crate) home: Option<PathBuf>,
+    /// Looks up the home of another user.
+    pub(crate) home_of: &'a dyn Fn(&str) -> Option<PathBuf>,
 }
 
 impl Environment<'_> {
@@ -49,7 +51,7 @@ impl Environment<'_> {
         Some(format!("{empty} is set, but empty: unset it"))
     }
 
-    /// Returns a path, which need not be UTF-8; `~/` is the user's home.
+    /// Returns a path, which need not be UTF-8; `~/` is the user's home, and `~NAME/` that of the user NAME.
     pub(crate) fn path(&self, name: &'static str) -> Option<PathBuf> {
         self.raw_path(name).map(|path| self.expand(path.into()))
     }
@@ -69,12 +71,17 @@ impl Environment<'_> {
         Some(path).filter(|path| !path.is_empty())
     }
 
-    /// Puts the user's home in the place of a leading `~`.
+    /// Puts the user's home in the place of a leading `~`, and another user's in that of `~NAME`, by the rules of Python's
+    /// `os.path.expanduser`: where no home is known, the path stays as it is written.
     pub(crate) fn expand(&self, path: PathBuf) -> PathBuf {
-        match (path.strip_prefix("~"), &self.home) {
-            (Ok(rest), Some(home)) => home.join(rest),
-            _ => path,
-        }
+        let mut parts = path.components();
+        let Some(Component::Normal(first)) = parts.next() else { return path };
+        let home = match first.to_str().and_then(|first| first.strip_prefix('~')) {
+            Some("") => self.home.clone(),
+            Some(user) => (self.home_of)(user),
+            None => None,
+        };
+        home.map_or_else(|| path.clone(), |home| home.join(parts.as_path()))
     }
 
     /// Puts variables in the place of `$NAME` and `${NAME}`, by the rules of Python's `os.path.expandvars`: one that is not
@@ -117,7 +124,8 @@ mod tests {
 
     fn environment<T>(variables: &[(&str, &str)], test: impl FnOnce(Environment<'_>) -> T) -> T {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        test(Environment { variable: &variable, home: Some("/home/me".into()) })
+        let home_of = |user: &str| (user == "you").then(|| "/home/you".into());
+        test(Environment { variable: &variable, home: Some("/home/me".into()), home_of: &home_of })
     }
 
     #[test]
@@ -140,6 +148,12 @@ mod tests {
             ("/x/$D$D", "/x//data/data"),
             ("$TILDE/config", "/home/me/config"),
             ("~/$D", "/home/me//data"),
+            ("~you/$D", "/home/you//data"),
+            ("~you", "/home/you"),
+            ("~", "/home/me"),
+            ("~nobody/config", "~nobody/config"),
+            ("./~you/config", "./~you/config"),
+            ("/x/~you/config", "/x/~you/config"),
             ("$NONE/${NONE}/$/${}/${D", "$NONE/${NONE}/$/${}/${D"),
             ("$Dx/$\u{e9}", "$Dx/$\u{e9}"),
             ("${EMPTY}x", "x"),

@@ -243,7 +243,7 @@ mod tests {
 
     fn resolve(set: Option<&str>, variables: &[(&str, &str)]) -> Result<Proxies, Error> {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        Proxies::resolve(set, &Environment { variable: &variable, home: None })
+        Proxies::resolve(set, &Environment { variable: &variable, home: None, home_of: &|_| None })
     }
 
     fn way(proxies: &Proxies, url: &str) -> Option<String> {

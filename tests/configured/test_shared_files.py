@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
+import pwd
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ REASONS = {
 
 
 class Library:
-    """What lambda_client_describe says in this process, or the message of lambda_client_new."""
+    """Returns what lambda_client_describe returns in this process, or the message of lambda_client_new."""
 
     def __init__(self) -> None:
         self._c = ctypes.CDLL(str(LIBRARY / "liblambda_invoke.so"))
@@ -295,6 +297,7 @@ DIFFERENCES: dict[str, tuple[str | bytes, str, str]] = {
     ),
     "a property twice, of which the last counts": ("[default]\nsdk_ua_app_id = y\nsdk_ua_app_id = x\n", "default", "x"),
     "blanks inside the brackets": ("[ default ]\nsdk_ua_app_id = x\n", "default", "x"),
+    "a blank before the word profile": ("[ profile p]\nsdk_ua_app_id = x\n", "p", "x"),
     "a value on the next line": ("[default]\nsdk_ua_app_id =\n  x\n", "default", "x"),
     "a comment that is not UTF-8": (b"[default]\n# \xff\nsdk_ua_app_id = x\n", "default", "x"),
     "a profile beside one that is not UTF-8": (
@@ -339,6 +342,20 @@ def test_variables_in_the_paths_of_the_files_are_expanded(path: str, variable: s
     assert effect(files, "default") == ("x", "")
     if path == path.strip():
         assert normal(files.by_botocore("default")) == ("x", "")
+
+
+@pytest.mark.parametrize("path", ["~{user}/{rest}", "${{TILDE}}{user}/{rest}"])
+def test_the_home_of_another_user_is_expanded(path: str, files: Files) -> None:
+    user = next(user for user in pwd.getpwall() if Path(user.pw_dir).is_dir())
+    (files.folder / "file").write_text("[default]\nsdk_ua_app_id = x\n")
+    files.patch.setenv("TILDE", "~")
+    rest = os.path.relpath(files.folder / "file", Path(user.pw_dir).resolve())
+    files.patch.setenv("AWS_CONFIG_FILE", path.format(user=user.pw_name, rest=rest))
+    assert effect(files, "default") == normal(files.by_botocore("default")) == ("x", "")
+    files.patch.setenv("AWS_CONFIG_FILE", path.format(user="nobody-has-this-name", rest=rest))
+    # Neither finds a file.
+    assert effect(files, "default") == (None, "")
+    assert str(files.by_botocore("default")).startswith("ProfileNotFound")
 
 
 @pytest.mark.parametrize(
