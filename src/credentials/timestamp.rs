@@ -5,27 +5,50 @@ use std::time::SystemTime;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-/// Length of `2026-01-02`.
-const DATE: usize = 10;
-
-/// Reads a date and a time of day. The zone is `Z`, `UTC`, `GMT` or an offset with or without its colon; a time without a
-/// zone is UTC, as every AWS tool writes it.
+/// Reads a date and a time of day, in the extended format (`2026-01-02T03:04:05`) or the basic one (`20260102T030405`); the
+/// seconds may be missing. The zone is `Z`, `UTC`, `GMT` or an offset with or without its colon; a time without a zone is
+/// UTC, as every AWS tool writes it.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
-    let (date, rest) = text.trim().split_at_checked(DATE)?;
-    let rest = rest.strip_prefix(['T', 't', ' '])?;
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.')).unwrap_or(rest.len());
-    let (time, zone) = rest.split_at(end);
-    let text = format!("{date}T{time}{}", in_rfc3339(zone.trim())?);
+    let (date, rest) = text.trim().split_once(['T', 't', ' '])?;
+    let is_of_time = |c: char| c.is_ascii_digit() || [':', '.', ','].contains(&c);
+    let (time, zone) = rest.split_at(rest.find(|c| !is_of_time(c)).unwrap_or(rest.len()));
+    let text = format!("{}T{}{}", date_in_rfc3339(date)?, time_in_rfc3339(time)?, zone_in_rfc3339(zone.trim())?);
     DateTime::from_str(&text, Format::DateTimeWithOffset).ok()?.try_into().ok()
 }
 
-fn in_rfc3339(zone: &str) -> Option<String> {
+fn date_in_rfc3339(date: &str) -> Option<String> {
+    match date.len() {
+        10 => Some(date.to_owned()),
+        8 if is_number(date) => Some(format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])),
+        _ => None,
+    }
+}
+
+fn time_in_rfc3339(time: &str) -> Option<String> {
+    let (time, fraction) = match time.split_once(['.', ',']) {
+        Some((time, fraction)) => (time, format!(".{fraction}")),
+        None => (time, String::new()),
+    };
+    let digits: String = time.chars().filter(|c| *c != ':').collect();
+    let is_in_form = time.len() == digits.len() || time.split(':').all(|part| part.len() == 2);
+    let (hour, minute) = (digits.get(..2)?, digits.get(2..4)?);
+    match (is_in_form, digits.len(), fraction.as_str()) {
+        (true, 6, _) => Some(format!("{hour}:{minute}:{}{fraction}", &digits[4..])),
+        (true, 4, "") => Some(format!("{hour}:{minute}:00")),
+        _ => None,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn zone_in_rfc3339(zone: &str) -> Option<String> {
     if ["", "z", "utc", "gmt"].iter().any(|utc| zone.eq_ignore_ascii_case(utc)) {
         return Some("Z".to_owned());
     }
     let digits: String = zone.strip_prefix(['+', '-'])?.chars().filter(|c| *c != ':').collect();
-    let is_offset = digits.bytes().all(|b| b.is_ascii_digit());
-    match (is_offset, digits.len()) {
+    match (is_number(&digits), digits.len()) {
         (true, 2) => Some(format!("{}{digits}:00", &zone[..1])),
         (true, 4) => Some(format!("{}{}:{}", &zone[..1], &digits[..2], &digits[2..])),
         _ => None,
@@ -58,8 +81,19 @@ mod tests {
             "2026-01-01T19:04:05-08",
             "2026-01-01T19:04:05-08:00",
             "2026-01-02T08:34:05+05:30",
+            "2026-01-02T03:04:05,678Z",
+            "20260102T030405Z",
+            "20260102T030405",
+            "20260102T030405.678Z",
+            "20260102T050405+0200",
+            "20260101 190405 -08",
+            "2026-01-02T030405Z",
+            "20260102T03:04:05Z",
         ] {
             assert_eq!(seconds(text), Some(1_767_323_045), "{text}");
+        }
+        for text in ["2026-01-02T03:04Z", "2026-01-02 03:04", "20260102T0304Z", "20260102T0504+02"] {
+            assert_eq!(seconds(text), Some(1_767_323_040), "{text}");
         }
     }
 
@@ -71,6 +105,13 @@ mod tests {
             "2026-01-02",
             "2026-01-02T",
             "2026-13-02T03:04:05Z",
+            "20261302T030405Z",
+            "2026012T030405Z",
+            "20260102T03040Z",
+            "20260102T0304.5Z",
+            "2026-01-02T3:04:05Z",
+            "2026-01-02T03:04:05:06Z",
+            "2026-01-02T:03040:5Z",
             "2026-01-02T03:04:05PST",
             "é".repeat(9).as_str(),
         ] {
@@ -84,7 +125,8 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(8);
         let alphabet: Vec<char> = "0123456789-:+.TZtzUC é\u{661}".chars().collect();
         for _ in 0..200_000 {
-            let mut text: Vec<char> = "2026-01-02T03:04:05.5+01:00".chars().collect();
+            let forms = ["2026-01-02T03:04:05.5+01:00", "20260102T030405Z"];
+            let mut text: Vec<char> = forms[random.usize(..forms.len())].chars().collect();
             for _ in 0..random.usize(1..6) {
                 let at = random.usize(..text.len());
                 match random.u8(..3) {
