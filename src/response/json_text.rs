@@ -19,8 +19,9 @@ pub(crate) struct Found<'j, const N: usize> {
     pub(crate) is_whole: bool,
 }
 
-/// Finds the fields with these names. `None`: the document is not a JSON object.
+/// Finds the fields with these names. `None`: the document is not a JSON object. A byte order mark is skipped.
 pub(crate) fn find<'j, const N: usize>(json: &'j [u8], names: [&str; N]) -> Option<Found<'j, N>> {
+    let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
     let mut scanner = Scanner { json, at: 0 };
     scanner.skip_blank();
     scanner.take(b'{')?;
@@ -224,6 +225,7 @@ mod tests {
             (br#"{"m":false}"#, "false"),
             (br#"{"m":"first","m":"last"}"#, "last"),
             (br#"{"\u006d":"by an escaped name"}"#, "by an escaped name"),
+            (b"\xef\xbb\xbf{\"m\":\"after a byte order mark\"}", "after a byte order mark"),
             (br#"{"m":"kept","n":"cut"#, "kept"),
             (br#"{"m":"kept","n":{"x":["#, "kept"),
         ] {
