@@ -1,4 +1,5 @@
-"""Draws docs/src/images/cost.svg from benches/results.json, and renews the tables of the book's page on performance.
+"""Draws docs/src/images/cost.svg from benches/results.json, and renews the tables of the book's page on performance and
+the size of the library in the README.
 
 `make docs` runs it; tests/docs/test_cost.py fails when one of the two is stale. After a new `make bench`, write its
 numbers, the machine and the date into benches/results.json.
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benches/results.json"
 PICTURE = ROOT / "docs/src/images/cost.svg"
 PAGE = ROOT / "docs/src/reference/performance.md"
+README = ROOT / "README.md"
+SIZE = re.compile(r"(shared library (?:of|\|) )[\d.]+(?= MB)")
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->\n)", re.DOTALL)
 
 WIDTH, HEIGHT = 860, 300
@@ -142,8 +145,12 @@ def tables(results: dict[str, Any]) -> str:
 def generate() -> dict[Path, str]:
     """By path, the text that each file should have."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    page = PAGE.read_text(encoding="utf-8")
-    return {PICTURE: picture(results), PAGE: MARKED.sub(lambda match: match[1] + tables(results) + match[2], page)}
+
+    def sized(path: Path) -> str:
+        return SIZE.sub(rf"\g<1>{results['shared_library_MB']:g}", path.read_text(encoding="utf-8"))
+
+    page = MARKED.sub(lambda match: match[1] + tables(results) + match[2], sized(PAGE))
+    return {PICTURE: picture(results), PAGE: page, README: sized(README)}
 
 
 def main() -> None:

@@ -29,6 +29,13 @@ def test_the_results_tell_where_they_come_from() -> None:
     assert all(RESULTS[key] for key in ("run", "machine", "servers"))
 
 
+def test_the_size_is_that_of_the_library() -> None:
+    megabytes = (ROOT / "build/lib/liblambda_invoke.so.0").stat().st_size / 1e6
+    assert RESULTS["shared_library_MB"] == pytest.approx(megabytes, rel=0.1), "renew shared_library_MB in results.json"
+    for path in (draw_cost.PAGE, draw_cost.README):
+        assert len(draw_cost.SIZE.findall(path.read_text(encoding="utf-8"))) == 1
+
+
 def test_every_row_has_every_number() -> None:
     process, call = RESULTS["first_response_of_a_new_process"], RESULTS["cpu_us_per_call_by_calling_threads"]
     assert len(process["rows"]) == len(process["ms"]) == len(process["MiB"])
