@@ -1,4 +1,4 @@
-//! TLS that cannot work says why, in words that tell what to do; and what a server may do inside TLS.
+//! If TLS cannot work, then the message gives the reason and what to do; and what a server may do inside TLS.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, outside a test function too")]
 

@@ -1,4 +1,4 @@
-"""What the servers of AWS answer: each checks what it gets, and says in a 4xx what is wrong with it."""
+"""The responses of AWS's servers: each checks its requests, and a 4xx names what is wrong with one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Vault:
 
 
 class Functions:
-    """The Invoke API: any function there is, whose answer says who signed."""
+    """The Invoke API: any function exists, and its response names the access key that signed."""
 
     def __init__(self, vault: Vault, region: str) -> None:
         self.vault = vault
@@ -253,7 +253,7 @@ def instance_metadata(vault: Vault, documents: Issue | None, extra: dict[str, st
 def container(
     documents: Issue, authorization: Callable[[], str | None] = lambda: None, path: str = "/credentials"
 ) -> Respond:
-    """The agent of ECS, or of EKS: `authorization` says what it must be told at this moment."""
+    """The agent of ECS, or of EKS: `authorization` returns the token that it expects at this moment."""
 
     def respond(request: Request) -> Answer:
         if request.method != "GET" or request.path != path:

@@ -36,7 +36,7 @@ PATIENCE = 30
 
 @dataclass
 class Round:
-    """What a program says of one round of calls."""
+    """The output of a program for one round of calls."""
 
     describe: dict[str, Any]
     calls: list[dict[str, Any]]
@@ -45,7 +45,7 @@ class Round:
     forked: int = 0
 
     def __getattr__(self, name: str) -> Any:
-        """A field of the first call."""
+        """Returns a field of the first call."""
         return self.calls[0][name]
 
     @property

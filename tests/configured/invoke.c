@@ -255,7 +255,7 @@ static bool is_about_the_program(const char *flag, const char *value) {
     return true;
 }
 
-/* What a setter refuses, lambda_client_new says. */
+/* If a setter rejects its value, then lambda_client_new reports it. */
 static bool is_setter(lambda_config *config, const char *flag, const char *value) {
     if (strcmp(flag, "--region") == 0) {
         lambda_config_set_region(config, value);

@@ -1,4 +1,4 @@
-"""The addresses that AWS gives to instances and containers, where nothing says that they are elsewhere."""
+"""The addresses of instance metadata and of the container agents on AWS, if no setting changes them."""
 
 from __future__ import annotations
 

@@ -724,7 +724,7 @@ def test_the_keys_are_found(client: str, set_up: Callable[[World], Found], world
     run = world.run(client, *found.flags)
     assert run.signed_by == found.keys.access_key_id, str(run)
     assert run.attempts == 1
-    # Nobody who need not be asked is asked; and whoever is asked says nothing but yes.
+    # Only the servers of this source get requests, and none of these is refused.
     assert world.asked() == {"lambda", *found.asked}
     assert len(world.requests("lambda")) == 1
 

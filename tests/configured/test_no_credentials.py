@@ -1,4 +1,4 @@
-"""Where there are no keys, the message says of every place why not, and nothing is sent to Lambda."""
+"""If there are no credentials, then the message gives the reason for every source, and nothing is sent to Lambda."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_an_empty_variable_in_lower_case_means_no_proxy(
     assert_not_used(proxy, endpoint)
 
 
-# What botocore and curl know of NO_PROXY differs from each other; what either of them excepts by host and port counts.
+# botocore and curl read NO_PROXY differently; an entry with host and port counts if either of them honours it.
 @pytest.mark.parametrize("exception", ["[::1]:{port}", "::1", "[::1]", "x,[::1]:{port}"])
 def test_an_ipv6_address_can_be_an_exception(exception: str, world: World, proxy: Tinyproxy) -> None:
     world.set_keys(world.make_keys())
@@ -237,7 +237,7 @@ def make_instance(world: World) -> None:
 def test_what_is_on_this_machine_is_asked_without_the_proxy(
     set_up: Callable[[World], None], server: str, plain: Server, world: World, proxy: Tinyproxy
 ) -> None:
-    """Their addresses mean another machine to the proxy, and their tokens are none of its business."""
+    """The proxy would take their addresses for those of its own machine, and must not see their tokens."""
     world.set(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None, HTTP_PROXY=f"http://{proxy.address}")
     set_up(world)
     assert world.run(LIBRARY_CLIENT).status == "LAMBDA_OK"
@@ -283,7 +283,7 @@ def test_a_proxy_that_wants_a_password_is_asked_once(endpoint: Server, world: Wo
 
 
 def test_a_wrong_password_is_tried_once(endpoint: Server, world: World, password: str) -> None:
-    """By a proxy that answers as it should: tinyproxy says 401, as if it were the endpoint."""
+    """By a proxy that responds with 407, as it should: tinyproxy responds with 401, like an endpoint."""
     strict = world.servers["proxy"] = Server(lambda _: Answer(407, b"no", {"Proxy-Authenticate": 'Basic realm="x"'}))
     password += ":/@"
     url = f"http://somebody:{quote(password, safe='')}@{strict.address}"

@@ -18,15 +18,15 @@ MEMBERS = {
 
 @dataclass
 class Setting:
-    """What describe() says of it, and how it came to be."""
+    """What describe() shows for a setting, and how the setting is made."""
 
     name: str
     value: object
-    # Parts of where it is said to come from.
+    # Parts of its `source`.
     source: tuple[str, ...]
     set_up: Callable[[World], object]
     flags: tuple[str, ...] = ()
-    # Where botocore goes another way.
+    # botocore differs.
     not_in_botocore: bool = False
 
 
@@ -423,7 +423,7 @@ def test_no_variable_and_no_file_allows_a_function_to_run_twice(world: World) ->
     assert run.describe["retry"]["value"] == "safe"
 
 
-# How botocore refuses each of them. A missing word for yes or no is no to botocore.
+# How botocore rejects each of them. botocore takes a value that is neither true nor false for false.
 REFUSED = [
     ("AWS_MAX_ATTEMPTS", "0", CLIENTS),
     ("AWS_MAX_ATTEMPTS", "many", CLIENTS),

@@ -49,7 +49,7 @@ class Exchange:
         return found.group(1), found.group(2)
 
     def given(self, name: str) -> str:
-        """What an answer of STS says about the keys it gives."""
+        """The credentials in a response of STS."""
         found = re.search(f"<{name}>(.*?)</{name}>", self.answer)
         assert found is not None, f"no {name}: {self}"
         return found.group(1)

@@ -184,7 +184,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether the server answers HTTP, whatever it says."""
+    """Returns whether the server responds to HTTP, with whatever status."""
     try:
         with urllib.request.urlopen(url, timeout=5):
             return True

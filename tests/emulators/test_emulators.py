@@ -1,7 +1,7 @@
 """What only a server that somebody else wrote can tell: who may call, with which keys and which clock, what a name
 means, and whether a function ran. Everything goes through the C ABI; boto3 only sets the servers up.
 
-The servers are not AWS. Where one differs from the service's model, the test says so and why.
+The servers are not AWS. If one differs from the service's model, then the test names the difference and its reason.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ ANSWERS = {
 
 
 def test_calls_of_one_client(strict: Server, tmp_path: Path) -> None:
-    """Whatever a server sends with a 202 and a 204, the next call gets its own answer. The environment says where."""
+    """Whatever a server sends with a 202 or a 204, the next call gets its own response."""
     program = tmp_path / "same_client"
     paths = [f"-I{ROOT / 'include'}", f"-L{LIBRARY}", f"-Wl,-rpath,{LIBRARY}"]
     compile_c("same_client.c", program, *paths, "-llambda_invoke")

@@ -5,7 +5,7 @@ first: what works there is to work here. The user that the files know may assume
 invocation that is let through is the role's; a recorder in between tells which keys signed what, and the server whose
 they are.
 
-The servers are not AWS. Where one differs from the service's model, the test says so and why.
+The servers are not AWS. If one differs from the service's model, then the test names the difference and its reason.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def make_roles(iam: Any) -> Keys:
 
 
 def token(subject: str) -> str:
-    """Of the provider, but for the signature: ministack looks at what a token says, moto not even at that."""
+    """A token of the provider, without a valid signature: ministack checks its claims, moto not even those."""
 
     def part(value: bytes) -> str:
         return base64.urlsafe_b64encode(value).decode().rstrip("=")
@@ -257,7 +257,7 @@ def profiles(**keys: dict[str, str]) -> Setting:
 
 
 def role(name: str, **more: str) -> dict[str, str]:
-    """What a profile says about a role."""
+    """The properties of a role in a profile."""
     return {"role_arn": role_arn(name), **more}
 
 
@@ -333,7 +333,7 @@ def check_exchanges(world: World, assumed: list[Assumed], exchanges: list[Exchan
 
 
 def check_keys(world: World, step: Assumed, exchange: Exchange) -> None:
-    """The server says whose they are, and until when."""
+    """The server tells whose they are, and when they expire."""
     session = exchange.parameters["RoleSessionName"]
     keys = Keys(*(exchange.given(name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")))
     identity = client("sts", world.server.endpoint_url, keys).get_caller_identity()

@@ -1,4 +1,4 @@
-"""Gives back what a handler sees: the event, and what the context says of the call."""
+"""Returns what a handler sees: the event, and the context's fields."""
 
 VERSIONS = ["1", "2"]
 ALIASES = {"live": "2"}

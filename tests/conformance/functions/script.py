@@ -1,4 +1,4 @@
-"""Answers as the payload says: see "script" among the values of README.md."""
+"""Responds as the payload demands: see "script" among the values of README.md."""
 
 import base64
 import json

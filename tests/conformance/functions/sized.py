@@ -1,4 +1,4 @@
-"""Returns as many bytes as the event says, all of them the letter x."""
+"""Returns as many bytes as the event is, all of them the letter x."""
 
 RAW = True
 

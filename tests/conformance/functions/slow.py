@@ -1,4 +1,4 @@
-"""Takes as many seconds as the event says, up to a minute."""
+"""Takes as many seconds as the event is, up to a minute."""
 
 import time
 
