@@ -1,9 +1,8 @@
 //! Drives a call to its end on the caller's own thread.
 
-use std::cell::Cell;
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -16,14 +15,15 @@ use crate::call::{Call, Driver, NoTransport};
 use crate::credentials::cache::CallbackLoad;
 use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
-use crate::driver::descriptors::{LOOK_EVERY, Lease, Shortage, with_limit};
+use crate::driver::descriptors::{self, LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::interrupt::{Interrupt, Interrupts};
-use crate::driver::permits::{CallKind, Permit};
+use crate::driver::permits::{self, CallKind, Permit};
 use crate::driver::pool::can_be_reused;
 use crate::driver::thread_exit;
 use crate::driver::worker::NoWorker;
 use crate::error::Error;
 use crate::http::transport::{Failure, FailureKind, Transport};
+use crate::lock::lock;
 use crate::log::Log;
 use crate::outcome::Outcome;
 use crate::platform::signals::SigpipeBlocked;
@@ -34,7 +34,7 @@ use crate::request::invocation::Invocation;
 const IN_FLIGHT: Duration = Duration::from_micros(20);
 
 /// Invokes a function and blocks until the call ends. Every failure is an outcome.
-pub(crate) fn invoke(client: &ClientState, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
+pub(crate) fn invoke(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
     match Handle::try_current() {
         Ok(_) => {
             let error = Error::argument(
@@ -49,7 +49,7 @@ pub(crate) fn invoke(client: &ClientState, invocation: &Invocation, interrupt: O
     }
 }
 
-fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
+fn drive(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
     let started = Instant::now();
     let call = match Call::new(Arc::clone(&client.shared), invocation, started) {
         Ok(call) => call,
@@ -59,48 +59,73 @@ fn drive(client: &ClientState, invocation: &Invocation, interrupt: Option<Interr
     };
     let _signals = SigpipeBlocked::new();
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
-    // If the interrupt is already set, then nothing may be sent.
-    interrupts.poll();
-    let may_still_be_sending = call.may_still_be_sending();
-    let log = call.log().clone();
-    let requests = DriverRequests::default();
-    let mut call = on_heap(call, &requests);
-    let mut resources = Resources { client, log, lease: None, permit: None };
-    let outcome = loop {
-        let step = match resources.lease.as_mut().and_then(Lease::worker) {
-            Some(worker) => worker.run(step(call.as_mut(), &requests), interrupts.until()),
-            None => match pin!(step(call.as_mut(), &requests)).poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(step) => Some(step),
-                Poll::Pending => None,
-            },
-        };
-        match step {
-            Some(Step::Done(outcome)) => break outcome,
-            Some(Step::Requested(request)) => {
-                if matches!(request, DriverRequest::OtherDescriptors(..)) {
-                    resources.close_worker();
-                    // The call still holds wakers of the closed runtime, which keep some of its descriptors open.
-                    if let Poll::Ready(outcome) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                        break outcome;
-                    }
-                }
-                resources.serve(request, &mut interrupts);
-            }
-            None => interrupts.poll(),
+    let mut drive = Drive::new(Arc::clone(client), call);
+    loop {
+        if let Some(outcome) = drive.run(&mut interrupts) {
+            return outcome;
         }
-    };
-    if let Some(lease) = resources.lease.take()
-        && can_be_reused(outcome.status, may_still_be_sending)
-    {
-        lease.keep();
     }
-    outcome
+}
+
+/// A call and what it holds while this driver polls it.
+pub(crate) struct Drive {
+    call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    requests: Arc<DriverRequests>,
+    resources: Resources,
+    may_still_be_sending: bool,
+}
+
+impl Drive {
+    pub(crate) fn new(client: Arc<ClientState>, call: Call) -> Self {
+        let may_still_be_sending = call.may_still_be_sending();
+        let resources = Resources { client, log: call.log().clone(), lease: None, permit: None, waiting: None };
+        let requests = Arc::<DriverRequests>::default();
+        Self { call: on_heap(call, Arc::clone(&requests)), requests, resources, may_still_be_sending }
+    }
+
+    /// Polls the call on this thread until it ends or the limit of `interrupts` has come, which is `None`.
+    pub(crate) fn run(&mut self, interrupts: &mut Interrupts<'_>) -> Option<Outcome> {
+        // If the interrupt is already set, then nothing may be sent.
+        interrupts.poll();
+        loop {
+            self.resources.wait(interrupts);
+            let next = step(self.call.as_mut(), &self.requests);
+            let step = match self.resources.lease.as_mut().and_then(Lease::worker) {
+                Some(worker) => worker.run(next, interrupts.until()),
+                None => match pin!(next).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(step) => Some(step),
+                    Poll::Pending => None,
+                },
+            };
+            match step {
+                Some(Step::Done(outcome)) => return Some(self.end(outcome)),
+                Some(Step::Requested(request)) => {
+                    if matches!(request, DriverRequest::OtherDescriptors(..)) {
+                        self.resources.close_worker();
+                        // The call still holds wakers of the closed runtime, which keep some of its descriptors open.
+                        if let Poll::Ready(outcome) = self.call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                            return Some(self.end(outcome));
+                        }
+                    }
+                    self.resources.serve(request, interrupts);
+                }
+                None if interrupts.limit_is_over() => return None,
+                None => interrupts.poll(),
+            }
+        }
+    }
+
+    /// Lets go of what the call held.
+    fn end(&mut self, outcome: Outcome) -> Outcome {
+        self.resources.release(can_be_reused(outcome.status, self.may_still_be_sending));
+        outcome
+    }
 }
 
 /// Its own function, so that the large future is not in the stack frame of the one that polls it.
 #[inline(never)]
-fn on_heap<'r>(call: Call, requests: &'r DriverRequests) -> Pin<Box<dyn Future<Output = Outcome> + 'r>> {
-    Box::pin(call.run(requests))
+fn on_heap(call: Call, requests: Arc<DriverRequests>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    Box::pin(async move { call.run(&*requests).await })
 }
 
 /// Why the call was not polled further.
@@ -110,10 +135,10 @@ enum Step {
 }
 
 /// Polls the call until it ends or requests something from its driver.
-async fn step(mut call: Pin<&mut (dyn Future<Output = Outcome> + '_)>, requests: &DriverRequests) -> Step {
+async fn step(mut call: Pin<&mut (dyn Future<Output = Outcome> + Send)>, requests: &DriverRequests) -> Step {
     std::future::poll_fn(|context| match call.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Step::Done(outcome)),
-        Poll::Pending => match requests.0.take() {
+        Poll::Pending => match lock(&requests.0).take() {
             Some(request) => Poll::Ready(Step::Requested(request)),
             None => Poll::Pending,
         },
@@ -137,12 +162,12 @@ struct Connections {
 
 /// Passes one request at a time from the call to the loop around it, on the same thread.
 #[derive(Default)]
-struct DriverRequests(Cell<Option<DriverRequest>>);
+struct DriverRequests(Mutex<Option<DriverRequest>>);
 
 impl DriverRequests {
     async fn make<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> DriverRequest) -> T {
         let (sender, result) = oneshot::channel();
-        self.0.set(Some(request(sender)));
+        *lock(&self.0) = Some(request(sender));
         match result.await {
             Ok(result) => result,
             // The driver dropped the request because the call must end, which the call finds out itself.
@@ -176,35 +201,39 @@ async fn ready(connections: Connections) -> Result<Transport, NoTransport> {
 
 /// What the call holds so far. The lease, and with it the worker, is dropped before the permit, so that its descriptors are
 /// free when the next call begins.
-struct Resources<'c> {
-    client: &'c ClientState,
+struct Resources {
+    client: Arc<ClientState>,
     log: Log,
     lease: Option<Lease>,
     permit: Option<Permit>,
+    /// What the call waits for before it gets connections, and where they go then.
+    waiting: Option<(Wait, ConnectionsSender)>,
 }
 
-impl Resources<'_> {
-    /// Does what the call requests, unless the call must end.
+type ConnectionsSender = oneshot::Sender<Result<Connections, NoTransport>>;
+
+enum Wait {
+    Permit(permits::Acquire),
+    Descriptors(descriptors::Acquire),
+}
+
+impl Resources {
+    /// Does what the call requests, or begins to wait for it.
     fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
         match request {
             DriverRequest::Begin(sender) => {
                 self.permit = self.client.permits.try_acquire(CallKind::Blocking);
-                if self.permit.is_none() {
+                let wait = if self.permit.is_some() {
+                    Wait::Descriptors(self.client.descriptors.acquire())
+                } else {
                     self.client.log_if_calls_wait(CallKind::Blocking, &self.log);
-                    self.permit = interrupts.wait(pin!(self.client.permits.acquire(CallKind::Blocking)), None);
-                }
-                if self.permit.is_some()
-                    && let Some(lease) = interrupts.wait(pin!(self.client.descriptors.acquire()), Some(LOOK_EVERY))
-                    && let Some(connections) = self.connections(lease, None, interrupts)
-                {
-                    let _ = sender.send(connections);
-                }
+                    Wait::Permit(self.client.permits.acquire(CallKind::Blocking))
+                };
+                self.waiting = Some((wait, sender));
             }
             DriverRequest::OtherDescriptors(failure, sender) => {
-                if let Some(lease) = self.lease.take()
-                    && let Some(connections) = self.connections(lease, Some(failure), interrupts)
-                {
-                    let _ = sender.send(connections);
+                if let Some(lease) = self.lease.take() {
+                    self.connect(lease, Some(failure), sender);
                 }
             }
             DriverRequest::Credentials(load, sender) => {
@@ -215,28 +244,62 @@ impl Resources<'_> {
         }
     }
 
+    /// Waits for what the call needs before it gets connections, unless the call must end or the limit comes first.
+    fn wait(&mut self, interrupts: &mut Interrupts<'_>) {
+        while let Some((wait, sender)) = self.waiting.take() {
+            match wait {
+                Wait::Permit(mut acquire) => match interrupts.wait(Pin::new(&mut acquire), None) {
+                    Some(permit) => {
+                        self.permit = Some(permit);
+                        self.waiting = Some((Wait::Descriptors(self.client.descriptors.acquire()), sender));
+                    }
+                    None => {
+                        self.waiting = Some((Wait::Permit(acquire), sender));
+                        return;
+                    }
+                },
+                Wait::Descriptors(mut acquire) => match interrupts.wait(Pin::new(&mut acquire), Some(LOOK_EVERY)) {
+                    Some(lease) => self.connect(lease, None, sender),
+                    None => {
+                        self.waiting = Some((Wait::Descriptors(acquire), sender));
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
     fn close_worker(&mut self) {
         if let Some(lease) = &mut self.lease {
             lease.close();
         }
     }
 
-    /// Returns the connections of a worker, or `None` if the call must end. `failure` is set if an attempt found no
-    /// descriptor: then it first waits until some have been closed.
-    fn connections(
-        &mut self,
-        mut lease: Lease,
-        mut failure: Option<Failure>,
-        interrupts: &mut Interrupts<'_>,
-    ) -> Option<Result<Connections, NoTransport>> {
-        loop {
+    /// Ends what the call holds. Keeps the worker if later calls can use it.
+    fn release(&mut self, keeps_worker: bool) {
+        self.waiting = None;
+        if let Some(lease) = self.lease.take()
+            && keeps_worker
+        {
+            lease.keep();
+        }
+        self.permit = None;
+    }
+
+    /// Gives the call the connections of a worker. `failure` is set if an attempt found no descriptor: then it first waits
+    /// until some have been closed.
+    fn connect(&mut self, mut lease: Lease, mut failure: Option<Failure>, sender: ConnectionsSender) {
+        let connections = loop {
             if let Some(failure) = failure.take()
                 && !self.client.descriptors.close_idle()
             {
                 lease = match lease.lacks() {
                     Shortage::LookAgain(lease) => lease,
-                    Shortage::Wait(acquire) => interrupts.wait(pin!(acquire), Some(LOOK_EVERY))?,
-                    Shortage::Hopeless => return Some(Err(NoTransport::NoDescriptors(with_limit(failure)))),
+                    Shortage::Wait(acquire) => {
+                        self.waiting = Some((Wait::Descriptors(acquire), sender));
+                        return;
+                    }
+                    Shortage::Hopeless => break Err(NoTransport::NoDescriptors(with_limit(failure))),
                 };
             }
             match self.client.equip(&mut lease) {
@@ -244,14 +307,16 @@ impl Resources<'_> {
                     let idle_since = worker.begin_call();
                     let transport = worker.transport().clone();
                     self.lease = Some(lease);
-                    return Some(Ok(Connections { transport, idle_since }));
+                    break Ok(Connections { transport, idle_since });
                 }
-                Err(NoWorker::Failed(error)) => return Some(Err(NoTransport::Failed(error))),
+                Err(NoWorker::Failed(error)) => break Err(NoTransport::Failed(error)),
                 Err(NoWorker::NoDescriptors(error)) => {
                     let message = format!("no file descriptor was left for a connection: {error}");
                     failure = Some(Failure { kind: FailureKind::NoDescriptors, message });
                 }
             }
-        }
+        };
+        // The call may have dropped the receiver.
+        let _ = sender.send(connections);
     }
 }

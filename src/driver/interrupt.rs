@@ -1,7 +1,7 @@
 //! The caller's interrupt, which is polled on the caller's own thread while a call waits, whatever the call waits for.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -16,21 +16,27 @@ pub(crate) const INTERRUPT_PERIOD: Duration = Duration::from_millis(50);
 /// Polled while a call waits; `true` ends the call.
 pub(crate) type Interrupt<'a> = &'a mut dyn FnMut() -> bool;
 
-/// What a thread inside a call checks while it waits: the deadline and the interrupt.
+/// What a thread inside a call checks while it waits: the deadline, the interrupt, and for how long it may wait at all.
 pub(crate) struct Interrupts<'i> {
     deadline: Deadline,
     interrupt: Option<Interrupt<'i>>,
+    limit: Option<Instant>,
 }
 
 impl<'i> Interrupts<'i> {
     pub(crate) fn new(deadline: Deadline, interrupt: Option<Interrupt<'i>>) -> Self {
-        Self { deadline, interrupt }
+        Self { deadline, interrupt, limit: None }
     }
 
     /// Returns when to poll the interrupt and the call again at the latest; `None`: never.
     pub(crate) fn until(&self) -> Option<Instant> {
         let tick = self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD));
-        [self.deadline.at(), tick].into_iter().flatten().min()
+        [self.deadline.at(), tick, self.limit].into_iter().flatten().min()
+    }
+
+    /// Returns whether the thread must wait no longer, although the call goes on.
+    pub(crate) fn limit_is_over(&self) -> bool {
+        self.deadline.reached().is_none() && self.limit.is_some_and(|limit| limit <= Instant::now())
     }
 
     /// Polls the interrupt, and cancels the call if it returns `true`. No worker may run meanwhile.
@@ -44,7 +50,7 @@ impl<'i> Interrupts<'i> {
     }
 
     /// Blocks this thread until a future that needs no runtime is ready. Polls it when it is woken, and once every `period`
-    /// if there is one. `None`: the call must end.
+    /// if there is one. `None`: the call must end, or the limit has come.
     pub(crate) fn wait<F: Future>(&mut self, mut awaited: Pin<&mut F>, period: Option<Duration>) -> Option<F::Output> {
         // Most are ready at once.
         if let Poll::Ready(done) = awaited.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -52,16 +58,19 @@ impl<'i> Interrupts<'i> {
         }
         let bell = Arc::new(Bell::default());
         let waker = Waker::from(Arc::clone(&bell));
+        let deadline = self.deadline.clone();
+        // A cancellation by another thread rings too.
+        let mut bounded = pin!(deadline.bound(awaited));
         loop {
-            if let Poll::Ready(done) = awaited.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(done);
+            if let Poll::Ready(ended) = bounded.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return ended.ok();
+            }
+            if self.limit_is_over() {
+                return None;
             }
             let next_poll = period.and_then(|period| Instant::now().checked_add(period));
             if !bell.wait([self.until(), next_poll].into_iter().flatten().min()) {
                 self.poll();
-            }
-            if self.deadline.reached().is_some() {
-                return None;
             }
         }
     }
