@@ -52,11 +52,11 @@ class Answer:
                 f"an answer with status {self.status} has no body, but one of {len(self.body)} bytes is given"
             )
         headers = {"x-amzn-RequestId": request_id, "Date": formatdate(usegmt=True), "Content-Type": "application/json"}
-        if not bodiless:
+        given = {name.lower() for name in self.headers}
+        if not bodiless and "transfer-encoding" not in given:
             headers["Content-Length"] = str(len(self.body))
         if close:
             headers["Connection"] = "close"
-        given = {name.lower() for name in self.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in given}
         headers.update(self.headers)
         head = f"HTTP/1.1 {self.status} {reason(self.status)}\r\n"

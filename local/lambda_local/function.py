@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .invocation import SYNCHRONOUS_LIMIT, Invocation
 from .notes import note
-from .process import LOG_LIMIT, Exited, InitFailed, TimedOut, WorkerProcess
+from .process import LOG_LIMIT, Exited, InitFailed, OnChunk, TimedOut, WorkerProcess
 from .respond import Responder
 from .settings import Settings, SettingsError, read_settings
 from .worker import Context
@@ -51,12 +51,13 @@ class Function:
         self._events: deque[Invocation] = deque()
         self._event_threads = 0
 
-    def invoke(self, invocation: Invocation) -> Outcome:
+    def invoke(self, invocation: Invocation, on_chunk: OnChunk | None = None) -> Outcome:
+        """Gives on_chunk what the handler yields, if the response is streamed. Raises what that raises."""
         with self._changed:
             if self._running >= self.settings.concurrency:
                 raise Throttled
             self._running += 1
-        return self._run(invocation)
+        return self._run(invocation, on_chunk)
 
     def enqueue(self, invocation: Invocation) -> None:
         """Runs an event in the background; unlike a synchronous invocation it waits when the concurrency is used up."""
@@ -101,14 +102,14 @@ class Function:
         if not self._closing:
             note(f"function {self.name}: event {invocation.request_id} {what}")
 
-    def _run(self, invocation: Invocation) -> Outcome:
+    def _run(self, invocation: Invocation, on_chunk: OnChunk | None = None) -> Outcome:
         """Runs an invocation whose place was taken by incrementing _running, and returns that place."""
         try:
             process = self._take_worker(invocation.version)
             started = time.monotonic()
             reusable = False
             try:
-                outcome = self._run_in(process, invocation)
+                outcome = self._run_in(process, invocation, on_chunk)
                 reusable = True
             except InitFailed as failure:
                 outcome = Outcome(True, failure.reply[1], summary=f"{failure.reply[0]['type']}: {failure}")
@@ -130,7 +131,7 @@ class Function:
         framed = frame_log(log, invocation, time.monotonic() - started)
         return Outcome(outcome.failed, outcome.payload, outcome.binary, framed, outcome.summary)
 
-    def _run_in(self, process: WorkerProcess, invocation: Invocation) -> Outcome:
+    def _run_in(self, process: WorkerProcess, invocation: Invocation, on_chunk: OnChunk | None) -> Outcome:
         header = {
             "function_name": self.name,
             "function_version": invocation.version,
@@ -141,11 +142,12 @@ class Function:
             "durable_execution_name": invocation.durable_execution_name,
             "trace_header": invocation.trace_header,
             "raw": self.settings.raw,
+            "streaming": on_chunk is not None,
         }
-        reply, body = process.invoke(header, invocation.payload, self.settings.timeout)
+        reply, body = process.invoke(header, invocation.payload, self.settings.timeout, on_chunk)
         if reply["error"]:
             return Outcome(True, body, summary=f"{reply['type']}: {reply['message']}")
-        if len(body) > SYNCHRONOUS_LIMIT and not self.settings.raw:
+        if len(body) > SYNCHRONOUS_LIMIT and not self.settings.raw and on_chunk is None:
             return sandbox_failure(
                 "Function.ResponseSizeTooLarge",
                 f"Response payload size exceeded maximum allowed payload size ({SYNCHRONOUS_LIMIT} bytes).",

@@ -14,11 +14,14 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from . import worker
 from .notes import note
 from .worker import NONCE_SIZE, Desynchronised, Reply, read_reply, write_frame
+
+# Takes what a streamed response has next.
+OnChunk = Callable[[bytes], None]
 
 INIT_SECONDS = 10.0
 LOG_LIMIT = 4096
@@ -110,14 +113,15 @@ class WorkerProcess:
             self._note_foreign_bytes()
         return False
 
-    def invoke(self, header: dict[str, Any], payload: bytes, seconds: float) -> Reply:
-        """Raises Exited, InitFailed, TimedOut; after each of them the worker cannot be used again."""
+    def invoke(self, header: dict[str, Any], payload: bytes, seconds: float, on_chunk: OnChunk | None = None) -> Reply:
+        """Raises Exited, InitFailed, TimedOut and what on_chunk raises; after each of them the worker cannot be used
+        again."""
         limit = INIT_SECONDS
         try:
             if not self._ready:
                 self._initialise()
             limit = seconds
-            return self._exchange({**header, "deadline": time.time() + seconds}, payload, seconds)
+            return self._exchange({**header, "deadline": time.time() + seconds}, payload, seconds, on_chunk)
         except socket.timeout:
             raise TimedOut(limit) from None
         except Desynchronised:
@@ -140,12 +144,18 @@ class WorkerProcess:
             raise InitFailed(reply)
         self._ready = True
 
-    def _exchange(self, header: dict[str, Any], payload: bytes, seconds: float) -> Reply:
+    def _exchange(
+        self, header: dict[str, Any], payload: bytes, seconds: float, on_chunk: OnChunk | None = None
+    ) -> Reply:
         nonce = os.urandom(NONCE_SIZE)
         deadline = time.monotonic() + seconds
         self._socket.settimeout(seconds)
         write_frame(self._socket, nonce, header, payload)
-        reply = read_reply(self._socket, nonce, deadline)
+        while True:
+            reply = read_reply(self._socket, nonce, deadline)
+            if on_chunk is None or reply[0].get("chunk") is not True:
+                break
+            on_chunk(reply[1])
         check_reply(reply)
         return reply
 

@@ -10,11 +10,13 @@ import time
 import traceback
 import uuid
 from dataclasses import dataclass
+from typing import Callable
 
 from .answers import Answer, Refusal, error, refusal, throttled
 from .connections import Connections, connection_limit
+from .eventstream import CONTENT_TYPE, http_chunk, invoke_complete, payload_chunk
 from .function import Function, Outcome, Registry, Throttled
-from .invocation import parse_invocation, payload_limit
+from .invocation import Invocation, parse_invocation, payload_limit
 from .message import Disconnected, Framing, Head, Stalled, Stream, TooLarge, parse_framing, parse_head
 from .notes import note
 from .origin import bracketed, check_origin, host_names, local_names
@@ -194,6 +196,8 @@ class Exchange:
             self._authenticate(responder)
             if isinstance(function, Responder):
                 return self._respond(function, unread)
+            if self._target is not None and self._target.streaming:
+                return self._stream_answer(function, unread)
             answer = self._invoke(function)
         except Refusal as refused:
             answer = refused.answer
@@ -240,29 +244,50 @@ class Exchange:
         if self._refused is not None:
             raise self._refused
 
-    def _invoke(self, function: Function | None) -> Answer:
+    def _resolve(self, function: Function | None) -> tuple[Function, Invocation]:
+        """Raises Refusal."""
         target = self._target
         assert target is not None
-        if target.streaming:
-            raise refusal("UnknownOperationException", "Of the response-streaming operation only respond() is played.")
         arn = self._server.endpoint.arn(target)
         version = function.settings.version(target.qualifier) if function else None
         if function is None or version is None:
             raise refusal("ResourceNotFoundException", f"Function not found: {arn}")
-        invocation = parse_invocation(
-            self._head, self._body or b"", function.settings.raw, self._request_id, version, arn
-        )
+        raw = function.settings.raw
+        return function, parse_invocation(self._head, self._body or b"", raw, self._request_id, version, arn)
+
+    def _invoke(self, function: Function | None) -> Answer:
+        function, invocation = self._resolve(function)
         if invocation.kind == "DryRun":
             return Answer(204)
         if invocation.kind == "Event":
             function.enqueue(invocation)
             return Answer(202)
         try:
-            return answer_outcome(function.invoke(invocation), version)
+            return answer_outcome(function.invoke(invocation), invocation.version)
         except Throttled:
             return throttled()
         except OSError as problem:
-            return error("ServiceException", f"Cannot start a worker for the function {function.name}: {problem}")
+            return no_worker(function, problem)
+
+    def _stream_answer(self, function: Function | None, unread: bool) -> bool:
+        function, invocation = self._resolve(function)
+        close = unread or self._head.wants_close
+        if invocation.kind == "Event":
+            message = "Value 'Event' at 'invocationType' must be one of RequestResponse, DryRun."
+            raise refusal("InvalidParameterValueException", message)
+        if invocation.kind == "DryRun":
+            return self._send(Answer(204), close, unread)
+        streamed = StreamedAnswer(self._stream, self._request_id, invocation.version, close, self._log)
+        try:
+            outcome = function.invoke(invocation, streamed.send_chunk)
+        except Throttled:
+            return self._send(throttled(), close, unread)
+        except OSError as problem:
+            return self._send(no_worker(function, problem), close, unread)
+        streamed.end(outcome)
+        if unread:
+            self._stream.linger()
+        return not close
 
     def _respond(self, responder: Responder, unread: bool) -> bool:
         assert self._target is not None
@@ -306,6 +331,51 @@ class Exchange:
         if not self._logged:
             self._logged = True
             self._server.request_log.write(self._number, self._head, self._body, status)
+
+
+class StreamedAnswer:
+    """A response that is sent while the function makes it. Its head leaves with the first chunk or with the end."""
+
+    def __init__(
+        self, stream: Stream, request_id: str, version: str, close: bool, on_head: Callable[[int], None]
+    ) -> None:
+        self._stream = stream
+        self._head: bytes | None = Answer(
+            200,
+            headers={
+                "X-Amz-Executed-Version": version,
+                "Content-Type": CONTENT_TYPE,
+                "Transfer-Encoding": "chunked",
+            },
+        ).encode(request_id, close)
+        self._on_head = on_head
+
+    def send_chunk(self, data: bytes) -> None:
+        """Raises Disconnected if the client is gone: then nobody needs the rest."""
+        self._send(payload_chunk(data))
+
+    def end(self, outcome: Outcome) -> None:
+        document = {}
+        if outcome.failed:
+            document = {"ErrorCode": "Unhandled", "ErrorDetails": outcome.payload.decode()}
+        elif outcome.payload:
+            self._send(payload_chunk(outcome.payload))
+        if outcome.log:
+            document["LogResult"] = base64.b64encode(outcome.log).decode()
+        self._send(invoke_complete(document), last=True)
+
+    def _send(self, data: bytes, last: bool = False) -> None:
+        head, self._head = self._head, None
+        if head is not None:
+            self._on_head(200)
+        try:
+            self._stream.send((head or b"") + http_chunk(data) + (http_chunk(b"") if last else b""))
+        except OSError as problem:
+            raise Disconnected(b"") from problem
+
+
+def no_worker(function: Function, problem: OSError) -> Answer:
+    return error("ServiceException", f"Cannot start a worker for the function {function.name}: {problem}")
 
 
 def answer_outcome(outcome: Outcome, version: str) -> Answer:

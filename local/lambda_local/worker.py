@@ -7,6 +7,7 @@ of this package: a handler must find the modules beside it, not these. The serve
 from __future__ import annotations
 
 import fcntl
+import functools
 import importlib.util
 import json
 import os
@@ -19,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any, Callable
 
 NONCE_SIZE = 16
@@ -188,13 +189,20 @@ def log_error(report: dict[str, Any]) -> None:
     print(text, end="" if text.endswith("\n") else "\n")
 
 
-def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes) -> Reply:
-    """Returns the handler's response. Exits and interrupts pass through and end the process, as at Lambda."""
+def run(
+    handler: Callable[[Any, Context], Any], header: dict[str, Any], payload: bytes, emit: Callable[[bytes], None]
+) -> Reply:
+    """Returns the handler's response; what it yields is emitted first if the response is streamed. Exits and interrupts
+    pass through and end the process, as at Lambda."""
     request_id = header["request_id"]
     set_trace_header(header["trace_header"])
     try:
         event = payload if header["raw"] else json.loads(payload or b"{}")
         value = handler(event, Context(header))
+        if isinstance(value, GeneratorType):
+            return {"error": False, "bytes": True}, collect(value, emit if header["streaming"] else None)
+    except Failure as failure:
+        report = {**failure.report, "requestId": request_id}
     except Exception as error:
         report = describe(error, request_id)
     else:
@@ -207,6 +215,26 @@ def run(handler: Callable[[Any, Context], Any], header: dict[str, Any], payload:
             report["requestId"] = request_id
     log_error(report)
     return failed(report)
+
+
+def collect(pieces: GeneratorType[Any, Any, Any], emit: Callable[[bytes], None] | None) -> bytes:
+    """Emits what a handler yields, or returns all of it if that is not possible."""
+    collected = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            data = piece.encode()
+        elif isinstance(piece, (bytes, bytearray, memoryview)):
+            data = bytes(piece)
+        else:
+            kind = type(piece).__name__
+            raise Failure("Runtime.MarshalError", f"Unable to stream a {kind}: a handler yields bytes or str")
+        if emit is None:
+            collected.append(data)
+        else:
+            # What it printed comes before.
+            flush()
+            emit(data)
+    return b"".join(collected)
 
 
 def failed(report: dict[str, Any]) -> Reply:
@@ -290,7 +318,7 @@ def main() -> None:
         return
     while True:
         nonce, header, payload = requests.get()
-        reply = run(handler, header, payload)
+        reply = run(handler, header, payload, functools.partial(write_frame, connection, nonce, {"chunk": True}))
         flush()
         write_frame(connection, nonce, *reply)
 

@@ -152,12 +152,6 @@ def test_other_operations(endpoint: Endpoint, wire: Wire, line: str) -> None:
     assert (answer.status, answer.error) == (404, "UnknownOperationException")
 
 
-def test_response_streaming_is_not_played(endpoint: Endpoint) -> None:
-    path = "/2021-11-15/functions/hello/response-streaming-invocations"
-    answer = endpoint.exchange(endpoint.signed(path).encode())
-    assert (answer.status, answer.error) == (404, "UnknownOperationException")
-
-
 def test_client_that_goes_away_in_the_middle_of_a_body(endpoint: Endpoint) -> None:
     wire = endpoint.wire()
     wire.send(endpoint.signed(body=b'{"name": 1}').encode()[:-5])
