@@ -11,20 +11,22 @@
  *            as does a number that does not exist. Passing NULL as the value of an optional setting unsets it.
  *            lambda_*_free(NULL) does nothing.
  * Setters    You need not check every setter. A setter that rejects a value returns why, and the object remembers it:
- *            lambda_client_new, lambda_invoke and the completion of lambda_queue_submit then fail with that message, and
- *            nothing is sent, until the field is set to a valid value.
+ *            lambda_client_new, lambda_invoke, lambda_invoke_stream and the completion of lambda_queue_submit then fail with
+ *            that message, and nothing is sent, until the field is set to a valid value.
  * Strings    Inputs are UTF-8 and NUL-terminated; they are copied before the function returns. Outputs are UTF-8 without
  *            inner NULs (U+0000 becomes U+FFFD) and live as long as the object that they came from. Payload and log are
  *            bytes with a length.
  * Threads    Every function of lambda_client and lambda_queue may be called from any thread at any time, except their
- *            _free, after which the object must not be used. All other objects belong to one thread at a time. Several threads may read
- *            one object through const pointers while none changes it, so many threads may invoke one lambda_request.
- * Stack      A blocking call needs up to 96 KiB of stack, over HTTP and HTTPS and with every source of credentials. What your
- *            callbacks need comes on top of it.
+ *            _free, after which the object must not be used. All other objects belong to one thread at a time. Several
+ *            threads may read one object through const pointers while none changes it, so many threads may invoke one
+ *            lambda_request. lambda_stream_cancel may be called from any thread until lambda_stream_finish.
+ * Stack      A blocking call and a stream need up to 96 KiB of stack, over HTTP and HTTPS and with every source of
+ *            credentials. What your callbacks need comes on top of it.
  * Lifetime   Objects do not depend on each other: free them in any order. What a client shares lives until its last call
- *            is done, in a queue too. Only the library's own lambda_*_free functions release what the library made.
- * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1. The
- *            wait of lambda_queue_next is int64_t milliseconds: 0 does not wait, -1 waits for ever.
+ *            is done, in a queue too. Only the library's own lambda_*_free functions, and lambda_stream_finish, release
+ *            what the library made.
+ * Time       Durations are uint64_t milliseconds; 0 is the default. A duration that you compute must be at least 1.
+ *            A wait is int64_t milliseconds: 0 only looks, -1 waits forever.
  *            Without TLS, a server that sends nothing but interim (1xx) responses can delay the end of a call, and
  *            its interrupts, by about a second.
  * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. This does not cover small allocations and
@@ -35,7 +37,9 @@
  *            call back is gone, but never in a forked child on behalf of its parent.
  * Signals    No SIGPIPE reaches the application, and signal dispositions are never changed. No function is
  *            async-signal-safe. pthread_cancel takes effect only after the function has returned.
- * Fork       A child may use and free what its parent made. Its queues are empty: ask lambda_queue_fd anew. Do not fork inside a credentials callback or an interrupt.
+ * Fork       A child may use and free what its parent made. Its queues are empty: ask lambda_queue_fd anew. A stream of the
+ *            parent's returns LAMBDA_E_CANCELLED there, and stays open in the parent. Do not fork inside a credentials
+ *            callback or an interrupt.
  * Panics     A panic inside the library is caught and becomes LAMBDA_E_INTERNAL.
  * ABI        Functions and numbers are only added. struct lambda_result is frozen: later members come as functions that
  *            take a const lambda_result *. The number in the soname changes only if this is broken.
@@ -96,7 +100,7 @@
 /** The function ran and failed: error_type and error_message are the function's own. */
 #define LAMBDA_FUNCTION_ERROR 1
 
-/** The stream has ended. */
+/** The stream is over: the status of its result is LAMBDA_OK or LAMBDA_FUNCTION_ERROR. */
 #define LAMBDA_END 2
 
 /** Nothing arrived in time; call again. */
@@ -247,6 +251,13 @@ typedef struct lambda_queue lambda_queue;
  * request may be changed or freed at once. Owned by the caller: lambda_request_free.
  */
 typedef struct lambda_request lambda_request;
+
+/**
+ * One response, read as it is made. Owned by the caller: lambda_stream_finish. One thread at a time reads it, but not
+ * always the same one; lambda_stream_cancel may be called from any thread. From the first lambda_stream_next until its
+ * end, it is one of the client's calls under way, and keeps a connection of 4 descriptors.
+ */
+typedef struct lambda_stream lambda_stream;
 
 /**
  * The status of a call or of a function of this library: LAMBDA_OK, or why not. Numbers above 0 are answers that are
@@ -793,6 +804,61 @@ void lambda_queue_wake(struct lambda_queue *queue);
  * thread to end, but not for the network.
  */
 void lambda_queue_free(struct lambda_queue *queue);
+
+/**
+ * Invokes a function whose response is read as it is made (InvokeWithResponseStream). Does not block: the first
+ * lambda_stream_next sends the request, and with it the call's timeout begins. The request may be changed or freed at
+ * once. An EVENT and a durable execution name are refused.
+ *
+ * ```c
+ * lambda_stream *stream = lambda_invoke_stream(client, request);
+ * const uint8_t *data;
+ * size_t len;
+ * while (lambda_stream_next(stream, -1, &data, &len) == LAMBDA_OK) {
+ *     fwrite(data, 1, len, stdout);
+ * }
+ * lambda_result *result = lambda_stream_finish(stream);
+ * ```
+ *
+ * @return Never NULL: every failure is the status of lambda_stream_next and in the result. Owned by the caller:
+ *         lambda_stream_finish.
+ */
+LAMBDA_MUST_USE
+struct lambda_stream *lambda_invoke_stream(const struct lambda_client *client,
+                                           const struct lambda_request *request);
+
+/**
+ * Waits for the next bytes of a response, and polls the request's interrupt meanwhile. The reader sets the pace: at most
+ * 1 MiB waits in the library. A chunk of up to 128 KiB is handed out after its checksum was verified, a longer one as it
+ * arrives. Never retried once bytes were handed out.
+ *
+ * @param timeout_ms How long to wait: 0 only looks, -1 waits until there are bytes, or the stream is over.
+ * @param data On LAMBDA_OK the next bytes, which live until the next lambda_stream_next or lambda_stream_finish with this
+ *             stream; else NULL.
+ * @param len On LAMBDA_OK their number, at least 1; else 0.
+ * @return LAMBDA_OK; LAMBDA_PENDING: no bytes came in time, call again; LAMBDA_END: the stream is over, and the result's
+ *         status is LAMBDA_OK or LAMBDA_FUNCTION_ERROR; LAMBDA_E_*: why the stream broke.
+ */
+LAMBDA_MUST_USE
+lambda_status lambda_stream_next(struct lambda_stream *stream,
+                                 int64_t timeout_ms,
+                                 const uint8_t **data,
+                                 size_t *len);
+
+/**
+ * Makes the lambda_stream_next that waits, and all later ones, return LAMBDA_E_CANCELLED. May be called from any thread
+ * until lambda_stream_finish. NULL does nothing. Does not block.
+ */
+void lambda_stream_cancel(struct lambda_stream *stream);
+
+/**
+ * Ends and frees a stream wherever it is, and returns what became of the call: LAMBDA_E_CANCELLED unless
+ * lambda_stream_next has returned the end, LAMBDA_END or LAMBDA_E_*. A stream that is not over closes its connection.
+ * The stream must not be used afterwards.
+ *
+ * @return Never NULL. Its payload is empty. Owned by the caller: lambda_result_free.
+ */
+LAMBDA_MUST_USE struct lambda_result *lambda_stream_finish(struct lambda_stream *stream);
 
 #ifdef __cplusplus
 }  /* extern "C" */

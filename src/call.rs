@@ -25,10 +25,12 @@ use crate::http::transport::{BodyFailure, Failure, FailureKind, Response, Transp
 use crate::log::{Log, target};
 use crate::outcome::Outcome;
 use crate::request::fields::InvocationType;
-use crate::request::http::HttpRequest;
+use crate::request::http::{HttpRequest, Operation};
 use crate::request::invocation::Invocation;
+use crate::response::chunks::Chunks;
 use crate::response::classification::{Classification, RetryHint};
 use crate::response::response::{Body, Circumstances, Head};
+use crate::response::streamed;
 use crate::retry::clock::{self, Clock};
 use crate::retry::policy;
 use crate::retry::quota::RetryQuota;
@@ -106,6 +108,8 @@ pub(crate) struct Call {
     timeout: Duration,
     deadline: Deadline,
     phase: Phase,
+    /// Where the chunks of a streamed response go.
+    chunks: Option<Chunks>,
     /// The body of the attempt's response, as far as it has been read.
     body: Vec<u8>,
     attempts: u32,
@@ -178,8 +182,24 @@ const _: () = owns_what_it_needs::<Call>();
 impl Call {
     /// Makes a call. Fails if the request cannot be sent.
     pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+        Self::of(Operation::Invoke, shared, invocation, started)
+    }
+
+    /// Makes a call whose response is handed out in chunks. Fails if the request cannot be sent.
+    pub(crate) fn streamed(shared: Arc<Shared>, invocation: &Invocation, chunks: Chunks) -> Result<Self, Error> {
+        let call = Self::of(Operation::InvokeWithResponseStream, shared, invocation, Instant::now())?;
+        Ok(Self { chunks: Some(chunks), ..call })
+    }
+
+    /// Lets the call, and with it its deadline, begin now.
+    pub(crate) fn start(&mut self) {
+        self.started = Instant::now();
+        self.deadline = self.deadline.moved_to(self.started.checked_add(self.timeout));
+    }
+
+    fn of(operation: Operation, shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
         let settings = &shared.settings;
-        let request = HttpRequest::new(invocation, settings)?;
+        let request = HttpRequest::new(operation, invocation, settings)?;
         let waits = request.kind == InvocationType::RequestResponse;
         let timeout = invocation.timeout.unwrap_or_else(|| settings.timeout(waits));
         Ok(Self {
@@ -192,6 +212,7 @@ impl Call {
             request,
             started,
             phase: Phase::Waiting,
+            chunks: None,
             body: Vec::new(),
             attempts: 0,
             unknown_attempts: 0,
@@ -208,6 +229,11 @@ impl Call {
     /// Returns the call's deadline, which can also cancel it.
     pub(crate) fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    /// Returns where the chunks of a streamed response go.
+    pub(crate) fn chunks(&self) -> Option<&Chunks> {
+        self.chunks.as_ref()
     }
 
     /// Returns the log whose events carry the call's function and number.
@@ -412,6 +438,7 @@ impl Call {
         let circumstances = Circumstances {
             resolved_here: self.request.resolved_here,
             over_tls: self.request.is_over_tls(),
+            is_streamed: self.request.operation == Operation::InvokeWithResponseStream,
             received: self.shared.clock.now(),
         };
         let head = Arc::new(Head::classify(response.status(), response.headers(), circumstances));
@@ -426,6 +453,11 @@ impl Call {
             return head.conclude(Body::Complete(Vec::new()));
         };
         self.phase = Phase::Attempt { sent, head: Some(Arc::clone(&head)) };
+        if let Some(chunks) = &self.chunks
+            && head.is_stream()
+        {
+            return streamed::read(&head, response, chunks).await;
+        }
         let read = response.read(limit, &mut self.body).await;
         let bytes = std::mem::take(&mut self.body);
         let body = match read {

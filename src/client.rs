@@ -24,6 +24,7 @@ use crate::platform::per_process::PerProcess;
 use crate::platform::privilege;
 use crate::platform::stderr::stderr;
 use crate::request::invocation::Invocation;
+use crate::stream::ResponseStream;
 
 /// Invokes functions. Any number of threads may share a client. It needs no thread, and no descriptor until the first
 /// call.
@@ -138,6 +139,16 @@ impl Client {
         tag: u64,
     ) -> Result<(), Error> {
         queue.state().complete_at_once(self.refuse(invocation, error), tag)
+    }
+
+    /// Invokes a function whose response is read as it is made (InvokeWithResponseStream). Does not block: the first
+    /// [`ResponseStream::next`] sends the request. An `Event` and a durable execution name are refused.
+    pub fn invoke_stream(&self, invocation: impl Into<Invocation>) -> ResponseStream {
+        self.stream(&invocation.into())
+    }
+
+    pub(crate) fn stream(&self, invocation: &Invocation) -> ResponseStream {
+        ResponseStream::new(self.state(), invocation)
     }
 
     pub(crate) fn call(&self, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {

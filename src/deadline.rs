@@ -30,6 +30,11 @@ impl Deadline {
         Self { at, cancellation: Arc::default() }
     }
 
+    /// Returns the deadline of the same call at another time.
+    pub(crate) fn moved_to(&self, at: Option<Instant>) -> Self {
+        Self { at, cancellation: Arc::clone(&self.cancellation) }
+    }
+
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
@@ -43,9 +48,13 @@ impl Deadline {
         }
     }
 
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled.load(Ordering::Acquire)
+    }
+
     /// Returns the status with which the call must end now, if it must.
     pub(crate) fn reached(&self) -> Option<Status> {
-        if self.cancellation.is_cancelled.load(Ordering::Acquire) {
+        if self.is_cancelled() {
             return Some(Status::Cancelled);
         }
         self.at.is_some_and(|at| at <= Instant::now()).then_some(Status::Timeout)

@@ -45,6 +45,7 @@ mod response;
 mod retry;
 mod server_text;
 mod status;
+mod stream;
 
 pub use crate::client::Client;
 pub use crate::config::config::{Config, RetryMode};
@@ -56,6 +57,7 @@ pub use crate::outcome::Outcome;
 pub use crate::request::fields::InvocationRequest;
 pub use crate::request::invocation::Invocation;
 pub use crate::status::{Execution, Status};
+pub use crate::stream::{Received, ResponseStream, StreamCanceller};
 
 /// Compiles the Rust programs of the documents as tests.
 #[cfg(doctest)]

@@ -11,6 +11,7 @@ use std::{env, fs};
 const LAYERS: &[&str] = &[
     "ffi",
     "client",
+    "stream",
     "driver",
     "platform",
     "call",

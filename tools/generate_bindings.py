@@ -19,8 +19,11 @@ from c_header import ROOT, Function, Header, HeaderError, Number, Variable, read
 NOTICE = "Generated from include/lambda_invoke.h by tools/generate_bindings.py (make header); do not edit."
 WIDTH = 120
 
-# No function returns these yet, so no binding has them.
-RESERVED = {"LAMBDA_END", "LAMBDA_PENDING"}
+# Only lambda_stream_next returns these; no result has them.
+OF_STREAMS = ("LAMBDA_END", "LAMBDA_PENDING")
+
+# The functions that free an object, where they are not called _free.
+FREED_BY = {"lambda_stream": "lambda_stream_finish"}
 
 # The families of numbers other than statuses, by prefix: the Go type, and the prefix of its constants.
 GO_FAMILIES = {
@@ -45,6 +48,8 @@ PLAIN_CTYPES = {
     "const void *": "c_void_p",
     "void *": "c_void_p",
     "const uint8_t *": "POINTER(c_uint8)",
+    "const uint8_t **": "POINTER(c_void_p)",
+    "size_t *": "POINTER(c_size_t)",
 }
 
 
@@ -60,19 +65,23 @@ def without_prefix(name: str) -> str:
     return re.sub("^LAMBDA_(E_)?", "", name)
 
 
-def numbers_of(header: Header, prefix: str) -> list[Number]:
+def numbers_of(header: Header, prefix: str | tuple[str, ...]) -> list[Number]:
     return [number for number in header.numbers if number.name.startswith(prefix)]
 
 
 def statuses(header: Header) -> list[Number]:
-    return [number for number in header.numbers if is_status(number) and number.name not in RESERVED]
+    return [number for number in header.numbers if is_status(number) and number.name not in OF_STREAMS]
 
 
 def handles(header: Header) -> list[str]:
     """Returns the types that the caller owns, which are those with a function that frees them."""
     functions = {function.name for function in header.functions}
     types = [*header.opaque, *(struct.name for struct in header.structs)]
-    return [name for name in types if f"{name}_free" in functions]
+    return [name for name in types if freed_by(name) in functions]
+
+
+def freed_by(name: str) -> str:
+    return FREED_BY.get(name, f"{name}_free")
 
 
 # The Python table
@@ -84,7 +93,7 @@ def python_table(header: Header) -> str:
         "# LAMBDA_VERSION_NUMBER of the header.",
         f"HEADER_VERSION = {header.version_number:_}",
     ]
-    for prefix in ("LAMBDA_INVOCATION_", "LAMBDA_LOG_TYPE_", "LAMBDA_RETRY_", "LAMBDA_LOG_LEVEL_"):
+    for prefix in ("LAMBDA_INVOCATION_", "LAMBDA_LOG_TYPE_", "LAMBDA_RETRY_", "LAMBDA_LOG_LEVEL_", OF_STREAMS):
         lines.append("")
         for number in numbers_of(header, prefix):
             lines += [f"# {line}" for line in wrapped(python_words(number.comment), WIDTH - 2)]
@@ -96,7 +105,7 @@ def python_table(header: Header) -> str:
     for name in names.values():
         lines += ["", "", f"class {name}(Pointer):", "    pass"]
     lines += ["", "", "FREED_BY = {"]
-    lines += [f"    {kind}: {quoted(f'{name}_free')}," for name, kind in names.items()]
+    lines += [f"    {kind}: {quoted(freed_by(name))}," for name, kind in names.items()]
     lines += ["}", "", "", "class ResultStruct(ctypes.Structure):", "    _fields_ = ["]
     fields = header.struct("lambda_result").fields
     lines += [f"        ({quoted(one.name)}, {field_ctype(one, fields, header)})," for one in fields]

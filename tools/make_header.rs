@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     "result",
     "invoke",
     "queue",
+    "stream",
 ];
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

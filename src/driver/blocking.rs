@@ -28,6 +28,7 @@ use crate::log::Log;
 use crate::outcome::Outcome;
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
+use crate::response::chunks::Chunks;
 
 /// A connection was polled at the end of the last call. What the server has sent since then, if it was so short ago, may
 /// as well be still on its way, and looking would not find it.
@@ -43,9 +44,22 @@ pub(crate) fn invoke(client: &Arc<ClientState>, invocation: &Invocation, interru
             client.shared.refuse(invocation, &error)
         }
         Err(error) if error.is_thread_local_destroyed() => {
-            thread_exit::run(|interrupt| drive(client, invocation, Some(interrupt)), interrupt)
+            let ended = thread_exit::run(|interrupt| drive(client, invocation, Some(interrupt)), interrupt);
+            ended.unwrap_or_else(|error| client.shared.refuse(invocation, &error))
         }
         Err(_) => drive(client, invocation, interrupt),
+    }
+}
+
+/// Runs `work`, which drives a runtime, on this thread, or on another one if this thread cannot: at its very end, and inside
+/// an asynchronous runtime. Fails if no other thread could be started.
+pub(crate) fn where_runtimes_run<T: Send>(
+    interrupt: Option<Interrupt<'_>>,
+    work: impl FnOnce(Option<Interrupt<'_>>) -> T + Send,
+) -> Result<T, Error> {
+    match Handle::try_current() {
+        Err(error) if !error.is_thread_local_destroyed() => Ok(work(interrupt)),
+        _ => thread_exit::run(|interrupt| work(Some(interrupt)), interrupt),
     }
 }
 
@@ -73,6 +87,7 @@ pub(crate) struct Drive {
     requests: Arc<DriverRequests>,
     resources: Resources,
     may_still_be_sending: bool,
+    chunks: Option<Chunks>,
 }
 
 impl Drive {
@@ -80,17 +95,20 @@ impl Drive {
         let may_still_be_sending = call.may_still_be_sending();
         let resources = Resources { client, log: call.log().clone(), lease: None, permit: None, waiting: None };
         let requests = Arc::<DriverRequests>::default();
-        Self { call: on_heap(call, Arc::clone(&requests)), requests, resources, may_still_be_sending }
+        let chunks = call.chunks().cloned();
+        Self { call: on_heap(call, Arc::clone(&requests)), requests, resources, may_still_be_sending, chunks }
     }
 
-    /// Polls the call on this thread until it ends or the limit of `interrupts` has come, which is `None`.
+    /// Polls the call on this thread until it ends. `None`: it goes on, but has handed out chunks, or the limit of
+    /// `interrupts` has come.
     pub(crate) fn run(&mut self, interrupts: &mut Interrupts<'_>) -> Option<Outcome> {
         // If the interrupt is already set, then nothing may be sent.
         interrupts.poll();
         loop {
             self.resources.wait(interrupts);
-            let next = step(self.call.as_mut(), &self.requests);
+            let next = step(self.call.as_mut(), &self.requests, self.chunks.as_ref());
             let step = match self.resources.lease.as_mut().and_then(Lease::worker) {
+                Some(worker) if interrupts.limit_is_over() => worker.run(without_waiting(next), None).flatten(),
                 Some(worker) => worker.run(next, interrupts.until()),
                 None => match pin!(next).poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(step) => Some(step),
@@ -99,6 +117,7 @@ impl Drive {
             };
             match step {
                 Some(Step::Done(outcome)) => return Some(self.end(outcome)),
+                Some(Step::HandedOut) => return None,
                 Some(Step::Requested(request)) => {
                     if matches!(request, DriverRequest::OtherDescriptors(..)) {
                         self.resources.close_worker();
@@ -132,18 +151,39 @@ fn on_heap(call: Call, requests: Arc<DriverRequests>) -> Pin<Box<dyn Future<Outp
 enum Step {
     Done(Outcome),
     Requested(DriverRequest),
+    HandedOut,
 }
 
-/// Polls the call until it ends or requests something from its driver.
-async fn step(mut call: Pin<&mut (dyn Future<Output = Outcome> + Send)>, requests: &DriverRequests) -> Step {
+/// Polls the call until it ends, requests something from its driver or hands out chunks.
+async fn step(
+    mut call: Pin<&mut (dyn Future<Output = Outcome> + Send)>,
+    requests: &DriverRequests,
+    chunks: Option<&Chunks>,
+) -> Step {
     std::future::poll_fn(|context| match call.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Step::Done(outcome)),
         Poll::Pending => match lock(&requests.0).take() {
             Some(request) => Poll::Ready(Step::Requested(request)),
+            None if chunks.is_some_and(Chunks::are_waiting) => Poll::Ready(Step::HandedOut),
             None => Poll::Pending,
         },
     })
     .await
+}
+
+/// Polls `step` as often as it takes until it has what has arrived: one turn of the runtime reads from the sockets, another
+/// one passes that on.
+async fn without_waiting(step: impl Future<Output = Step>) -> Option<Step> {
+    let mut step = pin!(step);
+    for turn in 0..3 {
+        if turn > 0 {
+            yield_now().await;
+        }
+        if let Poll::Ready(step) = std::future::poll_fn(|context| Poll::Ready(step.as_mut().poll(context))).await {
+            return Some(step);
+        }
+    }
+    None
 }
 
 /// What the call cannot do inside its future, since it blocks the thread or runs the caller's code. Each has the sender

@@ -25,7 +25,12 @@ pub(crate) struct Interrupts<'i> {
 
 impl<'i> Interrupts<'i> {
     pub(crate) fn new(deadline: Deadline, interrupt: Option<Interrupt<'i>>) -> Self {
-        Self { deadline, interrupt, limit: None }
+        Self::limited(deadline, interrupt, None)
+    }
+
+    /// Makes the interrupts of a thread that waits until a time at most.
+    pub(crate) fn limited(deadline: Deadline, interrupt: Option<Interrupt<'i>>, limit: Option<Instant>) -> Self {
+        Self { deadline, interrupt, limit }
     }
 
     /// Returns when to poll the interrupt and the call again at the latest; `None`: never.

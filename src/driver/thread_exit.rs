@@ -9,15 +9,14 @@ use std::thread;
 use crate::driver::interrupt::{INTERRUPT_PERIOD, Interrupt};
 use crate::error::Error;
 use crate::lock::{lock, wait_until};
-use crate::outcome::Outcome;
 use crate::platform::signals::{CallersMask, with_all_blocked};
 use crate::status::Status;
 
-/// Runs `call` on another thread, while this one polls `interrupt` for it.
-pub(crate) fn run(
-    call: impl FnOnce(&mut dyn FnMut() -> bool) -> Outcome + Send,
+/// Runs `call` on another thread, while this one polls `interrupt` for it. Fails if no thread could be started.
+pub(crate) fn run<T: Send>(
+    call: impl FnOnce(&mut dyn FnMut() -> bool) -> T + Send,
     mut interrupt: Option<Interrupt<'_>>,
-) -> Outcome {
+) -> Result<T, Error> {
     // As in every call, the interrupt is polled before the call begins.
     let stop = AtomicBool::new(interrupt.as_mut().is_some_and(|interrupt| interrupt()));
     let (done, rung) = (Mutex::new(None), Condvar::new());
@@ -34,7 +33,7 @@ pub(crate) fn run(
             Ok(callee) => callee,
             Err(error) => {
                 let message = format!("no thread could be started for a call at the end of its thread: {error}");
-                return Outcome::refused(&Error::new(Status::NoMemory, message));
+                return Err(Error::new(Status::NoMemory, message));
             }
         };
         if let Some(interrupt) = interrupt {
@@ -51,6 +50,6 @@ pub(crate) fn run(
         if let Err(panic) = callee.join() {
             std::panic::resume_unwind(panic);
         }
-        lock(&done).take().unwrap_or_else(|| Outcome::refused(&Error::new(Status::Internal, "the call had no outcome")))
+        lock(&done).take().ok_or_else(|| Error::new(Status::Internal, "the call had no outcome"))
     })
 }

@@ -17,6 +17,7 @@ mod request;
 mod result;
 mod setter_errors;
 mod status;
+mod stream;
 mod string;
 mod text;
 mod user_data;

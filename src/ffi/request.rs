@@ -50,6 +50,9 @@ pub(super) struct Interrupt {
     user_data: *mut c_void,
 }
 
+// SAFETY: the caller passed both for any thread that calls the library with the request, or reads a stream of it.
+unsafe impl Send for Interrupt {}
+
 impl Interrupt {
     /// Calls the callback. Returns whether the caller wants the call to end.
     pub(super) fn poll(self) -> bool {

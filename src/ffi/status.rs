@@ -13,7 +13,7 @@ pub type lambda_status = i32;
 pub const LAMBDA_OK: i32 = 0;
 /// The function ran and failed: error_type and error_message are the function's own.
 pub const LAMBDA_FUNCTION_ERROR: i32 = 1;
-/// The stream has ended.
+/// The stream is over: the status of its result is LAMBDA_OK or LAMBDA_FUNCTION_ERROR.
 pub const LAMBDA_END: i32 = 2;
 /// Nothing arrived in time; call again.
 pub const LAMBDA_PENDING: i32 = 3;

@@ -148,6 +148,7 @@ mod tests {
     use crate::config::config::Config;
     use crate::config::settings::Settings;
     use crate::request::fields::InvocationRequest;
+    use crate::request::http::Operation;
     use crate::request::invocation::Invocation;
 
     /// 2026-01-02T03:04:05Z, the time of the vectors.
@@ -183,7 +184,7 @@ mod tests {
             let settings = Settings::of(&config, &[]).unwrap();
             let name = case["name"].as_str().unwrap();
 
-            let request = HttpRequest::new(&Invocation::from(request), &settings)
+            let request = HttpRequest::new(Operation::Invoke, &Invocation::from(request), &settings)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
             let identity = config.credentials.unwrap().identity();
             let headers = signed_headers(&request, &identity, UNIX_EPOCH + NOW).unwrap();
@@ -229,7 +230,7 @@ mod tests {
                 tenant_id: Some(format!("t{}t", text(&mut random, " ab", 6))),
                 ..InvocationRequest::default()
             };
-            let request = HttpRequest::new(&Invocation::from(request), &settings).unwrap();
+            let request = HttpRequest::new(Operation::Invoke, &Invocation::from(request), &settings).unwrap();
             let credentials = config.credentials.unwrap();
             let identity = credentials.identity();
             let ours = signed_headers(&request, &identity, UNIX_EPOCH + NOW).unwrap();

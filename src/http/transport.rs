@@ -325,11 +325,16 @@ impl Response {
         std::mem::take(self.0.headers_mut())
     }
 
+    /// Returns the next bytes of the body as they were received; `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyFailure> {
+        self.0.chunk().await.map_err(|error| BodyFailure::Io(chain(&error)))
+    }
+
     /// Reads a body in the pieces in which it was received. They share the connection's memory, so that what they hold can
     /// be wiped from there once the connection is closed.
     pub(crate) async fn pieces(mut self, max_bytes: usize, into: &mut Vec<Bytes>) -> Result<(), BodyFailure> {
         let mut total = 0;
-        while let Some(piece) = self.0.chunk().await.map_err(|error| BodyFailure::Io(chain(&error)))? {
+        while let Some(piece) = self.chunk().await? {
             total += piece.len();
             into.push(piece);
             if total > max_bytes {
@@ -350,24 +355,19 @@ impl Response {
                 _ => {}
             }
         }
-        loop {
-            match self.0.chunk().await {
-                Ok(Some(chunk)) => {
-                    let room = most - into.len();
-                    if chunk.len() > room && limit.longer_is_refused {
-                        return Err(BodyFailure::TooLarge);
-                    }
-                    let taken = &chunk[..chunk.len().min(room)];
-                    reserve(into, taken.len())?;
-                    into.extend_from_slice(taken);
-                    if taken.len() < chunk.len() {
-                        return Err(BodyFailure::TooLarge);
-                    }
-                }
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(BodyFailure::Io(chain(&error))),
+        while let Some(chunk) = self.chunk().await? {
+            let room = most - into.len();
+            if chunk.len() > room && limit.longer_is_refused {
+                return Err(BodyFailure::TooLarge);
+            }
+            let taken = &chunk[..chunk.len().min(room)];
+            reserve(into, taken.len())?;
+            into.extend_from_slice(taken);
+            if taken.len() < chunk.len() {
+                return Err(BodyFailure::TooLarge);
             }
         }
+        Ok(())
     }
 }
 

@@ -84,6 +84,46 @@ impl ThisProcess {
     }
 }
 
+/// A value that only the process that made it uses. A forked child leaks its copy and never drops it, for the reason that
+/// [`PerProcess`] gives.
+pub(crate) struct OfOneProcess<T> {
+    process: ThisProcess,
+    value: Option<T>,
+}
+
+impl<T> OfOneProcess<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { process: ThisProcess::here(), value: Some(value) }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self { process: ThisProcess::here(), value: None }
+    }
+
+    /// Returns whether there is a value, but not of this process.
+    pub(crate) fn is_anothers(&self) -> bool {
+        self.value.is_some() && !self.process.is_still()
+    }
+
+    /// Borrows the value, if there is one of this process.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut().filter(|_| self.process.is_still())
+    }
+
+    /// Takes the value out, if there is one of this process.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        if self.process.is_still() { self.value.take() } else { None }
+    }
+}
+
+impl<T> Drop for OfOneProcess<T> {
+    fn drop(&mut self) {
+        if !self.process.is_still() {
+            std::mem::forget(self.value.take());
+        }
+    }
+}
+
 /// Numbers the processes of one line of forks. A child inherits a copy, so its number is never one of its ancestors'.
 static PROCESSES: AtomicU64 = AtomicU64::new(1);
 

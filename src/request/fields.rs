@@ -155,6 +155,24 @@ impl InvocationRequest {
     }
 }
 
+impl InvocationRequest {
+    /// Checks what the response can only be streamed without.
+    pub(crate) fn check_streamed(&self) -> Result<(), Error> {
+        if self.kind()? == InvocationType::Event {
+            return Err(Error::argument(
+                "invocation_type: an Event has no response that could be streamed; invoke it without a stream",
+            ));
+        }
+        if self.durable_execution_name.is_some() {
+            return Err(Error::argument(
+                "durable_execution_name: a durable execution cannot stream its response; unset the name, or invoke it \
+                 without a stream",
+            ));
+        }
+        Ok(())
+    }
+}
+
 pub(crate) fn check_qualifier(value: &str) -> Result<(), Error> {
     check_length("qualifier", value, MAX_QUALIFIER_CHARACTERS)?;
     if value.chars().any(char::is_control) {

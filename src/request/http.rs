@@ -1,5 +1,7 @@
 //! An invocation as an HTTP request: everything but the signature.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method};
@@ -15,7 +17,13 @@ use crate::request::invocation::Invocation;
 
 pub(crate) const METHOD: Method = Method::POST;
 
-const API: &str = "/2015-03-31/functions";
+/// What is asked of Lambda.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Invoke,
+    InvokeWithResponseStream,
+}
+
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
@@ -31,6 +39,7 @@ pub(crate) struct HttpRequest {
     pub(crate) host: String,
     /// See [`Endpoint::resolved_here`].
     pub(crate) resolved_here: bool,
+    pub(crate) operation: Operation,
     /// The region that it is signed for.
     pub(crate) region: String,
     pub(crate) kind: InvocationType,
@@ -41,11 +50,25 @@ pub(crate) struct HttpRequest {
     pub(crate) payload_sha256: String,
 }
 
+impl Operation {
+    fn path(self, function: impl fmt::Display) -> String {
+        match self {
+            Self::Invoke => format!("/2015-03-31/functions/{function}/invocations"),
+            Self::InvokeWithResponseStream => {
+                format!("/2021-11-15/functions/{function}/response-streaming-invocations")
+            }
+        }
+    }
+}
+
 impl HttpRequest {
     /// Builds the request. It refuses what cannot be sent, or has no region.
-    pub(crate) fn new(invocation: &Invocation, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(operation: Operation, invocation: &Invocation, settings: &Settings) -> Result<Self, Error> {
         let fields = &invocation.request;
         let name = fields.check()?;
+        if operation == Operation::InvokeWithResponseStream {
+            fields.check_streamed()?;
+        }
         let kind = fields.kind()?;
 
         let Some(region) = name.region.or(settings.region.as_ref().map(|region| region.value.as_str())) else {
@@ -56,7 +79,7 @@ impl HttpRequest {
             )));
         };
         let endpoint = settings.endpoint_of(region)?;
-        let path = format!("{API}/{}/invocations", name.path_segment());
+        let path = operation.path(name.path_segment());
         let query =
             fields.qualifier.as_ref().map(|qualifier| format!("Qualifier={}", utf8_percent_encode(qualifier, ENCODED)));
 
@@ -83,6 +106,7 @@ impl HttpRequest {
             url: endpoint.url(&path, query.as_deref()),
             host: endpoint.host.clone(),
             resolved_here: endpoint.resolved_here,
+            operation,
             region: region.to_owned(),
             kind,
             headers,

@@ -52,6 +52,8 @@ pub(crate) struct Circumstances {
     pub(crate) resolved_here: bool,
     /// TLS tells the end of a response from a connection that broke.
     pub(crate) over_tls: bool,
+    /// Of InvokeWithResponseStream, and not of Invoke.
+    pub(crate) is_streamed: bool,
     /// When the head came, by the client's clock.
     pub(crate) received: SystemTime,
 }
@@ -104,7 +106,7 @@ impl Head {
                 )
             }
             200 => Meaning::Ran,
-            202 => Meaning::Queued,
+            202 if !circumstances.is_streamed => Meaning::Queued,
             204 => Meaning::DryRun,
             400.. => Meaning::Error,
             101 => Meaning::Unexpected("a change of protocol that was not asked for"),
@@ -132,6 +134,15 @@ impl Head {
         self.meaning == Meaning::Error
     }
 
+    /// Returns whether the body is a stream of events.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.circumstances.is_streamed && self.meaning == Meaning::Ran
+    }
+
+    pub(crate) fn function_error(&self) -> Option<String> {
+        first_text(&self.headers, &FUNCTION_ERROR)
+    }
+
     pub(crate) fn request_id(&self) -> Option<String> {
         first_text(&self.headers, &REQUEST_ID)
     }
@@ -148,7 +159,12 @@ impl Head {
                 Classification::end(Outcome::without_response(Status::Protocol, Execution::Unknown, message))
             }
         };
-        let outcome = &mut classification.outcome;
+        self.complete(&mut classification.outcome);
+        classification
+    }
+
+    /// Adds what an outcome has of the head whatever it is.
+    pub(crate) fn complete(&self, outcome: &mut Outcome) {
         let text = |name: HeaderName| first_text(&self.headers, &name);
         outcome.http_status = self.status;
         outcome.request_id = self.request_id();
@@ -156,16 +172,19 @@ impl Head {
         outcome.durable_execution_arn = text(DURABLE_EXECUTION_ARN);
         outcome.content_type = text(CONTENT_TYPE);
         outcome.retry_after = outcome.retry_after.or_else(|| self.retry_after());
-        classification
     }
 
     /// Classifies a 200: the function ran.
     fn conclude_run(&self, body: Body) -> Classification {
         let mut outcome = Outcome::empty(Status::Ok, Execution::Ran);
         outcome.log = self.log();
-        outcome.function_error = first_text(&self.headers, &FUNCTION_ERROR);
+        outcome.function_error = self.function_error();
         match (&outcome.function_error, body) {
             (None, Body::Complete(payload)) => outcome.payload = payload,
+            (_, Body::Broken { status, why, .. }) if self.circumstances.is_streamed => {
+                outcome.status = status;
+                outcome.error_message = Some(format!("the function ran, but the rest of its response was lost: {why}"));
+            }
             (None, Body::Broken { status, why, .. }) => {
                 outcome.status = status;
                 outcome.error_message = Some(format!("the function ran, but its response was lost: {why}"));
@@ -250,7 +269,7 @@ impl Head {
 
     /// Returns whether a body that seems complete certainly is. One without a length and without chunks ends with its connection,
     /// and without TLS nothing tells its end from a connection that broke.
-    fn has_certain_end(&self) -> bool {
+    pub(crate) fn has_certain_end(&self) -> bool {
         let is_framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
         is_framed || self.circumstances.over_tls
     }
@@ -260,18 +279,11 @@ impl Head {
         first_text(&self.headers, &CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
     }
 
-    /// Decodes the tail of the log. A log that cannot be decoded is lost, the call is not.
-    fn log(&self) -> Option<Vec<u8>> {
+    /// Decodes the tail of the log.
+    pub(crate) fn log(&self) -> Option<Vec<u8>> {
         let values = self.headers.get_all(LOG_RESULT);
         let sent = values.iter().find(|value| !value.is_empty()).or(values.iter().next())?;
-        // A line that was folded has spaces in it.
-        let mut base64 = Vec::new();
-        base64.try_reserve_exact(sent.len()).ok()?;
-        base64.extend(sent.as_bytes().iter().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut log = Vec::new();
-        log.try_reserve_exact(base64::decoded_len_estimate(base64.len()) + 1).ok()?;
-        LENIENT.decode_vec(base64, &mut log).ok()?;
-        Some(log)
+        decoded_log(sent.as_bytes())
     }
 
     fn date(&self) -> Option<SystemTime> {
@@ -282,6 +294,18 @@ impl Head {
     fn retry_after(&self) -> Option<Duration> {
         service_error::retry_after(&self.headers, || self.date().unwrap_or(self.circumstances.received))
     }
+}
+
+/// Decodes the tail of a log. A log that cannot be decoded is lost, the call is not.
+pub(crate) fn decoded_log(sent: &[u8]) -> Option<Vec<u8>> {
+    // A line that was folded has spaces in it.
+    let mut base64 = Vec::new();
+    base64.try_reserve_exact(sent.len()).ok()?;
+    base64.extend(sent.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut log = Vec::new();
+    log.try_reserve_exact(base64::decoded_len_estimate(base64.len()) + 1).ok()?;
+    LENIENT.decode_vec(base64, &mut log).ok()?;
+    Some(log)
 }
 
 /// Reads the first value of a header that is not empty.
@@ -306,7 +330,7 @@ mod tests {
     }
 
     const CIRCUMSTANCES: Circumstances =
-        Circumstances { resolved_here: false, over_tls: true, received: SystemTime::UNIX_EPOCH };
+        Circumstances { resolved_here: false, over_tls: true, is_streamed: false, received: SystemTime::UNIX_EPOCH };
 
     fn cut() -> Body {
         Body::Broken { partial: Vec::new(), status: Status::Io, why: "cut".into() }

@@ -1,4 +1,4 @@
-/* A call on a thread with a small stack. Each size that is given, in KiB, or the header's figure, has a process of its own:
+/* A call, and one whose response is streamed, on a thread with a small stack. Each size that is given, in KiB, or the header's figure, has a process of its own:
  * too small a stack ends it. */
 
 #include <pthread.h>
@@ -13,6 +13,15 @@ enum { ENOUGH = 96 };
 
 static void *call(void *client) {
     lambda_result *result = invoke(client, "echo", "1");
+    CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
+    lambda_result_free(result);
+    lambda_request *request = request_of("counting", "3");
+    lambda_stream *stream = lambda_invoke_stream(client, request);
+    lambda_request_free(request);
+    const uint8_t *data;
+    size_t len;
+    while (lambda_stream_next(stream, -1, &data, &len) == LAMBDA_OK) {}
+    result = lambda_stream_finish(stream);
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     lambda_result_free(result);
     return NULL;

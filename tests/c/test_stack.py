@@ -6,6 +6,7 @@ import hashlib
 import json
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,7 +16,11 @@ from urllib.parse import parse_qs
 
 import pytest
 import trustme
-from conftest import Programs, environment
+from conftest import ROOT, Programs, environment
+
+sys.path.insert(0, str(ROOT / "local"))
+
+from lambda_local.eventstream import invoke_complete, payload_chunk  # noqa: E402
 
 # What the header says is enough for any call, in KiB.
 ENOUGH = "96"
@@ -39,6 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.startswith("/2015-03-31/"):
             self.respond(b"1")
+        elif self.path.startswith("/2021-11-15/"):
+            self.respond(payload_chunk(b"1") + payload_chunk(b"x" * 200_000) + invoke_complete({}))
         elif self.path == "/token":
             self.respond(json.dumps({"accessToken": TOKEN, "tokenType": "Bearer", "expiresIn": 3_600}).encode())
         else:

@@ -57,6 +57,11 @@ LOG_LEVEL_DEBUG = 4
 # Everything else.
 LOG_LEVEL_TRACE = 5
 
+# The stream is over: the status of its result is Status.OK or Status.FUNCTION_ERROR.
+END = 2
+# Nothing arrived in time; call again.
+PENDING = 3
+
 
 class Status(OpenStatus):
     """What became of a call."""
@@ -136,6 +141,10 @@ class RequestPointer(Pointer):
     pass
 
 
+class StreamPointer(Pointer):
+    pass
+
+
 class ResultPointer(Pointer):
     pass
 
@@ -150,6 +159,7 @@ FREED_BY = {
     ErrorPointer: "lambda_error_free",
     QueuePointer: "lambda_queue_free",
     RequestPointer: "lambda_request_free",
+    StreamPointer: "lambda_stream_finish",
     ResultPointer: "lambda_result_free",
     StringPointer: "lambda_string_free",
 }
@@ -247,4 +257,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "lambda_queue_in_flight": (c_size_t, QueuePointer),
     "lambda_queue_wake": (None, QueuePointer),
     "lambda_queue_free": (None, QueuePointer),
+    "lambda_invoke_stream": (StreamPointer, ClientPointer, RequestPointer),
+    "lambda_stream_next": (c_int32, StreamPointer, c_int64, POINTER(c_void_p), POINTER(c_size_t)),
+    "lambda_stream_cancel": (None, StreamPointer),
+    "lambda_stream_finish": (ResultPointer, StreamPointer),
 }

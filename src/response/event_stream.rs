@@ -1,0 +1,392 @@
+//! Decodes an event stream (application/vnd.amazon.eventstream) as it arrives, within bounded memory.
+//!
+//! A frame of up to [`MAX_VERIFIED`] bytes is handed out only after its checksum was verified; aws-smithy-eventstream
+//! decodes it. That crate takes whole frames only, and a frame may have 16 MB. So the payload of a longer frame is handed
+//! out as it arrives, while its checksum is computed here, and only the headers are decoded by the crate.
+
+use aws_smithy_eventstream::frame::read_message_from;
+use aws_smithy_types::event_stream::{Header, Message};
+use bytes::{BufMut, Bytes};
+
+/// The longest frame that is verified before any of it is handed out.
+const MAX_VERIFIED: usize = 128 * 1024;
+/// The longest event that is gathered, which every event but a PayloadChunk is.
+const MAX_GATHERED: usize = 512 * 1024;
+/// The format's limits. Source: the specification of amazon.eventstream.
+const MAX_HEADERS: usize = 128 * 1024;
+const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+
+/// Two lengths and their checksum.
+const PRELUDE: usize = 12;
+const CHECKSUM: usize = 4;
+
+/// What a stream carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Bytes of the response; perhaps only a part of the frame's.
+    Chunk(Bytes),
+    /// The end, as a JSON document.
+    Complete(Bytes),
+    /// An exception in the service's model, with its JSON document.
+    Exception { code: String, document: Bytes },
+    /// An error outside the model.
+    Error { code: String, message: String },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DecodeError {
+    /// Why the bytes are not an event stream.
+    Malformed(String),
+    NoMemory,
+}
+
+/// Decodes one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    /// The beginning of a frame that came in several pieces.
+    gathered: Vec<u8>,
+    long: Option<LongFrame>,
+}
+
+/// A frame that is decoded before all of it has arrived.
+#[derive(Debug)]
+struct LongFrame {
+    kind: Kind,
+    checksum: crc32fast::Hasher,
+    payload_left: usize,
+    /// The payload, unless it is handed out or skipped.
+    payload: Vec<u8>,
+}
+
+/// What a frame is, by its headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Chunk,
+    Complete,
+    Exception(String),
+    Error {
+        code: String,
+        message: String,
+    },
+    /// An initial response, or an event that this version of the model does not have.
+    Ignored,
+}
+
+/// A frame's lengths.
+#[derive(Clone, Copy, Debug)]
+struct Prelude {
+    frame: usize,
+    headers: usize,
+}
+
+impl Decoder {
+    /// Returns the next event, taken from the beginning of `input`. `None`: the input is used up.
+    pub(crate) fn decode(&mut self, input: &mut Bytes) -> Result<Option<Event>, DecodeError> {
+        loop {
+            if let Some(long) = &mut self.long {
+                if long.payload_left > 0 {
+                    match long.take(input)? {
+                        Some(event) => return Ok(Some(event)),
+                        None if input.is_empty() => return Ok(None),
+                        None => continue,
+                    }
+                }
+                let Some(checksum) = self.fill(input, CHECKSUM)? else { return Ok(None) };
+                if let Some(event) = self.long.take().map_or(Ok(None), |long| long.finish(&checksum))? {
+                    return Ok(Some(event));
+                }
+                continue;
+            }
+            let Some(prelude) = self.prelude(input)? else { return Ok(None) };
+            if prelude.frame <= MAX_VERIFIED {
+                let Some(frame) = self.fill(input, prelude.frame)? else { return Ok(None) };
+                let message = read_message_from(frame).map_err(malformed)?;
+                let kind = Kind::of(&message)?;
+                if let Some(event) = kind.event(message.payload().clone()) {
+                    return Ok(Some(event));
+                }
+            } else {
+                let Some(head) = self.fill(input, PRELUDE + prelude.headers)? else { return Ok(None) };
+                self.long = Some(LongFrame::new(prelude, &head)?);
+            }
+        }
+    }
+
+    /// Returns whether the stream may end here: not inside a frame.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.gathered.is_empty() && self.long.is_none()
+    }
+
+    /// Reads the lengths of the next frame and leaves them where they are. `None`: they have not arrived.
+    fn prelude(&mut self, input: &mut Bytes) -> Result<Option<Prelude>, DecodeError> {
+        if self.gathered.len() < PRELUDE && !self.gathered.is_empty() {
+            self.gather(input, PRELUDE)?;
+        }
+        let begun = if self.gathered.is_empty() { &input[..] } else { &self.gathered[..] };
+        if let Some(prelude) = begun.first_chunk() {
+            return Prelude::read(prelude).map(Some);
+        }
+        self.gather(input, PRELUDE)?;
+        Ok(None)
+    }
+
+    /// Takes `length` bytes, with what was gathered as their beginning. `None`: they have not arrived.
+    fn fill(&mut self, input: &mut Bytes, length: usize) -> Result<Option<Bytes>, DecodeError> {
+        if self.gathered.is_empty() && input.len() >= length {
+            return Ok(Some(input.split_to(length)));
+        }
+        self.gather(input, length)?;
+        Ok((self.gathered.len() == length).then(|| Bytes::from(std::mem::take(&mut self.gathered))))
+    }
+
+    /// Moves input to what was gathered, until that has `length` bytes.
+    fn gather(&mut self, input: &mut Bytes, length: usize) -> Result<(), DecodeError> {
+        let missing = length - self.gathered.len();
+        append(&mut self.gathered, &input.split_to(missing.min(input.len())))
+    }
+}
+
+impl LongFrame {
+    /// `head` is the prelude and the headers.
+    fn new(prelude: Prelude, head: &[u8]) -> Result<Self, DecodeError> {
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(head);
+        let message = without_payload(&head[PRELUDE..])?;
+        let kind = Kind::of(&message)?;
+        let payload_left = prelude.frame - PRELUDE - prelude.headers - CHECKSUM;
+        if payload_left > MAX_GATHERED && !matches!(kind, Kind::Chunk | Kind::Ignored) {
+            return Err(malformed(format!(
+                "an event that is not a PayloadChunk has {payload_left} bytes; at most {MAX_GATHERED} are read"
+            )));
+        }
+        Ok(Self { kind, checksum, payload_left, payload: Vec::new() })
+    }
+
+    /// Takes what has arrived of the payload.
+    fn take(&mut self, input: &mut Bytes) -> Result<Option<Event>, DecodeError> {
+        let piece = input.split_to(self.payload_left.min(input.len()));
+        self.checksum.update(&piece);
+        self.payload_left -= piece.len();
+        match self.kind {
+            Kind::Chunk if !piece.is_empty() => return Ok(Some(Event::Chunk(piece))),
+            Kind::Chunk | Kind::Ignored => {}
+            _ => append(&mut self.payload, &piece)?,
+        }
+        Ok(None)
+    }
+
+    /// Compares the checksums.
+    fn finish(self, expected: &[u8]) -> Result<Option<Event>, DecodeError> {
+        let computed = self.checksum.finalize();
+        if computed.to_be_bytes() != *expected {
+            return Err(malformed(format!(
+                "the checksum of a frame is 0x{}, but that of its bytes is 0x{computed:X}",
+                expected.iter().map(|byte| format!("{byte:02X}")).collect::<String>()
+            )));
+        }
+        // What a chunk had is handed out already.
+        Ok(self.kind.event(self.payload.into()).filter(|event| !matches!(event, Event::Chunk(_))))
+    }
+}
+
+impl Prelude {
+    fn read(bytes: &[u8; PRELUDE]) -> Result<Self, DecodeError> {
+        let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let (frame, headers, checksum) = (number(0), number(4), number(8));
+        let computed = crc32fast::hash(&bytes[..8]);
+        if checksum != computed {
+            return Err(malformed(format!(
+                "the checksum of a frame's prelude is 0x{checksum:X}, but that of its bytes is 0x{computed:X}"
+            )));
+        }
+        let (frame, headers) = (frame as usize, headers as usize);
+        if frame > PRELUDE + MAX_HEADERS + MAX_PAYLOAD + CHECKSUM || headers > MAX_HEADERS {
+            return Err(malformed(format!(
+                "a frame claims {frame} bytes and {headers} bytes of headers; at most {MAX_PAYLOAD} bytes of payload and \
+                 {MAX_HEADERS} bytes of headers are allowed"
+            )));
+        }
+        if PRELUDE + headers + CHECKSUM > frame {
+            return Err(malformed(format!("a frame of {frame} bytes claims {headers} bytes of headers")));
+        }
+        Ok(Self { frame, headers })
+    }
+}
+
+impl Kind {
+    fn of(message: &Message) -> Result<Self, DecodeError> {
+        let text = |name: &str| {
+            let header = message.headers().iter().find(|header| header.name().as_str() == name);
+            header.map(Header::value).and_then(|value| value.as_string().ok()).map(|text| text.as_str())
+        };
+        let required =
+            |name: &str| text(name).ok_or_else(|| malformed(format!("an event has no {name} header, or not a string")));
+        Ok(match required(":message-type")? {
+            "event" => match required(":event-type")? {
+                "PayloadChunk" => Self::Chunk,
+                "InvokeComplete" => Self::Complete,
+                _ => Self::Ignored,
+            },
+            "exception" => Self::Exception(required(":exception-type")?.to_owned()),
+            "error" => Self::Error {
+                code: text(":error-code").unwrap_or_default().to_owned(),
+                message: text(":error-message").unwrap_or_default().to_owned(),
+            },
+            other => return Err(malformed(format!("{other:?} is not a :message-type"))),
+        })
+    }
+
+    fn event(self, payload: Bytes) -> Option<Event> {
+        match self {
+            Self::Chunk => Some(Event::Chunk(payload)),
+            Self::Complete => Some(Event::Complete(payload)),
+            Self::Exception(code) => Some(Event::Exception { code, document: payload }),
+            Self::Error { code, message } => Some(Event::Error { code, message }),
+            Self::Ignored => None,
+        }
+    }
+}
+
+/// Decodes the headers of a long frame, as those of a frame without a payload.
+fn without_payload(headers: &[u8]) -> Result<Message, DecodeError> {
+    let length = |length: usize| u32::try_from(length).map_err(|_| malformed("the headers are too long"));
+    let mut frame = Vec::new();
+    frame.try_reserve_exact(PRELUDE + headers.len() + CHECKSUM).map_err(|_| DecodeError::NoMemory)?;
+    frame.put_u32(length(PRELUDE + headers.len() + CHECKSUM)?);
+    frame.put_u32(length(headers.len())?);
+    frame.put_u32(crc32fast::hash(&frame));
+    frame.put_slice(headers);
+    frame.put_u32(crc32fast::hash(&frame));
+    read_message_from(Bytes::from(frame)).map_err(malformed)
+}
+
+fn append(into: &mut Vec<u8>, bytes: &[u8]) -> Result<(), DecodeError> {
+    into.try_reserve(bytes.len()).map_err(|_| DecodeError::NoMemory)?;
+    into.extend_from_slice(bytes);
+    Ok(())
+}
+
+fn malformed(why: impl ToString) -> DecodeError {
+    DecodeError::Malformed(why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_eventstream::frame::write_message_to;
+    use aws_smithy_types::event_stream::HeaderValue;
+
+    use super::*;
+
+    fn frame(headers: &[(&'static str, &'static str)], payload: &[u8]) -> Vec<u8> {
+        let mut message = Message::new(payload.to_vec());
+        for (name, value) in headers {
+            message = message.add_header(Header::new(*name, HeaderValue::String((*value).into())));
+        }
+        let mut bytes = Vec::new();
+        write_message_to(&message, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn event(name: &'static str, payload: &[u8]) -> Vec<u8> {
+        frame(&[(":message-type", "event"), (":event-type", name), (":content-type", "x")], payload)
+    }
+
+    /// Decodes pieces; chunks that follow each other become one.
+    fn decode<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> (Vec<Event>, Result<bool, DecodeError>) {
+        let mut decoder = Decoder::default();
+        let mut events: Vec<Event> = Vec::new();
+        for piece in pieces {
+            let mut input = Bytes::copy_from_slice(piece);
+            loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(Event::Chunk(chunk))) => match events.last_mut() {
+                        Some(Event::Chunk(before)) => *before = [&before[..], &chunk[..]].concat().into(),
+                        _ => events.push(Event::Chunk(chunk)),
+                    },
+                    Ok(Some(event)) => events.push(event),
+                    Ok(None) => break,
+                    Err(error) => return (events, Err(error)),
+                }
+            }
+            assert!(input.is_empty());
+        }
+        (events, Ok(decoder.is_between_frames()))
+    }
+
+    const LONG: usize = MAX_VERIFIED + 10;
+
+    fn stream() -> (Vec<u8>, Vec<Event>) {
+        let long = vec![b'l'; LONG];
+        let bytes = [
+            event("initial-response", b"{}"),
+            event("PayloadChunk", b"one"),
+            event("PayloadChunk", b""),
+            event("NotOfThisModel", &long),
+            event("PayloadChunk", &long),
+            frame(&[(":message-type", "exception"), (":exception-type", "E")], b"{}"),
+            frame(&[(":message-type", "error"), (":error-code", "C"), (":error-message", "m")], b""),
+            event("InvokeComplete", &long),
+            event("InvokeComplete", b"{}"),
+        ];
+        let events = vec![
+            Event::Chunk(Bytes::from([b"one", &long[..]].concat())),
+            Event::Exception { code: "E".into(), document: Bytes::from_static(b"{}") },
+            Event::Error { code: "C".into(), message: "m".into() },
+            Event::Complete(long.into()),
+            Event::Complete(Bytes::from_static(b"{}")),
+        ];
+        (bytes.concat(), events)
+    }
+
+    #[test]
+    fn the_same_events_come_whatever_the_pieces() {
+        let (bytes, events) = stream();
+        for size in [1, 2, 3, 5, 11, 12, 13, 16, 17, 100, 4096, 65_537, bytes.len()] {
+            let (found, end) = decode(bytes.chunks(size));
+            assert_eq!(end, Ok(true), "pieces of {size}");
+            assert!(found == events, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn every_damaged_byte_is_found() {
+        for frame in [event("PayloadChunk", b"some bytes"), event("PayloadChunk", &vec![7; LONG])] {
+            let places = (0..200).chain(frame.len() - 8..frame.len());
+            for at in places.filter(|at| *at < frame.len()) {
+                let mut damaged = frame.clone();
+                damaged[at] ^= 1 << (at % 8);
+                let (events, end) = decode([&damaged[..]]);
+                assert!(end.is_err(), "byte {at} of {}", frame.len());
+                assert!(frame.len() > LONG || events.is_empty(), "a short chunk is verified first");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_claims_too_much_costs_nothing() {
+        for (frame, headers) in [(u32::MAX, 0), (0x8000_0000, 10), (1 << 20, 1 << 19), (20, 100), (15, 0), (0, 0)] {
+            let mut bytes = [u32::to_be_bytes(frame), u32::to_be_bytes(headers)].concat();
+            bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+            let mut decoder = Decoder::default();
+            assert!(decoder.decode(&mut Bytes::from(bytes)).is_err(), "{frame} {headers}");
+            assert_eq!(decoder.gathered.capacity(), 0);
+        }
+        let complete = event("InvokeComplete", &vec![b'x'; MAX_GATHERED + 1]);
+        assert!(matches!(decode([&complete[..]]), (events, Err(_)) if events.is_empty()));
+    }
+
+    #[test]
+    fn events_without_the_headers_of_events_are_refused() {
+        for headers in [
+            &[][..],
+            &[(":message-type", "event")],
+            &[(":event-type", "PayloadChunk")],
+            &[(":message-type", "exception")],
+            &[(":message-type", "brand-new"), (":event-type", "PayloadChunk")],
+        ] {
+            for payload in [&b"x"[..], &[b'x'; LONG]] {
+                assert!(decode([&frame(headers, payload)[..]]).1.is_err(), "{headers:?}");
+            }
+        }
+    }
+}

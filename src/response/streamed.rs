@@ -1,0 +1,184 @@
+//! A streamed response: hands out its chunks, and classifies it by how it ends. The rows of "Did it run?" for responses
+//! whose head said that the function ran.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::Bytes;
+use tokio::task::yield_now;
+
+use crate::http::transport::{BodyFailure, Response};
+use crate::outcome::Outcome;
+use crate::response::chunks::Chunks;
+use crate::response::classification::Classification;
+use crate::response::event_stream::{DecodeError, Decoder, Event};
+use crate::response::json_text;
+use crate::response::response::{Head, decoded_log};
+use crate::server_text::ServerText;
+use crate::status::{Execution, Status};
+
+/// The InvokeComplete event.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Complete {
+    /// `None`: the function succeeded.
+    error_code: Option<String>,
+    error_type: Option<String>,
+    error_message: Option<String>,
+    log: Option<Vec<u8>>,
+}
+
+/// Why a stream did not come to its end.
+#[derive(Debug, PartialEq, Eq)]
+struct Broken {
+    status: Status,
+    code: Option<String>,
+    why: String,
+}
+
+/// Hands out the chunks of a response as they arrive, and classifies it at its end.
+pub(crate) async fn read(head: &Head, mut response: Response, chunks: &Chunks) -> Classification {
+    conclude(head, to_the_end(head, &mut response, chunks).await)
+}
+
+async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Result<Complete, Broken> {
+    let mut decoder = Decoder::default();
+    loop {
+        let mut input = match response.chunk().await {
+            Ok(Some(input)) => input,
+            Ok(None) => return Err(Broken::cut(head, &decoder)),
+            Err(BodyFailure::Io(why)) => return Err(Broken { status: Status::Io, code: None, why }),
+            Err(BodyFailure::NoMemory | BodyFailure::TooLarge) => return Err(Broken::no_memory()),
+        };
+        let mut received = VecDeque::new();
+        let end = loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(Event::Chunk(chunk))) if chunk.is_empty() => {}
+                Ok(Some(Event::Chunk(chunk))) => received.push_back(chunk),
+                Ok(Some(Event::Complete(document))) => break Some(Complete::read(&document)),
+                Ok(Some(Event::Exception { code, document })) => break Some(Err(Broken::exception(code, &document))),
+                Ok(Some(Event::Error { code, message })) => break Some(Err(Broken::error(&code, &message))),
+                Ok(None) => break None,
+                Err(DecodeError::Malformed(why)) => {
+                    break Some(Err(Broken::protocol(format!("it is not an event stream: {why}"))));
+                }
+                Err(DecodeError::NoMemory) => break Some(Err(Broken::no_memory())),
+            }
+        };
+        chunks.hand_out(received).await;
+        match end {
+            Some(Ok(complete)) => {
+                see_the_end(response).await;
+                return Ok(complete);
+            }
+            Some(Err(broken)) => return Err(broken),
+            None => {}
+        }
+    }
+}
+
+/// Lets the connection notice the end of the response, which usually arrives together with the last event: then later
+/// calls can use the connection.
+async fn see_the_end(response: &mut Response) {
+    for _ in 0..2 {
+        let mut rest = pin!(response.chunk());
+        if poll_fn(|context| Poll::Ready(rest.as_mut().poll(context).is_ready())).await {
+            return;
+        }
+        yield_now().await;
+    }
+}
+
+fn conclude(head: &Head, end: Result<Complete, Broken>) -> Classification {
+    let mut outcome = Outcome::empty(Status::Ok, Execution::Ran);
+    outcome.function_error = head.function_error();
+    match end {
+        Ok(complete) => {
+            outcome.log = complete.log.or_else(|| head.log());
+            outcome.function_error = outcome.function_error.or_else(|| complete.error_code.clone());
+            if let Some(kind) = &outcome.function_error {
+                outcome.status = Status::FunctionError;
+                outcome.error_message = complete
+                    .error_message
+                    .or_else(|| Some(format!("the function failed ({kind}) and InvokeComplete has no ErrorDetails")));
+                outcome.error_type = complete.error_type.or(complete.error_code);
+            }
+        }
+        Err(broken) => {
+            outcome.log = head.log();
+            outcome.status = broken.status;
+            outcome.error_type = broken.code;
+            outcome.error_message =
+                Some(format!("the function ran, but the rest of its response was lost: {}", broken.why));
+        }
+    }
+    head.complete(&mut outcome);
+    Classification::end(outcome)
+}
+
+impl Complete {
+    /// Reads the event's document, whose fields begin with a lower-case letter at some servers.
+    fn read(document: &[u8]) -> Result<Self, Broken> {
+        const NAMES: [&str; 6] = ["ErrorCode", "errorCode", "ErrorDetails", "errorDetails", "LogResult", "logResult"];
+        if document.is_empty() {
+            return Ok(Self::default());
+        }
+        let found = json_text::find(document, NAMES).filter(|found| found.is_whole);
+        let Some(found) = found else {
+            return Err(Broken::protocol("its InvokeComplete event is not a JSON object".into()));
+        };
+        let [code, code_too, details, details_too, log, log_too] = found.values;
+        let some_text = |value: Option<&[u8]>, other: Option<&[u8]>| {
+            value.or(other).and_then(json_text::text).filter(|text| !text.is_empty())
+        };
+        let details = some_text(details, details_too);
+        let [error_type, error_message] = details
+            .as_deref()
+            .and_then(|details| json_text::find(details.as_bytes(), ["errorType", "errorMessage"]))
+            .map(|found| found.values)
+            .unwrap_or_default();
+        let (error_type, error_message) =
+            (error_type.and_then(json_text::string_text), error_message.and_then(json_text::text));
+        Ok(Self {
+            error_code: some_text(code, code_too),
+            error_type,
+            error_message: error_message.or(details),
+            log: some_text(log, log_too).and_then(|log| decoded_log(log.as_bytes())),
+        })
+    }
+}
+
+impl Broken {
+    fn protocol(why: String) -> Self {
+        Self { status: Status::Protocol, code: None, why }
+    }
+
+    fn no_memory() -> Self {
+        Self { status: Status::NoMemory, code: None, why: "there is no memory for it".to_owned() }
+    }
+
+    /// The stream ended before InvokeComplete. If nothing tells the end of the response from a connection that broke,
+    /// then the connection broke.
+    fn cut(head: &Head, decoder: &Decoder) -> Self {
+        let place = if decoder.is_between_frames() { "before InvokeComplete" } else { "inside a frame" };
+        let status = if head.has_certain_end() { Status::Protocol } else { Status::Io };
+        Self { status, code: None, why: format!("the stream ended {place}") }
+    }
+
+    fn exception(code: String, document: &Bytes) -> Self {
+        let found = json_text::find(document, ["message", "Message"]);
+        let [message, other] = found.map(|found| found.values).unwrap_or_default();
+        let message = message.or(other).and_then(json_text::text).unwrap_or_default();
+        Self::error(&code, &message)
+    }
+
+    fn error(code: &str, message: &str) -> Self {
+        let (code, message) = (ServerText::of(code), ServerText::of(message));
+        let why = match message.is_empty() {
+            true => format!("the service ended the stream with {code}"),
+            false => format!("the service ended the stream with {code}: {message}"),
+        };
+        Self { status: Status::Service, code: Some(code).filter(|code| !code.is_empty()), why }
+    }
+}
