@@ -29,6 +29,7 @@ from ._errors import (
     TooLargeError,
 )
 from ._result import Execution, Result, Status
+from ._stream import Stream
 from ._table import PACKAGE_VERSION
 
 __version__ = PACKAGE_VERSION
@@ -56,6 +57,7 @@ __all__ = [
     "Retry",
     "ServiceError",
     "Status",
+    "Stream",
     "ThrottledError",
     "TimeoutError",
     "TlsError",

@@ -15,6 +15,7 @@ from ._base import StrEnum
 from ._callback import Callbacks, in_logger, level_of
 from ._errors import CredentialsError, InvalidArgumentError, error_for, failed, refused
 from ._result import Result, Status, read
+from ._stream import Stream
 from ._values import (
     UINT32_MAX,
     UINT64_MAX,
@@ -234,34 +235,16 @@ class Client:
         stop: a callable, or a flag such as threading.Event, that is asked at least every 100 ms and ends the call if it
             is true. On the main thread a signal's handler that raises, as that of Ctrl-C does, needs none of it.
         """
-        _interrupt.reserve_stack()
-        if trace_header is None:
-            trace_header = os.environ.get("_X_AMZN_TRACE_ID") or None
-        try:
-            request = _request(
-                function_name,
-                payload,
-                {
-                    "qualifier": qualifier,
-                    "invocation_type": invocation_type,
-                    "tenant_id": tenant_id,
-                    "durable_execution_name": durable_execution_name,
-                    "trace_header": trace_header,
-                    "timeout": timeout,
-                    "retry": retry,
-                },
-            )
-            _ask_for_log(request, log, invocation_type)
-            _set_client_context(request, client_context)
-            pointer = self._open()
-            if in_logger():
-                raise refused(
-                    "a client's logger cannot invoke functions, since the call that it logs is still under way: let "
-                    "another thread do it (logging.handlers.QueueHandler)"
-                )
-        except InvalidArgumentError as error:
-            raise type(error)(error.result, function_name) from error.__cause__
-
+        fields = {
+            "qualifier": qualifier,
+            "invocation_type": invocation_type,
+            "tenant_id": tenant_id,
+            "durable_execution_name": durable_execution_name,
+            "trace_header": trace_header,
+            "timeout": timeout,
+            "retry": retry,
+        }
+        pointer, request = self._prepare(function_name, payload, fields, log, client_context)
         callbacks: Callbacks = pointer.callbacks
         callbacks.prepare()
         # Asked also so that the interpreter does not end while C may call Python.
@@ -276,6 +259,62 @@ class Client:
         if failure is not None:
             raise failure
         return result
+
+    def invoke_stream(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        qualifier: str | None = None,
+        invocation_type: InvocationTypeName | None = None,
+        log: bool = False,
+        client_context: Mapping[str, object] | str | None = None,
+        tenant_id: str | None = None,
+        trace_header: str | None = None,
+        timeout: float | None = None,
+        retry: RetryName | None = None,
+        stop: _interrupt.Stop | None = None,
+    ) -> Stream:
+        """Invokes a function whose response is read as it is made: an iterator of bytes (see Stream).
+
+        Nothing is sent before the first chunk is asked for. The arguments are those of invoke; an Event cannot be
+        streamed. The timeout covers the whole call, the reading included, and begins with the first chunk.
+        """
+        fields = {
+            "qualifier": qualifier,
+            "invocation_type": invocation_type,
+            "tenant_id": tenant_id,
+            "trace_header": trace_header,
+            "timeout": timeout,
+            "retry": retry,
+        }
+        client, request = self._prepare(function_name, payload, fields, log, client_context)
+        return Stream(client, request, function_name, stop, self._has_callbacks)
+
+    def _prepare(
+        self,
+        function_name: str,
+        payload: object,
+        fields: dict[str, Any],
+        log: bool,
+        client_context: Mapping[str, object] | str | None,
+    ) -> tuple[ClientPointer, RequestPointer]:
+        _interrupt.reserve_stack()
+        if fields["trace_header"] is None:
+            fields["trace_header"] = os.environ.get("_X_AMZN_TRACE_ID") or None
+        try:
+            request = _request(function_name, payload, fields)
+            _ask_for_log(request, log, fields["invocation_type"])
+            _set_client_context(request, client_context)
+            pointer = self._open()
+            if in_logger():
+                raise refused(
+                    "a client's logger cannot invoke functions, since the call that it logs is still under way: let "
+                    "another thread do it (logging.handlers.QueueHandler)"
+                )
+        except InvalidArgumentError as error:
+            raise type(error)(error.result, function_name) from error.__cause__
+        return pointer, request
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Returns the settings in force, by name: each a dict of its "value" and its "source". Never a secret."""
@@ -327,7 +366,7 @@ def _request(function_name: str, payload: object, given: dict[str, object]) -> R
         # By bytes' own method, since a subclass may have another and C reads as many.
         library.lambda_request_set_payload(request, data, bytes.__len__(data))
     for name, convert in _FIELDS.items():
-        value = given[name]
+        value = given.get(name)
         if value is not None:
             getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")(request, convert(name, value))
     return request

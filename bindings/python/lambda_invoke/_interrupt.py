@@ -49,7 +49,7 @@ def invoke(
     """Calls lambda_invoke. A signal's handler that raises, such as Ctrl-C's, `stop` and `ended` end it."""
     wanted = _either(ended, _callable(stop))
     # Python delivers signals on the main thread alone.
-    if threading.get_ident() == threading.main_thread().ident:
+    if _on_main_thread():
         return _invoke_asking(client, request, wanted)
     if wanted is None:
         return _invoke(client, request)
@@ -113,6 +113,43 @@ def _watch(stop: Callable[[], object] | None, raised: list[BaseException]) -> Ge
         except BaseException as error:
             raised.append(error)
             end = 1
+
+
+class Watch:
+    """Ends the waits of one stream, on whichever thread it is read: as invoke() ends a call."""
+
+    def __init__(
+        self, request: RequestPointer, function_name: str, stop: Stop | None, ended: Callable[[], bool] | None
+    ) -> None:
+        self._function_name = function_name
+        self._raised: list[BaseException] = []
+        wanted = _either(_either(ended, _callable(stop)), lambda: _ending.is_set() and not _on_main_thread())
+        self._watch = _watch(wanted, self._raised)
+        next(self._watch)
+        # As long as the stream: C took it from the request.
+        self._hook = InterruptFn(self._watch.send)
+        library.lambda_request_set_interrupt(request, self._hook, None)
+
+    def during(self, wait: Callable[[], int]) -> int:
+        if _on_main_thread():
+            status = wait()
+        else:
+            mark = object()
+            _asking.add(mark)
+            try:
+                # In this order, as in invoke().
+                if _ending.is_set():
+                    raise failed(Status.CANCELLED, "the interpreter is ending", self._function_name)
+                status = wait()
+            finally:
+                _asking.discard(mark)
+        if self._raised:
+            raise self._raised.pop()
+        return status
+
+
+def _on_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
 
 
 def _either(one: Callable[[], object] | None, other: Callable[[], object] | None) -> Callable[[], object] | None:

@@ -150,7 +150,7 @@ _STATUSES = {status.number: status for status in Status}
 _EXECUTIONS = {execution.number: execution for execution in Execution}
 
 # ctypes.string_at takes an int for the length, which drops the upper half of long ones.
-_bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
     ("PyBytes_FromStringAndSize", ctypes.pythonapi)
 )
 
@@ -162,8 +162,8 @@ def read(pointer: ResultPointer) -> Result:
     message = _text(raw.error_message)
     payload, log = b"", None
     try:
-        payload = _bytes_at(ctypes.cast(raw.payload, ctypes.c_void_p), raw.payload_len)
-        log = _bytes_at(ctypes.cast(raw.log, ctypes.c_void_p), raw.log_len) if raw.log else None
+        payload = bytes_at(ctypes.cast(raw.payload, ctypes.c_void_p), raw.payload_len)
+        log = bytes_at(ctypes.cast(raw.log, ctypes.c_void_p), raw.log_len) if raw.log else None
     except MemoryError:
         # What became of the call is not lost with its payload.
         status, message = Status.NO_MEMORY, f"no memory for the {raw.payload_len} bytes of the response"

@@ -57,7 +57,8 @@ class Endpoint:
 
 @pytest.fixture(scope="session")
 def endpoint(no_settings_of_whoever_runs_the_tests: None) -> Iterator[Endpoint]:
-    command = [sys.executable, str(ROOT / "local" / "lambda-local"), str(TESTS / "functions")]
+    streaming = [str(ROOT / "tests" / "functions" / f"{name}.py") for name in ("counting", "streamed")]
+    command = [sys.executable, str(ROOT / "local" / "lambda-local"), str(TESTS / "functions"), *streaming]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         ready = server.stdout.readline()
