@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import operator
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import _abi
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Generator
     from datetime import datetime
-    from typing import NoReturn
+    from typing import NoReturn, Union
 
     Provider = Callable[[], "Credentials"]
+    Find = Callable[[], Union["Callbacks", None]]
 
 # Those of logging, which takes longer to import than this package, and which only its users need; 5 is below its DEBUG.
 _LEVELS = {
@@ -107,19 +110,33 @@ class _PerThread(threading.local):
     __call__ = property(operator.attrgetter("send"))
 
 
+# What C may call, by the user_data that it passes, until C releases it. That may be after the client has gone, since
+# the calls of a queue, and credentials callbacks for them, end on threads of the library. So nothing in here refers to
+# the client, or to the functions of its user, which may: the garbage collector could never free them.
+_kept: dict[int, object] = {}
+_numbers = itertools.count(1)
+# A built-in function, since Ctrl-C would be lost in Python code here.
+_release = ctypes.CFUNCTYPE(None, ctypes.c_ssize_t)(_kept.pop)
+# Clients are freed after modules, so this lives as long as the process.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_release))
+
+
 class Callbacks:
-    """The callbacks of one client. C may call them for as long as the client's pointer lives, which holds this."""
+    """The callbacks of one client, whose pointer holds this."""
 
     def __init__(self) -> None:
         self._generators: list[_PerThread] = []
-        self._kept: list[object] = []
-        # By thread: what its callback raised, which C cannot carry.
-        self._raised: dict[int, BaseException] = {}
+        # By thread that is inside a call: what its callback raised, which C cannot carry.
+        self._raised: dict[int, BaseException | None] = {threading.get_ident(): None}
+        self.provider: Provider | None = None
+        self.logger: logging.Logger | None = None
+        # What the last load of credentials raised, on whatever thread: a queue's calls have none of their own.
+        self.cause: BaseException | None = None
 
     def prepare(self) -> None:
         """Makes what is made for each thread, before a call of this one: it takes Python code."""
         # Ctrl-C may have cut an earlier call off before it took this, or a fork may have left another thread's.
-        self._raised.pop(threading.get_ident(), None)
+        self._raised[threading.get_ident()] = None
         for generator in self._generators:
             _ = generator.send
 
@@ -135,26 +152,35 @@ class Callbacks:
             return error
         raise error
 
-    # Partials, and no closures, which would hold this in a circle: it goes with the client's pointer.
-    def ask(self, provider: Provider) -> Any:
-        """Makes the C callback that asks `provider`."""
+    def keep(self, error: BaseException) -> None:
+        """Keeps what a callback raised on this thread, if the thread is inside a call, which then takes it."""
+        thread = threading.get_ident()
+        if thread in self._raised:
+            self._raised[thread] = error
+
+    def ask(self, provider: Provider) -> tuple[Any, ...]:
+        """Makes the C callback that asks `provider`; returns it with its user_data and release."""
         if not callable(provider):
             raise wrong_type("credentials", "callable", provider)
         refuse_async("credentials", provider)
-        return self._keep(CredentialsFn, functools.partial(_answer, provider, self._raised))
+        self.provider = provider
+        return self._make(CredentialsFn, _answer)
 
-    def log(self, logger: logging.Logger) -> Any:
-        """Makes the C callback that passes events on to `logger`."""
-        return self._keep(LogFn, functools.partial(_pass_on, logger, self._raised))
+    def log(self, logger: logging.Logger) -> tuple[Any, ...]:
+        """Makes the C callback that passes events on to `logger`; returns it with its user_data and release."""
+        self.logger = logger
+        return self._make(LogFn, _pass_on)
 
-    def _keep(self, kind: Any, make: Callable[[], Generator[int, int, None]]) -> Any:
-        generator = _PerThread(make)
-        # A generator takes one value, and C passes several, a 0 first: min, which is no Python code, sends one after
-        # the other, and returns the first, which C takes for LAMBDA_OK, since all answers are the same.
+    def _make(self, kind: Any, run: Callable[[Find], Generator[int, int, None]]) -> tuple[Any, ...]:
+        generator = _PerThread(functools.partial(run, weakref.ref(self)))
+        # A generator takes one value, and C passes several, user_data first: min, which is no Python code, sends one
+        # after the other, and returns the first, since all answers are the same.
         callback = kind(functools.partial(min, key=generator))
         self._generators.append(generator)
-        self._kept.append(callback)
-        return callback
+        # Below 0, as no address and no level is, with 32 lower bits that C takes for LAMBDA_OK.
+        user_data = -(next(_numbers) << 32)
+        _kept[user_data] = callback
+        return callback, user_data, _release
 
 
 def level_of(logger: logging.Logger) -> int:
@@ -168,9 +194,9 @@ def level_of(logger: logging.Logger) -> int:
 # that is dealt with.
 
 
-def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[int, int, None]:
-    """Takes a 0, then the address for the credentials; answers 0 to both."""
-    # Ctrl-C that came with the 0.
+def _answer(find: Find) -> Generator[int, int, None]:
+    """Takes user_data, then the address for the credentials; answers 0 to both."""
+    # Ctrl-C that came with user_data.
     early: BaseException | None = None
     out = 0
     while True:
@@ -180,26 +206,26 @@ def _answer(provider: Provider, raised: dict[int, BaseException]) -> Generator[i
                     out = 0
                     for _ in FOREVER:
                         out = yield 0
-                        if not out:
-                            early = None
+                        if out < 0:
+                            out, early = 0, None
                         elif early is not None:
                             raise early
                         else:
-                            _fill_in(out, provider())
+                            _load(find(), out)
                         out = 0
                 except GeneratorExit:
                     return
                 except BaseException as error:
-                    raised[threading.get_ident()] = error
-                    early = None if out else error
-                    if out:
+                    _keep(find(), error)
+                    early = None if out > 0 else error
+                    if out > 0:
                         library.lambda_credentials_set_error(out, _explain(error))
         except BaseException as error:
-            raised[threading.get_ident()] = error
+            _keep(find(), error)
 
 
-def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Generator[int, int, None]:
-    """Takes a 0, a level, and the addresses of two strings; answers 0 to each."""
+def _pass_on(find: Find) -> Generator[int, int, None]:
+    """Takes user_data, a level, and the addresses of two strings; answers 0 to each."""
     event: list[int] = []
     while True:
         try:
@@ -209,22 +235,42 @@ def _pass_on(logger: logging.Logger, raised: dict[int, BaseException]) -> Genera
                         _in_logger.now = False
                         value = yield 0
                         # What was cut short before is forgotten.
-                        event = [*event, value] if value else []
+                        event = [] if value < 0 else [*event, value]
                         if len(event) == 3:
-                            level, target, message = event
-                            # The strings die when C goes on, which it does when this asks for the next 0.
-                            extra = {"target": ctypes.string_at(target).decode()}
                             _in_logger.now = True
-                            logger.log(_LEVELS[level], "%s", ctypes.string_at(message).decode(), extra=extra)
+                            _log(find(), *event)
                 except GeneratorExit:
                     return
                 except Exception:
                     # An event is lost, the call is not.
                     pass
                 except BaseException as error:
-                    raised[threading.get_ident()] = error
+                    _keep(find(), error)
         except BaseException as error:
-            raised[threading.get_ident()] = error
+            _keep(find(), error)
+
+
+def _load(callbacks: Callbacks | None, out: int) -> None:
+    if callbacks is None or callbacks.provider is None:
+        raise RuntimeError("the client is gone")
+    callbacks.cause = None
+    try:
+        _fill_in(out, callbacks.provider())
+    except BaseException as error:
+        callbacks.cause = error
+        raise
+
+
+def _log(callbacks: Callbacks | None, level: int, target: int, message: int) -> None:
+    if callbacks is not None and callbacks.logger is not None:
+        # The strings die when C goes on, which it does when the generator asks for what comes next.
+        extra = {"target": ctypes.string_at(target).decode()}
+        callbacks.logger.log(_LEVELS[level], "%s", ctypes.string_at(message).decode(), extra=extra)
+
+
+def _keep(callbacks: Callbacks | None, error: BaseException) -> None:
+    if callbacks is not None:
+        callbacks.keep(error)
 
 
 def _explain(error: BaseException) -> bytes:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from ctypes import byref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _abi, _interrupt
 from ._abi import ClientPointer, ConfigPointer, ErrorPointer, RequestPointer, library
 from ._base import StrEnum
 from ._callback import Callbacks, in_logger, level_of
-from ._errors import CredentialsError, InvalidArgumentError, error_for, failed, refused
+from ._errors import CredentialsError, InvalidArgumentError, LambdaError, error_for, failed, refused
+from ._request import outcome_of, set_payload
 from ._result import Result, Status, read
 from ._stream import Stream
 from ._values import (
@@ -23,7 +24,6 @@ from ._values import (
     count,
     json_bytes,
     milliseconds,
-    payload_bytes,
     switch,
     text,
     wrong_type,
@@ -31,10 +31,13 @@ from ._values import (
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
     from types import TracebackType
-    from typing import Literal, NoReturn, Union
+    from typing import Literal, NoReturn, TypedDict, Union
 
+    from typing_extensions import Unpack
+
+    from . import _map
     from ._callback import Credentials
 
 
@@ -63,6 +66,21 @@ class Retry(StrEnum):
 if TYPE_CHECKING:
     InvocationTypeName = Union[InvocationType, Literal["RequestResponse", "Event", "DryRun"]]
     RetryName = Union[Retry, Literal["safe", "none", "always"]]
+
+    class Fields(TypedDict, total=False):
+        qualifier: str | None
+        invocation_type: InvocationTypeName | None
+        tenant_id: str | None
+        durable_execution_name: str | None
+        timeout: float | None
+        retry: RetryName | None
+
+    class Options(Fields, total=False):
+        """The options of every call of a map, as those of invoke."""
+
+        log: bool
+        client_context: Mapping[str, object] | str | None
+        trace_header: str | None
 
 
 _INVOCATION_TYPES = {
@@ -186,7 +204,7 @@ class Client:
             if name in given:
                 getattr(library, f"lambda_config_set_{_C_NAMES.get(name, name)}")(config, convert(name, given[name]))
         if credentials is not None:
-            library.lambda_config_set_credentials_callback(config, callbacks.ask(credentials), None, None)
+            library.lambda_config_set_credentials_callback(config, *callbacks.ask(credentials))
         keys = {name: text(name, given[name]) for name in _KEYS if name in given}
         if keys:
             for name in _KEYS[:2]:
@@ -194,7 +212,7 @@ class Client:
                     raise refused(f"{name}: is missing; {' and '.join(keys)} cannot be used without it")
             library.lambda_config_set_credentials(config, *map(keys.get, _KEYS))
         if logger is not None:
-            library.lambda_config_set_log(config, level_of(logger), callbacks.log(logger), None, None)
+            library.lambda_config_set_log(config, level_of(logger), *callbacks.log(logger))
 
         client, error = ClientPointer(), ErrorPointer()
         status = library.lambda_client_new(config, byref(client), byref(error))
@@ -235,16 +253,20 @@ class Client:
         stop: a callable, or a flag such as threading.Event, that is asked at least every 100 ms and ends the call if it
             is true. On the main thread a signal's handler that raises, as that of Ctrl-C does, needs none of it.
         """
-        fields = {
-            "qualifier": qualifier,
-            "invocation_type": invocation_type,
-            "tenant_id": tenant_id,
-            "durable_execution_name": durable_execution_name,
-            "trace_header": trace_header,
-            "timeout": timeout,
-            "retry": retry,
-        }
-        pointer, request = self._prepare(function_name, payload, fields, log, client_context)
+        _interrupt.reserve_stack()
+        pointer, request = self._prepare(
+            function_name,
+            payload,
+            qualifier=qualifier,
+            invocation_type=invocation_type,
+            log=log,
+            client_context=client_context,
+            tenant_id=tenant_id,
+            durable_execution_name=durable_execution_name,
+            trace_header=trace_header,
+            timeout=timeout,
+            retry=retry,
+        )
         callbacks: Callbacks = pointer.callbacks
         callbacks.prepare()
         # Asked also so that the interpreter does not end while C may call Python.
@@ -280,41 +302,202 @@ class Client:
         Nothing is sent before the first chunk is asked for. The arguments are those of invoke; an Event cannot be
         streamed. The timeout covers the whole call, the reading included, and begins with the first chunk.
         """
-        fields = {
-            "qualifier": qualifier,
-            "invocation_type": invocation_type,
-            "tenant_id": tenant_id,
-            "trace_header": trace_header,
-            "timeout": timeout,
-            "retry": retry,
-        }
-        client, request = self._prepare(function_name, payload, fields, log, client_context)
-        return Stream(client, request, function_name, stop, self._has_callbacks)
+        _interrupt.reserve_stack()
+        pointer, request = self._prepare(
+            function_name,
+            payload,
+            qualifier=qualifier,
+            invocation_type=invocation_type,
+            log=log,
+            client_context=client_context,
+            tenant_id=tenant_id,
+            trace_header=trace_header,
+            timeout=timeout,
+            retry=retry,
+        )
+        return Stream(pointer, request, function_name, stop, self._has_callbacks)
 
-    def _prepare(
+    async def invoke_async(
         self,
         function_name: str,
-        payload: object,
-        fields: dict[str, Any],
-        log: bool,
-        client_context: Mapping[str, object] | str | None,
-    ) -> tuple[ClientPointer, RequestPointer]:
-        _interrupt.reserve_stack()
-        if fields["trace_header"] is None:
-            fields["trace_header"] = os.environ.get("_X_AMZN_TRACE_ID") or None
-        try:
-            request = _request(function_name, payload, fields)
-            _ask_for_log(request, log, fields["invocation_type"])
-            _set_client_context(request, client_context)
-            pointer = self._open()
-            if in_logger():
-                raise refused(
-                    "a client's logger cannot invoke functions, since the call that it logs is still under way: let "
-                    "another thread do it (logging.handlers.QueueHandler)"
-                )
-        except InvalidArgumentError as error:
-            raise type(error)(error.result, function_name) from error.__cause__
-        return pointer, request
+        payload: object = None,
+        *,
+        qualifier: str | None = None,
+        invocation_type: InvocationTypeName | None = None,
+        log: bool = False,
+        client_context: Mapping[str, object] | str | None = None,
+        tenant_id: str | None = None,
+        durable_execution_name: str | None = None,
+        trace_header: str | None = None,
+        timeout: float | None = None,
+        retry: RetryName | None = None,
+    ) -> Result:
+        """Invokes a function as invoke does, and lets the event loop of asyncio go on meanwhile.
+
+        Cancelling the task cancels the call. The asyncio.CancelledError then has the call's `result`, whose execution
+        tells whether the function may have run; it may even be a success that came in the same moment.
+        """
+        # asyncio takes longer to import than all of this package.
+        from . import _async
+
+        pointer, request = self._prepare(
+            function_name,
+            payload,
+            qualifier=qualifier,
+            invocation_type=invocation_type,
+            log=log,
+            client_context=client_context,
+            tenant_id=tenant_id,
+            durable_execution_name=durable_execution_name,
+            trace_header=trace_header,
+            timeout=timeout,
+            retry=retry,
+        )
+        outcome = outcome_of(await _async.invoke(pointer, request, function_name), pointer, function_name)
+        if isinstance(outcome, LambdaError):
+            raise outcome
+        return outcome
+
+    @overload
+    def map(
+        self,
+        function_name: str,
+        payloads: Iterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: Literal[False] = ...,
+        stop: _interrupt.Stop | None = ...,
+        **options: Unpack[Options],
+    ) -> Generator[Result | LambdaError, None, None]: ...
+    @overload
+    def map(
+        self,
+        function_name: str,
+        payloads: Iterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: Literal[True],
+        stop: _interrupt.Stop | None = ...,
+        **options: Unpack[Options],
+    ) -> Generator[Result, None, None]: ...
+    @overload
+    def map(
+        self,
+        function_name: str,
+        payloads: Iterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: bool,
+        stop: _interrupt.Stop | None = ...,
+        **options: Unpack[Options],
+    ) -> Generator[Result | LambdaError, None, None]: ...
+    def map(
+        self,
+        function_name: str,
+        payloads: Iterable[object],
+        *,
+        concurrency: int = 16,
+        progress: bool = False,
+        raise_on_error: bool = False,
+        stop: _interrupt.Stop | None = None,
+        **options: Unpack[Options],
+    ) -> Generator[Result | LambdaError, None, None]:
+        """Invokes a function once for each payload, and yields what became of it, in the order of the payloads.
+
+        A call that failed yields the exception that invoke would have raised, a LambdaError with its result, and the
+        map goes on. Nothing is sent before the first item is asked for. If the map is closed or abandoned half-way, the
+        calls under way are cancelled. What the iterable raises comes after the results of the payloads before it.
+
+        payloads: an iterable, from which no payload is taken before its turn.
+        concurrency: how many payloads at most are taken, and their results not yet yielded.
+        progress: shows a progress bar, if tqdm is installed.
+        raise_on_error: raises the first failure instead, which ends the map.
+        stop: ends the map with a CancelledError, as it ends a call of invoke.
+        options: those of invoke, for every call. The timeout of each begins when its payload is taken.
+        """
+        from . import _map
+
+        job = self._job(function_name, payloads, concurrency, progress, raise_on_error, options)
+        if not isinstance(payloads, Iterable):
+            raise wrong_type("payloads", "an iterable", payloads)
+        return _map.run(job, payloads, _interrupt.as_callable(stop))
+
+    @overload
+    def map_async(
+        self,
+        function_name: str,
+        payloads: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: Literal[False] = ...,
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Result | LambdaError, None]: ...
+    @overload
+    def map_async(
+        self,
+        function_name: str,
+        payloads: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: Literal[True],
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Result, None]: ...
+    @overload
+    def map_async(
+        self,
+        function_name: str,
+        payloads: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int = ...,
+        progress: bool = ...,
+        raise_on_error: bool,
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Result | LambdaError, None]: ...
+    def map_async(
+        self,
+        function_name: str,
+        payloads: Iterable[object] | AsyncIterable[object],
+        *,
+        concurrency: int = 16,
+        progress: bool = False,
+        raise_on_error: bool = False,
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Result | LambdaError, None]:
+        """Does what map does, for `async for`.
+
+        payloads: may also be an asynchronous iterable, whose next payload is awaited while calls are under way.
+        """
+        from . import _map_async
+
+        job = self._job(function_name, payloads, concurrency, progress, raise_on_error, options)
+        if not isinstance(payloads, (Iterable, AsyncIterable)):
+            raise wrong_type("payloads", "an iterable or an asynchronous iterable", payloads)
+        return _map_async.run(job, payloads)
+
+    def _job(
+        self,
+        function_name: str,
+        payloads: object,
+        concurrency: int,
+        progress: bool,
+        raise_on_error: bool,
+        options: Options,
+    ) -> _map.Job:
+        from . import _map
+
+        if isinstance(payloads, (str, bytes, bytearray, memoryview, Mapping)):
+            # Each is an iterable, and was meant as one payload.
+            raise wrong_type("payloads", "an iterable of payloads", payloads)
+        at_once = count("concurrency", concurrency, UINT32_MAX)
+        switch("progress", progress)
+        switch("raise_on_error", raise_on_error)
+        pointer, request = self._prepare(function_name, None, **options)
+        return _map.Job(pointer, request, function_name, at_once, progress, raise_on_error)
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Returns the settings in force, by name: each a dict of its "value" and its "source". Never a secret."""
@@ -331,6 +514,33 @@ class Client:
     def close(self) -> None:
         """Closes the connections once the calls under way are over. Closing again does nothing."""
         self._pointer = None
+
+    def _prepare(
+        self,
+        function_name: str,
+        payload: object,
+        *,
+        log: bool = False,
+        client_context: Mapping[str, object] | str | None = None,
+        trace_header: str | None = None,
+        **fields: Unpack[Fields],
+    ) -> tuple[ClientPointer, RequestPointer]:
+        """Makes the request of a call."""
+        if trace_header is None:
+            trace_header = os.environ.get("_X_AMZN_TRACE_ID") or None
+        try:
+            request = _request(function_name, payload, {"trace_header": trace_header, **fields})
+            _ask_for_log(request, log, fields.get("invocation_type"))
+            _set_client_context(request, client_context)
+            pointer = self._open()
+            if in_logger():
+                raise refused(
+                    "a client's logger cannot invoke functions, since the call that it logs is still under way: let "
+                    "another thread do it (logging.handlers.QueueHandler)"
+                )
+        except InvalidArgumentError as error:
+            raise type(error)(error.result, function_name) from error.__cause__
+        return pointer, request
 
     def _open(self) -> ClientPointer:
         if self._pointer is None:
@@ -361,14 +571,13 @@ def _request(function_name: str, payload: object, given: dict[str, object]) -> R
         raise failed(Status.NO_MEMORY, "no memory for a request", function_name)
     # What the setters refuse, lambda_invoke tells.
     library.lambda_request_set_function_name(request, text("function_name", function_name, may_be_empty=True))
-    data = payload_bytes(payload)
-    if data is not None:
-        # By bytes' own method, since a subclass may have another and C reads as many.
-        library.lambda_request_set_payload(request, data, bytes.__len__(data))
-    for name, convert in _FIELDS.items():
-        value = given.get(name)
+    if payload is not None:
+        set_payload(request, payload)
+    for name, value in given.items():
+        if name not in _FIELDS:
+            raise TypeError(f"a call has no option {name!r}")
         if value is not None:
-            getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")(request, convert(name, value))
+            getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")(request, _FIELDS[name](name, value))
     return request
 
 

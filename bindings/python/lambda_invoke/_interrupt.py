@@ -46,8 +46,12 @@ def invoke(
     stop: Stop | None,
     ended: Callable[[], bool] | None,
 ) -> ResultPointer:
-    """Calls lambda_invoke. A signal's handler that raises, such as Ctrl-C's, `stop` and `ended` end it."""
-    wanted = _either(ended, _callable(stop))
+    """Calls lambda_invoke. A signal's handler that raises, such as Ctrl-C's, `stop` and `ended` end it.
+
+    Not through a queue, where the thread that waits would need no hook: one call at a time then takes 2 to 4 % more
+    time (160 us instead of 157, and 132 us of CPU instead of 127), needs a thread, and has callbacks run on others.
+    """
+    wanted = _either(ended, as_callable(stop))
     # Python delivers signals on the main thread alone.
     if _on_main_thread():
         return _invoke_asking(client, request, wanted)
@@ -56,7 +60,7 @@ def invoke(
     call = object()
     _asking.add(call)
     try:
-        # In this order: what _end_calls does not see in there, sees here that it is over, and stays out of C.
+        # In this order: what end_calls does not see in there, sees here that it is over, and stays out of C.
         if _ending.is_set():
             raise failed(Status.CANCELLED, "the interpreter is ending", function_name)
         return _invoke_asking(client, request, lambda: _ending.is_set() or wanted())
@@ -123,7 +127,7 @@ class Watch:
     ) -> None:
         self._function_name = function_name
         self._raised: list[BaseException] = []
-        wanted = _either(_either(ended, _callable(stop)), lambda: _ending.is_set() and not _on_main_thread())
+        wanted = _either(_either(ended, as_callable(stop)), lambda: _ending.is_set() and not _on_main_thread())
         self._watch = _watch(wanted, self._raised)
         next(self._watch)
         # As long as the stream: C took it from the request.
@@ -158,7 +162,7 @@ def _either(one: Callable[[], object] | None, other: Callable[[], object] | None
     return lambda: one() or other()
 
 
-def _callable(stop: Stop | None) -> Callable[[], object] | None:
+def as_callable(stop: Stop | None) -> Callable[[], object] | None:
     wanted = getattr(stop, "is_set", stop)
     # A class has the method too, but lacks the object.
     if wanted is not None and (not callable(wanted) or isinstance(stop, type)):
@@ -174,13 +178,18 @@ def refuse_async(name: str, function: object) -> None:
         raise TypeError(f"{name} must be a plain function, not a coroutine function")
 
 
-def _end_calls() -> None:
+def is_ending() -> bool:
+    """Tells whether the interpreter is ending."""
+    return _ending.is_set()
+
+
+def end_calls() -> None:
     _ending.set()
     deadline = time.monotonic() + _PATIENCE
     while _asking and time.monotonic() < deadline:
         time.sleep(0.001)
 
 
-atexit.register(_end_calls)
+atexit.register(end_calls)
 # The calls of the parent's other threads do not go on in the child.
 os.register_at_fork(after_in_child=_asking.clear)

@@ -11,6 +11,7 @@ from ._table import ResultPointer, ResultStruct
 from ._table import Status as Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, NoReturn
 
 
@@ -85,8 +86,7 @@ class Result:
         duration: float = 0.0,
     ) -> None:
         values = locals()
-        for name in self.__slots__:
-            object.__setattr__(self, name, values[name])
+        _fill(self, [values[name] for name in self.__slots__])
 
     @classmethod
     def fake(
@@ -146,6 +146,15 @@ class Result:
         raise AttributeError(f"a Result is read-only: cannot delete {name}")
 
 
+# What sets each slot, past __setattr__. Every call makes a Result, so this matters.
+_SETTERS = [getattr(Result, name).__set__ for name in Result.__slots__]
+
+
+def _fill(result: Result, values: Iterable[object]) -> None:
+    for set_value, value in zip(_SETTERS, values):
+        set_value(result, value)
+
+
 _STATUSES = {status.number: status for status in Status}
 _EXECUTIONS = {execution.number: execution for execution in Execution}
 
@@ -162,30 +171,36 @@ def read(pointer: ResultPointer) -> Result:
     message = _text(raw.error_message)
     payload, log = b"", None
     try:
-        payload = bytes_at(ctypes.cast(raw.payload, ctypes.c_void_p), raw.payload_len)
-        log = bytes_at(ctypes.cast(raw.log, ctypes.c_void_p), raw.log_len) if raw.log else None
+        payload = bytes_at(raw.payload, raw.payload_len)
+        log = bytes_at(raw.log, raw.log_len) if raw.log else None
     except MemoryError:
         # What became of the call is not lost with its payload.
         status, message = Status.NO_MEMORY, f"no memory for the {raw.payload_len} bytes of the response"
-    return Result(
-        status=status,
-        execution=_EXECUTIONS.get(raw.execution) or Execution(raw.execution),
-        payload=payload,
-        log=log,
-        executed_version=_text(raw.executed_version),
-        request_id=_text(raw.request_id),
-        http_status=raw.http_status,
-        attempts=raw.attempts,
-        unknown_attempts=raw.unknown_attempts,
-        function_error=_text(raw.function_error),
-        error_type=_text(raw.error_type),
-        error_message=message,
-        throttle_reason=_text(raw.throttle_reason),
-        retry_after=raw.retry_after_ms / 1000 if raw.retry_after_ms else None,
-        durable_execution_arn=_text(raw.durable_execution_arn),
-        content_type=_text(raw.content_type),
-        duration=raw.duration_us / 1_000_000,
+    result = Result.__new__(Result)
+    _fill(
+        result,
+        # In the order of the slots.
+        (
+            status,
+            _EXECUTIONS.get(raw.execution) or Execution(raw.execution),
+            payload,
+            log,
+            _text(raw.executed_version),
+            _text(raw.request_id),
+            raw.http_status,
+            raw.attempts,
+            raw.unknown_attempts,
+            _text(raw.function_error),
+            _text(raw.error_type),
+            message,
+            _text(raw.throttle_reason),
+            raw.retry_after_ms / 1000 if raw.retry_after_ms else None,
+            _text(raw.durable_execution_arn),
+            _text(raw.content_type),
+            raw.duration_us / 1_000_000,
+        ),
     )
+    return result
 
 
 def _text(value: bytes | None) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,9 @@ ROOT = BINDING.parents[1]
 
 sys.path.insert(0, str(BINDING))
 
+import cheap_endpoint  # noqa: E402
 import lambda_invoke  # noqa: E402
+from lambda_invoke import _queue  # noqa: E402
 
 OLDEST, NEWEST = 9, 19
 
@@ -89,6 +93,41 @@ def make_client(endpoint: Endpoint) -> Iterator[ClientMaker]:
 @pytest.fixture
 def client(make_client: ClientMaker) -> lambda_invoke.Client:
     return make_client()
+
+
+@pytest.fixture(scope="session")
+def cheap(no_settings_of_whoever_runs_the_tests: None) -> Iterator[cheap_endpoint.Endpoint]:
+    cheap_endpoint.raise_the_limit_of_descriptors()
+    endpoint = cheap_endpoint.Endpoint()
+    yield endpoint
+    endpoint.close()
+
+
+@pytest.fixture
+def many_at_once(cheap: cheap_endpoint.Endpoint) -> Iterator[lambda_invoke.Client]:
+    """A client of the cheap endpoint."""
+    keys = {"region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+    with lambda_invoke.Client(endpoint_url=cheap.url, max_connections=2000, **keys) as client:
+        yield client
+    # The next test counts threads and descriptors.
+    _queue._idle.clear()
+
+
+def library_threads() -> int:
+    """How many queues have a thread."""
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        # It may end meanwhile.
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/comm") as name:
+            names.append(name.read().strip())
+    return names.count("lambda-queue")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def interpreters() -> list[str]:

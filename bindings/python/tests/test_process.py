@@ -22,8 +22,9 @@ def test_everything(installed: Installed) -> None:
     assert installed.run("everything.py") == "done\n"
 
 
-def test_ctrl_c(installed: Installed, record_property: pytest.RecordProperty) -> None:
-    process = installed.start("ctrl_c.py", str(ROUNDS))
+@pytest.mark.parametrize("program", ["ctrl_c.py", "ctrl_c_async.py asyncio", "ctrl_c_async.py map"])
+def test_ctrl_c(installed: Installed, program: str) -> None:
+    process = installed.start(*program.split(), str(ROUNDS))
     assert process.stdout is not None
     took = []
     for _ in range(ROUNDS):
@@ -67,6 +68,18 @@ def test_the_end_of_the_interpreter(installed: Installed, how: str) -> None:
     begin = time.monotonic()
     assert installed.run("ending.py", how) == "last line\n"
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("callbacks", [[], ["callbacks"]])
+@pytest.mark.parametrize("how", ["run", "loop_in_a_thread", "map", "map_in_a_thread"])
+def test_the_end_of_the_interpreter_with_a_queue(installed: Installed, how: str, callbacks: list[str]) -> None:
+    begin = time.monotonic()
+    assert installed.run("ending_async.py", how, *callbacks) == "last line\n"
+    assert time.monotonic() - begin < 5
+
+
+def test_fork_of_a_server_that_loads_its_application_first(installed: Installed) -> None:
+    assert installed.run("forking_async.py") == "done\n"
 
 
 @pytest.mark.parametrize("how", ["fork", "multiprocessing", "fork callbacks", "multiprocessing callbacks"])

@@ -8,8 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,41 +30,36 @@ def section(title: str) -> str:
 
 
 def run(title: str) -> dict[str, Any]:
-    """What the only program of a section leaves behind."""
-    (program,) = re.findall(r"^```python\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
+    """What the first program of a section leaves behind."""
+    program, *_ = re.findall(r"^```python\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(program, names)
     return names
 
 
-class TestAsyncio:
-    def test_a_call(self, client: Client) -> None:
-        result = asyncio.run(run("asyncio")["invoke"](client, "echo", {"a": 1}, timeout=30))
-        assert result.json() == {"a": 1}
+def test_asyncio(many_at_once: Client) -> None:
+    results = asyncio.run(run("asyncio")["order_all"](Named(many_at_once, "echo"), [1, 2, 3]))
+    assert [result.json() for result in results] == [{"order": 1}, {"order": 2}, {"order": 3}]
 
-    def test_a_failure(self, client: Client) -> None:
-        with pytest.raises(lambda_invoke.TimeoutError) as caught:
-            asyncio.run(run("asyncio")["invoke"](client, "hanging", timeout=0.1))
-        assert caught.value.result.execution is Execution.UNKNOWN
 
-    def test_a_cancellation_ends_the_call(self, client: Client) -> None:
-        invoke = run("asyncio")["invoke"]
+def test_many_calls(many_at_once: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    total = run("Many calls")["total"]
+    assert total(Named(many_at_once, "fail"), [1, 2]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert re.match("1 fail: .* RAN$", first) and re.match("2 fail: .* RAN$", second)
 
-        async def cancel() -> None:
-            task = asyncio.create_task(invoke(client, "hanging"))
-            # Until it is in its thread.
-            while threading.active_count() == before:
-                await asyncio.sleep(0.01)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
 
-        before = threading.active_count()
-        begin = time.monotonic()
-        # Waits for the threads of the loop's executor.
-        asyncio.run(cancel())
-        assert time.monotonic() - begin < 5
-        assert threading.active_count() == before
+class Named:
+    """A client that invokes another function than it is asked to."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.client, self.name = client, name
+
+    def invoke_async(self, _: str, payload: object) -> Any:
+        return self.client.invoke_async(self.name, payload)
+
+    def map(self, _: str, payloads: Any, concurrency: int) -> Any:
+        return self.client.map(self.name, payloads, concurrency=concurrency)
 
 
 class TestInYourTests:
@@ -145,3 +138,8 @@ def test_every_parameter_is_mentioned() -> None:
     parameters = {*inspect.signature(Client).parameters, *inspect.signature(Client.invoke).parameters} - {"self"}
     for name in parameters - {"function_name", "payload"}:
         assert re.search(rf"\b{name}\b", section("Calls")), name
+
+
+def test_every_parameter_of_map_is_mentioned() -> None:
+    for name in {*inspect.signature(Client.map).parameters} - {"self", "function_name", "payloads", "options"}:
+        assert re.search(rf"\b{name}\b", section("Many calls")), name

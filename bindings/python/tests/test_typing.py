@@ -15,6 +15,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import lambda_invoke
+from collections.abc import AsyncIterator
+
+async def asynchronous(client: lambda_invoke.Client, payloads: AsyncIterator[int]) -> int:
+    async for good in client.map_async("f", payloads, raise_on_error=True):
+        good.json()
+    async for item in client.map_async("f", [1, 2]):
+        if not isinstance(item, lambda_invoke.LambdaError):
+            item.json()
+    return len((await client.invoke_async("f", {"a": 1}, timeout=1)).payload)
 
 def fetch() -> lambda_invoke.Credentials:
     return lambda_invoke.Credentials("a", "b", expires=datetime.now(timezone.utc))
@@ -32,6 +41,10 @@ with lambda_invoke.Client(region="us-east-1", timeout=5) as client:
         number: int = error.result.status.number
         name: str = error.result.status
     client.invoke("f", retry="none", invocation_type=lambda_invoke.InvocationType.EVENT)
+    for item in client.map("f", [1], concurrency=2, progress=True, timeout=1, retry="none", log=True):
+        either: lambda_invoke.Result | lambda_invoke.LambdaError = item
+    for good in client.map("f", iter(()), raise_on_error=True, stop=lambda: False):
+        good.json()
     lambda_invoke.Result(lambda_invoke.Status("OK"), lambda_invoke.Execution(2))
     lambda_invoke.FunctionError(result, "f")
 
@@ -58,6 +71,10 @@ client.invoke("f", log="Tail")
 lambda_invoke.Client(retry="often")
 lambda_invoke.FunctionError(1)
 lambda_invoke.Result.fake(status="LATE")
+client.map("f", 1)
+for item in client.map("f", [1]):
+    item.json()
+client.invoke_async("f").json()
 """
 
 
@@ -72,7 +89,7 @@ def test_the_package() -> None:
 
 
 def test_its_users(tmp_path: Path) -> None:
-    for source, errors in ((GOOD, 0), (BAD, 12)):
+    for source, errors in ((GOOD, 0), (BAD, 15)):
         program = tmp_path / "program.py"
         program.write_text(source)
         checked = mypy(str(program))
