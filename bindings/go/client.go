@@ -4,6 +4,8 @@
 // nobody knows ([Execution]). It never hands one invocation to Lambda twice unless told that it may ([RetryAlways]), and
 // a failed function is an error.
 //
+// A goroutine that waits for its call needs no thread: thousands of calls may be in flight.
+//
 // The C library is found by pkg-config as lambda_invoke. With the build tag lambda_invoke_static it is linked into the
 // program.
 package lambdainvoke
@@ -69,9 +71,8 @@ type Config struct {
 	MaxAttempts int
 	// Retry is else RetrySafe.
 	Retry RetryMode
-	// MaxConnections is how many calls may be under way at once; more wait their turn. It is cut to 4,096, which is how
-	// many all clients of a process may have under way together, since each occupies a thread and Go ends a program with
-	// 10,000 of them. Else what half of the process's file descriptors allow, at most 1,024.
+	// MaxConnections is how many calls may be under way at once, each on a connection of its own: more wait their turn,
+	// first come, first served. Else as many as half of the process's file descriptors allow.
 	MaxConnections int
 	// MaxResponseBytes is the longest payload of an answer: else 64 MiB.
 	MaxResponseBytes int64
@@ -104,13 +105,13 @@ type Client struct {
 
 // state is what all copies of a Client share.
 type state struct {
-	timeout   time.Duration
-	refusals  *refusals
-	asked     *goroutine
-	admission admission
+	timeout  time.Duration
+	refusals *refusals
+	asked    *goroutine
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
+	queue  *queue // nil before the first call
 	calls  int
 	closed bool
 }
@@ -128,7 +129,7 @@ func NewClient(config Config) (*Client, error) {
 	if failure := config.fill(settings); failure != nil {
 		return nil, failure
 	}
-	made := &state{timeout: config.Timeout, refusals: new(refusals), asked: new(goroutine), admission: newAdmission(config.MaxConnections)}
+	made := &state{timeout: config.Timeout, refusals: new(refusals), asked: new(goroutine)}
 	if config.CredentialsProvider != nil {
 		asked := provider{provide: config.CredentialsProvider, refusals: made.refusals, asked: made.asked}
 		asked.install(settings)
@@ -289,8 +290,8 @@ func (c *Client) ReleaseIdle() {
 }
 
 // Close frees the client. It does not wait: calls under way go on, those that wait their turn included, and the last of
-// them frees it. Later calls fail with ErrClosed. Closing twice is allowed. The garbage collector closes a client that
-// nothing refers to, at a time of its own.
+// them frees it. Later calls fail with ErrClosed. Closing twice is allowed. With the last client that has called, the
+// library's thread ends too. The garbage collector closes a client that nothing refers to, at a time of its own.
 func (c *Client) Close() {
 	if c != nil && c.state != nil {
 		c.state.close()
@@ -326,22 +327,37 @@ func (s *state) release() {
 	s.freeIfUnused()
 }
 
+// useQueue makes sure that an acquired client has the queue.
+func (s *state) useQueue() (failure *Error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.queue == nil {
+		s.queue, failure = joinQueue()
+	}
+	return failure
+}
+
 // freeIfUnused wants the mutex locked. A second time it frees NULL, which is nothing to free.
 func (s *state) freeIfUnused() {
 	if s.closed && s.calls == 0 {
 		C.lambda_client_free(s.handle)
 		s.handle = nil
+		if s.queue != nil {
+			s.queue = nil
+			leaveQueue()
+		}
 	}
 }
 
 // Invoke invokes a function and waits for the response. Whatever is not a success, a failed function included, is an
 // [*Error] and no Result.
 //
-// The context's deadline ends the call as a timeout does, and cancelling it ends the call within a tenth of a second. If
-// it has ended already, nothing is sent. The function itself, once started, runs on: the error's Execution says so.
+// The context's deadline ends the call as a timeout does, and cancelling it ends the call at once. If it has ended already,
+// nothing is sent. The function itself, once started, runs on: the error's Execution says so.
 //
-// A call occupies a thread, so a bounded number of calls is under way at once: see [Config].MaxConnections. Any number of
-// goroutines may call; the others wait their turn, first come, first served, inside their timeout and context.
+// Any number of goroutines may call; one that waits needs no thread. One thread of the library drives all calls of the
+// process, as long as there is a client that has called. [Config].MaxConnections bounds the calls of a client that are under
+// way at once; the others wait their turn, inside their timeout and context.
 func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) {
 	begin := time.Now()
 	if request == nil {
@@ -372,50 +388,42 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 	if end := endOf(ctx); end != nil {
 		return nil, end.refuse("had ended before the call, so that nothing was sent").of(function)
 	}
-	prepared, failure := request.prepare(ctx)
-	if failure != nil {
+	if failure := client.useQueue(); failure != nil {
 		return nil, failure.of(function)
 	}
-	defer C.lambda_request_free(prepared)
-
-	limit := request.limit(ctx, client.timeout, begin)
-	leave, failure := client.enter(ctx, begin, limit)
-	waited := time.Since(begin)
+	tag, results, waited, failure := client.begin(ctx, request, begin)
 	if failure != nil {
 		failure.Duration = waited
 		return nil, failure.of(function)
 	}
-	defer leave()
-	request.complete(prepared, limit-waited)
-	answer := await(ctx, client.handle, prepared)
-	defer C.lambda_result_free(answer)
+	answer := client.queue.await(ctx, tag, results)
 	result := newResult(answer)
 	result.Duration += waited
+	enterC()
+	C.lambda_result_free(answer)
+	leaveC()
 	if result.Status == StatusOK {
 		return &result, nil
 	}
 	return nil, client.failure(ctx, function, result)
 }
 
-// enter waits until the library may be called, and returns what the caller calls after that.
-func (s *state) enter(ctx context.Context, begin time.Time, limit time.Duration) (leave func(), failure *Error) {
-	deadline := time.NewTimer(limit - time.Since(begin))
-	defer deadline.Stop()
-	leave = s.admission.enter(wait{ctx.Done(), deadline.C})
-	stage := "before its request was sent"
-	if leave == nil {
-		stage = fmt.Sprintf("while it waited its turn (one client may have %d under way, all together %d)",
-			cap(s.admission.calls), maxCalls)
-	}
+// begin submits the call. It returns how long that took.
+func (s *state) begin(ctx context.Context, request *Request, begin time.Time) (uint64, <-chan *C.lambda_result, time.Duration, *Error) {
+	enterC()
+	defer leaveC()
+	waited := time.Since(begin)
 	if end := endOf(ctx); end != nil {
-		failure = end.refuse("ended the call " + stage)
-	} else if leave == nil || time.Since(begin) >= limit {
-		failure = refuse(StatusTimeout, context.DeadlineExceeded, "the call's deadline of %d ms passed %s", milliseconds(limit), stage)
+		return 0, nil, waited, end.refuse("ended the call before its request was sent")
 	}
-	if failure != nil && leave != nil {
-		leave()
+	prepared, failure := request.prepare(ctx)
+	if failure != nil {
+		return 0, nil, waited, failure
 	}
-	return leave, failure
+	defer C.lambda_request_free(prepared)
+	request.complete(prepared, request.limit(ctx, s.timeout, begin)-waited)
+	tag, results, failure := s.queue.submit(s.handle, prepared)
+	return tag, results, waited, failure
 }
 
 // failure makes the error of a call that the library made.

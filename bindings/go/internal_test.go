@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -156,92 +155,6 @@ func TestRefusalsAreForgotten(t *testing.T) {
 	}
 	if got := len(kept.last); got != manyRefusals {
 		t.Errorf("%d are kept", got)
-	}
-}
-
-// While other clients have every permit, each client still has one: they may wait for what it does.
-func TestEachClientHasOneCall(t *testing.T) {
-	fill := func(all permits) (empty func()) {
-		for len(all) < cap(all) {
-			all <- struct{}{}
-		}
-		return func() {
-			for len(all) > 0 {
-				<-all
-			}
-		}
-	}
-	defer fill(callsOfAll)()
-	late := make(chan time.Time)
-	close(late)
-	at, other := newAdmission(0), newAdmission(0)
-	leave, leaveOther := at.enter(wait{}), other.enter(wait{})
-	if at.enter(wait{late: late}) != nil {
-		t.Error("a second call of the client was admitted")
-	}
-	leave()
-	leaveOther()
-	leave = at.enter(wait{})
-	<-callsOfAll
-	second := at.enter(wait{})
-	if second == nil {
-		t.Error("what is free again was not given to the client")
-	}
-	second()
-	callsOfAll <- struct{}{}
-	leave()
-
-	emptied := fill(firstCallsOfAll)
-	if at.enter(wait{late: late}) != nil {
-		// It would be taken for free.
-		t.Error("a call was admitted beyond every bound")
-	}
-	emptied()
-	at.enter(wait{})()
-	if left := len(at.calls) + len(at.first) + len(firstCallsOfAll); left != 0 {
-		t.Errorf("%d permits were not given back", left)
-	}
-}
-
-// Go's threads are the process's, so many clients together are bounded too.
-func TestAdmissionOfManyClients(t *testing.T) {
-	const clients, callsOfEach, bound = 2500, 3, maxCalls + maxFirstCalls
-	entered, leave := make(chan struct{}, clients*callsOfEach), make(chan struct{})
-	var group sync.WaitGroup
-	for range [clients]struct{}{} {
-		at := newAdmission(0)
-		for range [callsOfEach]struct{}{} {
-			group.Add(1)
-			go func() {
-				defer group.Done()
-				out := at.enter(wait{})
-				entered <- struct{}{}
-				<-leave
-				out()
-			}()
-		}
-	}
-	for range [bound]struct{}{} {
-		<-entered
-	}
-	select {
-	case <-entered:
-		t.Errorf("more than %d calls were admitted at once", bound)
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(leave)
-	group.Wait()
-	if left := len(callsOfAll) + len(firstCallsOfAll); left != 0 {
-		t.Errorf("%d permits were not given back", left)
-	}
-}
-
-func TestAdmissionOfClient(t *testing.T) {
-	for maxConnections, want := range map[int]int{0: defaultCalls, 1: 1, 4096: 4096, 4097: 4096, math.MaxInt: 4096} {
-		at := newAdmission(maxConnections)
-		if got := cap(at.calls); got != want {
-			t.Errorf("MaxConnections %d: %d calls, want %d", maxConnections, got, want)
-		}
 	}
 }
 

@@ -28,6 +28,9 @@ const onEndpoint = "LAMBDAINVOKE_TESTS_ON_ENDPOINT"
 // TestMain runs the tests below the local endpoint, as its command: so it ends with them, however they end, and their
 // environment is that of an AWS program.
 func TestMain(m *testing.M) {
+	if os.Getenv(asEchoServer) != "" {
+		serveEcho()
+	}
 	if os.Getenv(onEndpoint) == "" {
 		fmt.Fprintln(os.Stderr, "cannot start the local endpoint:", startBelowEndpoint())
 		os.Exit(1)

@@ -72,7 +72,8 @@ func (e Execution) String() string {
 	return fmt.Sprintf("Execution(%d)", int32(e))
 }
 
-// newResult copies everything, so that the library's own result can be freed.
+// newResult copies everything, so that the library's own result can be freed. The payload is copied too: a slice of it may
+// live longer than whatever the collector could watch to free the library's memory, which is no object of its own.
 func newResult(r *C.lambda_result) Result {
 	return Result{
 		Payload:             copyBytes(unsafe.Pointer(r.payload), r.payload_len),

@@ -48,7 +48,10 @@ UNUSED = {
     },
     "go": {
         "lambda_error_status": "lambda_client_new returns it",
+        "lambda_queue_in_flight": "Go counts the calls of a client",
+        "lambda_queue_wake": "no thread waits in the queue",
         "lambda_request_clone": "a Request is a Go struct",
+        "lambda_request_set_interrupt": "lambda_queue_cancel ends a call",
         "lambda_result_clone": "a Result is a copy",
     },
 }

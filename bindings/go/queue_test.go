@@ -1,0 +1,381 @@
+package lambdainvoke_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	lambdainvoke "github.com/lambda-invoke/liblambda_invoke/bindings/go"
+)
+
+// threads counts those of this process.
+func threads(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip(err)
+	}
+	_, text, _ := strings.Cut(string(status), "\nThreads:")
+	text, _, _ = strings.Cut(text, "\n")
+	count, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count
+}
+
+// queueThreads counts the library's threads that drive calls, and queueDescriptors the descriptors for them.
+func queueThreads(t *testing.T) (count int) {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, task := range tasks {
+		// A thread may have ended meanwhile.
+		name, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/comm")
+		if strings.TrimSpace(string(name)) == "lambda-queue" {
+			count++
+		}
+	}
+	return count
+}
+
+func queueDescriptors(t *testing.T) (count int) {
+	t.Helper()
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, descriptor := range descriptors {
+		if target, _ := os.Readlink("/proc/self/fd/" + descriptor.Name()); target == "anon_inode:[eventfd]" {
+			count++
+		}
+	}
+	return count
+}
+
+// untilNoQueue waits for the end of the queue, which the clients of other tests may have left a moment ago.
+func untilNoQueue(t *testing.T) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	eventually(t, "threads and dispatching goroutines of the queue", func() int {
+		return queueThreads(t) + strings.Count(string(stacks[:runtime.Stack(stacks, true)]), ".newQueue.")
+	}, 0)
+}
+
+func eventually(t *testing.T, what string, get func() int, want int) {
+	t.Helper()
+	for end := time.Now().Add(patience); get() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: got %d, want %d", what, get(), want)
+		}
+	}
+}
+
+// Nothing is started before the first call, and nothing is left after the last client.
+func TestQueueLivesAsLongAsItsClients(t *testing.T) {
+	untilNoQueue(t)
+	goroutines, descriptors := runtime.NumGoroutine(), queueDescriptors(t)
+	for range [3]struct{}{} {
+		first, second := newClient(t, lambdainvoke.Config{}), newClient(t, lambdainvoke.Config{})
+		expect(t, "threads of clients without a call", queueThreads(t), 0)
+		expect(t, "descriptors of clients without a call", queueDescriptors(t), descriptors)
+		invoke(t, first, hello)
+		invoke(t, second, hello)
+		invoke(t, first, hello)
+		expect(t, "threads of two clients", queueThreads(t), 1)
+		first.Close()
+		first.Close()
+		invoke(t, second, hello)
+		expect(t, "threads of one client", queueThreads(t), 1)
+		second.Close()
+		untilNoQueue(t)
+		eventually(t, "descriptors after", func() int { return queueDescriptors(t) }, descriptors)
+		eventually(t, "goroutines after", runtime.NumGoroutine, goroutines)
+	}
+}
+
+func TestForgottenClientEndsTheQueue(t *testing.T) {
+	untilNoQueue(t)
+	client, err := lambdainvoke.NewClient(lambdainvoke.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invoke(t, client, hello)
+	runtime.GC()
+	expect(t, "threads of a client that is used", queueThreads(t), 1)
+	runtime.KeepAlive(client)
+	eventually(t, "threads after", func() int {
+		runtime.GC()
+		return queueThreads(t)
+	}, 0)
+}
+
+// The calls of clients that end and of clients that begin, while the queue comes and goes.
+func TestQueueComesAndGoes(t *testing.T) {
+	atOnce(func(int) {
+		for range [10]struct{}{} {
+			client, err := lambdainvoke.NewClient(lambdainvoke.Config{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := client.Invoke(context.Background(), hello); err != nil {
+				t.Error(err)
+			}
+			client.Close()
+		}
+	})
+	eventually(t, "threads after", func() int { return queueThreads(t) }, 0)
+}
+
+// holdingServer begins functions without end. It reads a request and leaves it at that: a server of net/http would need more
+// memory and time than all that is tested here.
+func holdingServer(t *testing.T) (url string, begun <-chan struct{}) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heads := make(chan struct{}, 20_000)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				head := make([]byte, 4096)
+				if _, err := connection.Read(head); err != nil {
+					return
+				}
+				heads <- struct{}{}
+				_, _ = io.Copy(io.Discard, connection)
+			}()
+		}
+	}()
+	t.Cleanup(func() { listener.Close() })
+	return "http://" + listener.Addr().String(), heads
+}
+
+func TestManyGoroutinesNeedFewThreads(t *testing.T) {
+	const goroutines = 10_000
+	for _, row := range []struct {
+		name           string
+		maxConnections int
+		// So many calls reach the function before the test ends them.
+		reach int
+	}{
+		{"few connections", 100, 100},
+		{"many connections", 2_000, 2_000},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			before := threads(t)
+			url, begun := holdingServer(t)
+			client := newClient(t, lambdainvoke.Config{EndpointURL: url, MaxConnections: row.maxConnections})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			ended := make(chan error, goroutines)
+			var arrived sync.WaitGroup
+			arrived.Add(goroutines)
+			for range make([]struct{}, goroutines) {
+				go func() {
+					inside := &arrivingContext{Context: ctx, arrived: &arrived}
+					_, err := client.Invoke(inside, &lambdainvoke.Request{FunctionName: "slow"})
+					ended <- err
+				}()
+			}
+			arrived.Wait()
+			for range make([]struct{}, row.reach) {
+				await(t, "start of the function", begun)
+			}
+			held := threads(t)
+			cancelled := time.Now()
+			cancel()
+			for range make([]struct{}, goroutines) {
+				if err := await(t, "end of a call", ended); !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("%d threads before, %d with %d calls in flight, %d afterwards; all ended %v after the cancellation",
+				before, held, goroutines, threads(t), time.Since(cancelled))
+			if isRaceDetectorOn() {
+				return // which makes the library's functions slow enough that Go starts more threads
+			}
+			// Go keeps the threads that it once had.
+			if most := max(before, runtime.GOMAXPROCS(0)+8); threads(t) > most {
+				t.Errorf("%d threads, want at most %d", threads(t), most)
+			}
+		})
+	}
+}
+
+func isRaceDetectorOn() bool {
+	build, _ := debug.ReadBuildInfo()
+	return slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// arrivingContext tells when a call has been begun with it.
+type arrivingContext struct {
+	context.Context
+	arrived *sync.WaitGroup
+	once    sync.Once
+}
+
+func (c *arrivingContext) Done() <-chan struct{} {
+	c.once.Do(c.arrived.Done)
+	return c.Context.Done()
+}
+
+// A call that waits its turn ends as one that the library ends before its request is sent.
+func TestWaitThatEnds(t *testing.T) {
+	slow := newSlowFunction(t, lambdainvoke.Config{MaxConnections: 1})
+	first := slow.begin(context.Background())
+	await(t, "start of the function", slow.started)
+	cause := errors.New("the user went away")
+	for _, row := range []struct {
+		name   string
+		status lambdainvoke.Status
+		call   func() (*lambdainvoke.Result, error)
+	}{
+		{"timeout of the request", lambdainvoke.StatusTimeout, func() (*lambdainvoke.Result, error) {
+			return slow.client.Invoke(context.Background(), &lambdainvoke.Request{FunctionName: "slow", Timeout: 30 * time.Millisecond})
+		}},
+		{"deadline of the context", lambdainvoke.StatusTimeout, func() (*lambdainvoke.Result, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+			defer cancel()
+			return slow.client.Invoke(ctx, &lambdainvoke.Request{FunctionName: "slow"})
+		}},
+		{"cancellation", lambdainvoke.StatusCancelled, func() (*lambdainvoke.Result, error) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(30*time.Millisecond, func() { cancel(cause) })
+			return slow.client.Invoke(ctx, &lambdainvoke.Request{FunctionName: "slow"})
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			result, err := row.call()
+			failed := failure(t, result, err)
+			expect(t, "Status", failed.Status, row.status)
+			expect(t, "Execution", failed.Execution, lambdainvoke.ExecutionNone)
+			expect(t, "Attempts", failed.Attempts, 0)
+			expect(t, "Duration counts the wait", failed.Duration >= 29*time.Millisecond && failed.Duration < patience, true)
+			expectContains(t, "ErrorMessage", failed.ErrorMessage, "slow: ")
+			if row.status == lambdainvoke.StatusTimeout {
+				expectTimeout(t, failed)
+			} else {
+				expect(t, "is the cause", errors.Is(failed, cause) && errors.Is(failed, context.Canceled), true)
+			}
+		})
+	}
+	// What gave up its place holds up nobody.
+	next := slow.begin(context.Background())
+	slow.answer <- struct{}{}
+	slow.answer <- struct{}{}
+	for _, pending := range []<-chan call{first, next} {
+		if done := await(t, "end of a call", pending); done.err != nil {
+			t.Error(done.err)
+		}
+	}
+	expect(t, "requests that were sent", slow.count.Load(), 2)
+}
+
+// The deadline is that of the whole call: its wait is not given to it once more.
+func TestWaitCountsForTheDeadline(t *testing.T) {
+	slow := newSlowFunction(t, lambdainvoke.Config{MaxConnections: 1})
+	first := slow.begin(context.Background())
+	await(t, "start of the function", slow.started)
+	const timeout = 400 * time.Millisecond
+	begin, second := time.Now(), make(chan call, 1)
+	go func() {
+		result, err := slow.client.Invoke(context.Background(), &lambdainvoke.Request{FunctionName: "slow", Timeout: timeout})
+		second <- call{result, err}
+	}()
+	time.AfterFunc(timeout*3/4, func() { slow.answer <- struct{}{} })
+	await(t, "end of the first call", first)
+	await(t, "start of the second call's function", slow.started)
+	ended := await(t, "end of the second call", second)
+	took := time.Since(begin)
+	failed := failure(t, ended.result, ended.err)
+	expect(t, "Status", failed.Status, lambdainvoke.StatusTimeout)
+	expect(t, "Execution", failed.Execution, lambdainvoke.ExecutionUnknown)
+	if took < timeout || took > timeout*7/4 {
+		t.Errorf("it took %v, want %v", took, timeout)
+	}
+	if failed.Duration < timeout || failed.Duration > took {
+		t.Errorf("Duration is %v, want that of the whole call, %v", failed.Duration, took)
+	}
+}
+
+// Calls that wait their turn are under way: Close lets them go on.
+func TestCloseWhileCallsWait(t *testing.T) {
+	slow := newSlowFunction(t, lambdainvoke.Config{MaxConnections: 1})
+	first := slow.begin(context.Background())
+	await(t, "start of the function", slow.started)
+	second := slow.beginInTurn(t, context.Background())
+	slow.client.Close()
+	expect(t, "is ErrClosed", errors.Is(invokeFails(t, slow.client, hello), lambdainvoke.ErrClosed), true)
+	slow.answer <- struct{}{}
+	slow.answer <- struct{}{}
+	for _, pending := range []<-chan call{first, second} {
+		if done := await(t, "end of a call", pending); done.err != nil {
+			t.Error(done.err)
+		}
+	}
+}
+
+func TestFirstComeFirstServed(t *testing.T) {
+	slow := newSlowFunction(t, lambdainvoke.Config{MaxConnections: 1})
+	first := slow.begin(context.Background())
+	await(t, "start of the function", slow.started)
+	// Every third gives up before its turn.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var served, gaveUp []<-chan call
+	for i := range [12]struct{}{} {
+		if i%3 == 1 {
+			gaveUp = append(gaveUp, slow.beginInTurn(t, ctx))
+		} else {
+			served = append(served, slow.beginInTurn(t, context.Background()))
+		}
+	}
+	cancel()
+	for _, pending := range gaveUp {
+		if done := await(t, "end of a call that gave up", pending); !errors.Is(done.err, context.Canceled) {
+			t.Error(done.err)
+		}
+	}
+	slow.answer <- struct{}{}
+	await(t, "end of the first call", first)
+	for i, next := range served {
+		await(t, "start of the function", slow.started)
+		for _, later := range served[i+1:] {
+			expect(t, "ends before its turn", len(later), 0)
+		}
+		slow.answer <- struct{}{}
+		if done := await(t, "end of the next call", next); done.err != nil {
+			t.Error(done.err)
+		}
+	}
+}
+
+// beginInTurn returns when the call has been submitted.
+func (s *slowFunction) beginInTurn(t *testing.T, ctx context.Context) <-chan call {
+	t.Helper()
+	var submitted sync.WaitGroup
+	submitted.Add(1)
+	calls := s.begin(&arrivingContext{Context: ctx, arrived: &submitted})
+	submitted.Wait()
+	return calls
+}
