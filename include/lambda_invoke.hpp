@@ -44,6 +44,7 @@
 #include <iosfwd>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -764,6 +765,7 @@ public:
 
 private:
     friend class client;
+    friend class stream;
 
     explicit result(lambda_result *made, std::exception_ptr thrown = nullptr) noexcept
         : result_(made), thrown_(std::move(thrown)) {}
@@ -1327,6 +1329,163 @@ private:
     std::shared_ptr<const std::string> payload_{};
 };
 
+/// What stream::next() gives.
+enum class received {
+    /// The next bytes.
+    chunk,
+    /// None arrived in time.
+    pending,
+    /// The stream is over; stream::finish() tells more.
+    end,
+};
+
+/// One response, read as it is made: a range of chunks. Made by client::invoke_stream().
+///
+/// ```cpp
+/// lambda::stream stream = client.invoke_stream(request);
+/// for (std::string_view chunk : stream) {
+///     std::cout << chunk << std::flush;
+/// }
+/// ```
+///
+/// The loop throws where the end would be unless the response is a success, after all chunks that came before. Without
+/// exceptions it ends, and finish() tells. Nothing is sent before the first chunk is asked for, with which the call and
+/// its timeout begin. The reader sets the pace. Threads: one at a time reads, but not always the same one; cancel() may be
+/// called from any thread while this object is not moved or destroyed. Destroying it closes the connection of a response
+/// that was not read to its end.
+class stream {
+public:
+    /// Visits the chunks once, as they arrive. A chunk lives until the next one is asked for.
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = std::string_view;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const std::string_view *;
+        using reference = const std::string_view &;
+
+        iterator() = default;
+
+        [[nodiscard]] reference operator*() const noexcept { return chunk_; }
+        [[nodiscard]] pointer operator->() const noexcept { return &chunk_; }
+        iterator &operator++() {
+            if (stream_->next(chunk_) == received::end) {
+                stream *const over = stream_;
+                stream_ = nullptr;
+                over->check();
+            }
+            return *this;
+        }
+        // Returns no iterator, as ranges allow: its chunk would be gone.
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Weffc++"
+#endif
+        void operator++(int) { ++*this; }
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+        /// Tells whether both are at the end, or neither is.
+        [[nodiscard]] friend bool operator==(const iterator &one, const iterator &other) noexcept {
+            return (one.stream_ == nullptr) == (other.stream_ == nullptr);
+        }
+        [[nodiscard]] friend bool operator!=(const iterator &one, const iterator &other) noexcept {
+            return !(one == other);
+        }
+
+    private:
+        friend class stream;
+
+        explicit iterator(stream *of) : stream_(of) { ++*this; }
+
+        stream *stream_ = nullptr;
+        std::string_view chunk_{};
+    };
+
+    /// Waits for the first chunk.
+    [[nodiscard]] iterator begin() { return iterator(this); }
+    [[nodiscard]] iterator end() const noexcept { return {}; }
+
+    /// Waits for the next bytes, for `wait` at most or without a limit. `chunk` is empty unless there are some; it lives
+    /// until the next call.
+    [[nodiscard]] received next(
+        std::string_view &chunk, std::optional<std::chrono::milliseconds> wait = std::nullopt) noexcept {
+        chunk = {};
+        if (state_ == nullptr || state_->handle == nullptr) {
+            return received::end;
+        }
+        const std::uint8_t *data = nullptr;
+        std::size_t size = 0;
+        const std::int64_t limit = wait ? (wait->count() < 0 ? 0 : static_cast<std::int64_t>(wait->count())) : -1;
+        switch (lambda_stream_next(state_->handle, limit, &data, &size)) {
+        case LAMBDA_OK: chunk = {reinterpret_cast<const char *>(data), size}; return received::chunk;
+        case LAMBDA_PENDING: return received::pending;
+        default: return received::end;
+        }
+    }
+
+    /// Makes the next() that waits, and all later ones, give the end; the result's status is cancelled.
+    void cancel() const noexcept {
+        if (state_ != nullptr) {
+            const std::lock_guard<std::mutex> lock(state_->mutex);
+            lambda_stream_cancel(state_->handle);
+        }
+    }
+
+    /// Ends the stream wherever it is, and tells what became of the call: cancelled unless next() has given the end. The
+    /// payload is empty. A second time, it returns a copy.
+    [[nodiscard]] result finish() {
+        if (state_ == nullptr) {
+            return result(nullptr);
+        }
+        if (state_->handle != nullptr) {
+            const std::lock_guard<std::mutex> lock(state_->mutex);
+            lambda_stream *const handle = state_->handle;
+            state_->handle = nullptr;
+            state_->outcome.emplace(result(lambda_stream_finish(handle), state_->interrupter.thrown()));
+        }
+        return state_->outcome->clone();
+    }
+
+private:
+    friend class client;
+
+    struct state {
+        explicit state(const callback<bool()> &shall_end) : interrupt(shall_end), interrupter(interrupt) {}
+        state(const state &) = delete;
+        state &operator=(const state &) = delete;
+        ~state() {
+            if (handle != nullptr) {
+                lambda_result_free(lambda_stream_finish(handle));
+            }
+        }
+
+        callback<bool()> interrupt;
+        detail::interrupter interrupter;
+        // So that none is cancelled while it is freed.
+        std::mutex mutex{};
+        lambda_stream *handle = nullptr;
+        std::optional<result> outcome{};
+    };
+
+    /// Makes a stream of a call that was rejected before it began.
+    explicit stream(result refused) : state_(std::make_unique<state>(callback<bool()>())) {
+        state_->outcome.emplace(std::move(refused));
+    }
+
+    explicit stream(const callback<bool()> &interrupt) : state_(std::make_unique<state>(interrupt)) {}
+
+    /// Throws unless the response was a success.
+    void check() {
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+        static_cast<void>(finish().check());
+#endif
+    }
+
+    std::unique_ptr<state> state_;
+};
+
 /// Invokes functions: what a client does, as an interface. Code that takes a `const lambda::invoker &` can be tested
 /// without Lambda, with a class that overrides one function, which looks at the request and makes up a result:
 ///
@@ -1451,19 +1610,28 @@ public:
     /// nothing for a client that was moved from.
     void release_idle() const noexcept { lambda_client_release_idle(client_.get()); }
 
+    /// Invokes a function whose response is read as it is made. Does not block. Every failure is the end of the stream.
+    /// An event and a durable execution name are refused. Throws std::bad_alloc.
+    [[nodiscard]] stream invoke_stream(const request &request) const {
+        if (const std::optional<std::string> message = unusable(request)) {
+            return stream(refused(request, *message));
+        }
+        stream made(request.interrupt_);
+        const detail::handle<lambda_request> own(detail::there(lambda_request_clone(request.get())));
+        if (made.state_->interrupt) {
+            lambda_request_set_interrupt(own.get(), &detail::interrupter::poll, &made.state_->interrupter);
+        }
+        made.state_->handle = lambda_invoke_stream(client_.get(), own.get());
+        return made;
+    }
+
     /// Returns the C client, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps
     /// ownership.
     [[nodiscard]] lambda_client *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return client_.get(); }
 
 private:
     result do_invoke(const request &request) const noexcept override {
-        if (client_ == nullptr) {
-            return refused(request, "client: was moved from");
-        }
-        if (request.get() == nullptr) {
-            return refused(request, "request: was moved from");
-        }
-        if (const std::optional<std::string> message = request.nuls_.message()) {
+        if (const std::optional<std::string> message = unusable(request)) {
             return refused(request, *message);
         }
         if (!request.interrupt_) {
@@ -1515,6 +1683,17 @@ private:
         *this = std::move(*made);
     }
 #endif
+
+    /// Says what is wrong with a call before the library sees it; std::nullopt: nothing.
+    [[nodiscard]] std::optional<std::string> unusable(const request &request) const {
+        if (client_ == nullptr) {
+            return "client: was moved from";
+        }
+        if (request.get() == nullptr) {
+            return "request: was moved from";
+        }
+        return request.nuls_.message();
+    }
 
     /// Makes a result for a call that failed before it began.
     static result failed(lambda_status status, const char *message) {

@@ -22,7 +22,8 @@ from compilers import standard_option  # noqa: E402
 LIBRARY = ROOT / "build" / "lib"
 LOCAL = ROOT / "local" / "lambda-local"
 # Those of the conformance suite serve here as well.
-FUNCTIONS = [HERE / "functions", ROOT / "tests" / "conformance" / "functions"]
+STREAMING = [ROOT / "tests" / "functions" / f"{name}.py" for name in ("counting", "streamed")]
+FUNCTIONS = [HERE / "functions", ROOT / "tests" / "conformance" / "functions", *STREAMING]
 IN_CI = os.environ.get("CI") == "true"
 
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Wshadow", "-Wconversion", "-Weffc++", "-Werror"]
