@@ -236,7 +236,7 @@ class TestResult:
         def no_memory(*_: object) -> bytes:
             raise MemoryError
 
-        monkeypatch.setattr("lambda_invoke._result._bytes_at", no_memory)
+        monkeypatch.setattr("lambda_invoke._result.bytes_at", no_memory)
         with pytest.raises(MemoryError, match="echo: no memory for the 3 bytes of the response") as caught:
             client.invoke("echo", b"abc")
         assert isinstance(caught.value, NoMemoryError)
@@ -249,7 +249,7 @@ class TestResult:
             "import resource, ctypes\n"
             "from lambda_invoke import _result\n"
             "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
-            "try:\n    _result._bytes_at(ctypes.cast(b'abcdefgh', ctypes.c_void_p), 2**32 + 5)\n"
+            "try:\n    _result.bytes_at(ctypes.cast(b'abcdefgh', ctypes.c_void_p), 2**32 + 5)\n"
             "except MemoryError:\n    print('refused')\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(BINDING)}
