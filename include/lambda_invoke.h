@@ -818,6 +818,10 @@ void lambda_queue_free(struct lambda_queue *queue);
  *     fwrite(data, 1, len, stdout);
  * }
  * lambda_result *result = lambda_stream_finish(stream);
+ * if (result->status != LAMBDA_OK) {
+ *     fprintf(stderr, "%s\n", result->error_message);
+ * }
+ * lambda_result_free(result);
  * ```
  *
  * @return Never NULL: every failure is the status of lambda_stream_next and in the result. Owned by the caller:
