@@ -42,13 +42,13 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-packages test-emulators lint format deny msrv release-check header lib docs install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install bench clean help
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
 	@examples/run-demo $(BUILD)/demo
 
-test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install ## every test in every language, against the local endpoint
+test: test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults ## every test in every language, against the local endpoint
 
 test-rust: ## the tests of the crate
 	$(CARGO) test --locked
@@ -70,6 +70,13 @@ test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one ta
 
 test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
 	CC='$(CC)' $(VENV)/bin/pytest --timeout 60 -n 2 tests/configured
+
+test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n: calls under injected faults, compared with the ledger of what ran
+	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -s tests/faults
+
+test-faults-long: export SEED := random
+test-faults-long: export CALLS := 100000
+test-faults-long: test-faults ## the same with 100,000 calls and a new seed
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
 	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators

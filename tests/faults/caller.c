@@ -1,0 +1,381 @@
+/* Makes calls to the fault-injecting endpoint from many threads, and writes what each was reported as.
+ *
+ * usage: caller SEED FIRST CALLS THREADS REPORT CA_FILE URL...
+ *
+ * Everything about a call is drawn from the seed and its number, so one call can be made again alone. A thread makes its
+ * calls with one driver; see `drivers`. */
+
+#define _DEFAULT_SOURCE
+
+#include <lambda_invoke.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../c/process.h"
+
+enum {
+    MAX_URLS = 16,
+    MAX_THREADS = 1024,
+    LARGE = 200000,
+    /* A client is replaced after so many calls: its retry quota would be used up, and clients are to come and go. */
+    CALLS_OF_A_CLIENT = 150,
+    /* A call that is late by so much hangs. */
+    HANGS_AFTER_MS = 15000,
+    /* When resident memory must have reached its level. */
+    WARM = 10000
+};
+
+static uint64_t seed;
+static uint64_t calls;
+static const char *ca_file;
+static FILE *report;
+static atomic_uint_least64_t next_call;
+static _Atomic uint64_t done;
+
+static uint64_t mixed(uint64_t *state) {
+    uint64_t value = (*state += UINT64_C(0x9E3779B97F4A7C15));
+    value = (value ^ (value >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return value ^ (value >> 31);
+}
+
+static unsigned below(uint64_t *state, unsigned limit) {
+    return (unsigned)(mixed(state) % limit);
+}
+
+/* FNV-1a, as the endpoint's. */
+static uint64_t hash(const uint8_t *bytes, size_t length) {
+    uint64_t value = UINT64_C(0xCBF29CE484222325);
+    for (size_t i = 0; i < length; i++) {
+        value = (value ^ bytes[i]) * UINT64_C(0x100000001B3);
+    }
+    return value;
+}
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static _Noreturn void give_up(const char *what, const char *why) {
+    fprintf(stderr, "caller: %s: %s\n", what, why);
+    exit(2);
+}
+
+/* Clients, which threads share. */
+
+struct shared_client {
+    lambda_client *client;
+    unsigned users;
+    unsigned calls_left;
+};
+
+static struct {
+    const char *url;
+    pthread_mutex_t lock;
+    struct shared_client *current;
+} places[MAX_URLS];
+static unsigned place_count;
+
+static struct shared_client *new_client(const char *url) {
+    lambda_config *config = lambda_config_new();
+    lambda_config_set_region(config, "us-east-1");
+    lambda_config_set_endpoint_url(config, url);
+    lambda_config_set_credentials(config, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL);
+    lambda_config_set_ca_bundle(config, ca_file);
+    lambda_config_set_proxy(config, "");
+    lambda_config_set_connect_timeout_ms(config, 400);
+    struct shared_client *made = calloc(1, sizeof *made);
+    lambda_error *error = NULL;
+    if (made == NULL || lambda_client_new(config, &made->client, &error) != LAMBDA_OK) {
+        give_up(url, lambda_error_message(error));
+    }
+    lambda_config_free(config);
+    made->users = 1;
+    made->calls_left = CALLS_OF_A_CLIENT;
+    return made;
+}
+
+static void let_go(struct shared_client *shared) {
+    if (--shared->users == 0) {
+        lambda_client_free(shared->client);
+        free(shared);
+    }
+}
+
+static struct shared_client *take_client(unsigned place) {
+    pthread_mutex_lock(&places[place].lock);
+    struct shared_client *current = places[place].current;
+    if (current == NULL || current->calls_left == 0) {
+        if (current != NULL) {
+            let_go(current);
+        }
+        current = places[place].current = new_client(places[place].url);
+    }
+    current->calls_left--;
+    current->users++;
+    pthread_mutex_unlock(&places[place].lock);
+    return current;
+}
+
+static void give_back(unsigned place, struct shared_client *shared) {
+    pthread_mutex_lock(&places[place].lock);
+    let_go(shared);
+    pthread_mutex_unlock(&places[place].lock);
+}
+
+/* Calls. */
+
+struct call {
+    uint64_t id;
+    unsigned place;
+    int32_t type;
+    int32_t retry;
+    uint64_t timeout_ms;
+    /* After how many polls its interrupt ends it; 0: never. */
+    int interrupted_after;
+    size_t length;
+    uint8_t *payload;
+};
+
+static const char *const types[] = {"RequestResponse", "Event", "DryRun"};
+static const char *const retries[] = {"SAFE", "NONE", "ALWAYS"};
+static const char *const executions[] = {"UNKNOWN", "NONE", "RAN", "QUEUED"};
+
+static struct call draw_call(uint64_t id) {
+    static const unsigned timeouts[] = {20, 60, 150, 150, 400, 400, 1000, 1000, 2500};
+    uint64_t state = seed ^ (id * UINT64_C(0xD6E8FEB86659FD93));
+    mixed(&state);
+    struct call call = {.id = id, .place = below(&state, place_count)};
+    unsigned type = below(&state, 10);
+    call.type = type < 7   ? LAMBDA_INVOCATION_REQUEST_RESPONSE
+                : type < 9 ? LAMBDA_INVOCATION_EVENT
+                           : LAMBDA_INVOCATION_DRY_RUN;
+    call.retry = (int32_t)below(&state, 3);
+    call.timeout_ms = timeouts[below(&state, sizeof timeouts / sizeof *timeouts)];
+    call.interrupted_after = below(&state, 20) == 0 ? 1 + (int)below(&state, 4) : 0;
+    unsigned size = below(&state, 10);
+    call.length = size < 2 ? 0 : size < 8 ? 30 + below(&state, 300) : LARGE;
+    if (call.length > 0) {
+        call.payload = malloc(call.length);
+        int written = snprintf((char *)call.payload, call.length, "{\"id\":\"%" PRIu64 "\",\"x\":\"", id);
+        memset(call.payload + written, 'a' + (int)below(&state, 26), call.length - (size_t)written);
+        memcpy(call.payload + call.length - 2, "\"}", 2);
+    }
+    return call;
+}
+
+static int32_t count_down(void *user_data) {
+    int *left = user_data;
+    return *left > 0 && --*left == 0;
+}
+
+static lambda_request *request_of(const struct call *call, int *polls_left) {
+    lambda_request *request = lambda_request_new();
+    char name[32];
+    snprintf(name, sizeof name, "f-%" PRIu64, call->id);
+    lambda_request_set_function_name(request, name);
+    lambda_request_set_payload(request, call->payload, call->length);
+    lambda_request_set_invocation_type(request, call->type);
+    lambda_request_set_retry(request, call->retry);
+    lambda_request_set_timeout_ms(request, call->timeout_ms);
+    if (call->interrupted_after > 0) {
+        *polls_left = call->interrupted_after;
+        lambda_request_set_interrupt(request, count_down, polls_left);
+    }
+    return request;
+}
+
+/* The call that a payload names, -1 if none. */
+static int64_t owner_of(const lambda_result *result) {
+    static const char begin[] = "{\"id\":\"";
+    if (result->payload_len < sizeof begin || memcmp(result->payload, begin, sizeof begin - 1) != 0) {
+        return -1;
+    }
+    return strtoll((const char *)result->payload + sizeof begin - 1, NULL, 10);
+}
+
+/* Writes one line, in one piece. `delay_us`: for how long the caller's thread could have run but did not. */
+static void write_report(
+    const char *driver, const struct call *call, const lambda_result *result, uint64_t took_us, uint64_t delay_us) {
+    char message[300];
+    snprintf(message, sizeof message, "%s", result->error_message == NULL ? "" : result->error_message);
+    fprintf(report,
+        "%" PRIu64 "\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%d\t%016" PRIx64 "\t%s\t%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64
+        "\t%" PRIu64 "\t%zu\t%016" PRIx64 "\t%" PRId64 "\t%s\t%" PRId32 "\t%s\n",
+        call->id, driver, places[call->place].url, types[call->type], retries[call->retry], call->timeout_ms,
+        call->interrupted_after, hash(call->payload, call->length), lambda_status_name(result->status),
+        executions[result->execution], result->attempts, result->unknown_attempts, took_us, delay_us,
+        result->payload_len, hash(result->payload, result->payload_len), owner_of(result),
+        result->request_id == NULL ? "-" : result->request_id, result->http_status, message);
+    atomic_fetch_add(&done, 1);
+}
+
+/* What a thread is in, for whoever looks for hangs. */
+struct worker {
+    pthread_t thread;
+    const struct driver *driver;
+    _Atomic uint64_t id;
+    /* 0: none. */
+    _Atomic uint64_t late_at_us;
+    int schedstat;
+};
+
+/* For how long the calling thread has waited for a processor, in microseconds; 0 where the kernel does not count it. */
+static uint64_t waited_for_processor(const struct worker *worker) {
+    char text[128];
+    ssize_t length = pread(worker->schedstat, text, sizeof text - 1, 0);
+    if (length <= 0) {
+        return 0;
+    }
+    text[length] = 0;
+    char *end = NULL;
+    strtoull(text, &end, 10);
+    return strtoull(end, NULL, 10) / 1000;
+}
+
+static bool take_id(uint64_t *id) {
+    *id = atomic_fetch_add(&next_call, 1);
+    return *id < calls;
+}
+
+static void call_blocking(struct worker *worker) {
+    for (uint64_t id; take_id(&id);) {
+        struct call call = draw_call(id);
+        struct shared_client *shared = take_client(call.place);
+        int polls_left = 0;
+        lambda_request *request = request_of(&call, &polls_left);
+        uint64_t delay = waited_for_processor(worker);
+        uint64_t began = now_us();
+        atomic_store(&worker->id, id);
+        atomic_store(&worker->late_at_us, began + (call.timeout_ms + HANGS_AFTER_MS) * 1000);
+        lambda_result *result = lambda_invoke(shared->client, request);
+        uint64_t took = now_us() - began;
+        atomic_store(&worker->late_at_us, 0);
+        write_report("blocking", &call, result, took, waited_for_processor(worker) - delay);
+        lambda_result_free(result);
+        lambda_request_free(request);
+        give_back(call.place, shared);
+        free(call.payload);
+    }
+}
+
+/* Another way to make calls is another row: threads take the drivers in turn. */
+static const struct driver {
+    void (*run)(struct worker *);
+} drivers[] = {{call_blocking}};
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    worker->schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    worker->driver->run(worker);
+    if (worker->schedstat >= 0) {
+        close(worker->schedstat);
+    }
+    return NULL;
+}
+
+static long resident_kib(void) {
+    FILE *file = fopen("/proc/self/statm", "r");
+    long pages = 0;
+    if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1) {
+        give_up("/proc/self/statm", strerror(errno));
+    }
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* Waits until all calls are done. Returns the resident memory after the first ones, or 0 if there were not as many. */
+static long watch(struct worker *workers, unsigned threads, uint64_t first) {
+    long warm = 0;
+    for (uint64_t count; (count = atomic_load(&done)) < calls - first;) {
+        if (warm == 0 && count >= WARM) {
+            warm = resident_kib();
+        }
+        for (unsigned i = 0; i < threads; i++) {
+            uint64_t late_at = atomic_load(&workers[i].late_at_us);
+            if (late_at != 0 && now_us() > late_at) {
+                char number[32];
+                snprintf(number, sizeof number, "call %" PRIu64, atomic_load(&workers[i].id));
+                fflush(report);
+                give_up(number, "it hangs");
+            }
+        }
+        usleep(10000);
+    }
+    return warm;
+}
+
+static uint64_t number(const char *text) {
+    char *end = NULL;
+    uint64_t value = strtoull(text, &end, 10);
+    if (*text == 0 || *end != 0) {
+        give_up(text, "is not a number");
+    }
+    return value;
+}
+
+/* Threads of lookups that nobody waits for any more end a moment later. */
+static int settled(int (*count)(void), int expected) {
+    for (int i = 0; i < 500 && count() != expected; i++) {
+        usleep(10000);
+    }
+    return count();
+}
+
+int main(int argc, char **argv) {
+    if (argc < 8 || argc - 7 > MAX_URLS) {
+        give_up("usage", "caller SEED FIRST CALLS THREADS REPORT CA_FILE URL...");
+    }
+    seed = number(argv[1]);
+    uint64_t first = number(argv[2]);
+    calls = first + number(argv[3]);
+    unsigned threads = (unsigned)number(argv[4]);
+    report = fopen(argv[5], "w");
+    ca_file = argv[6];
+    if (report == NULL || threads == 0 || threads > MAX_THREADS) {
+        give_up(argv[5], report == NULL ? strerror(errno) : "number of threads");
+    }
+    for (int i = 7; i < argc; i++) {
+        places[place_count].url = argv[i];
+        pthread_mutex_init(&places[place_count++].lock, NULL);
+    }
+    /* As many descriptors as the threads take: what happens with fewer is for other tests. */
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int descriptors = count_descriptors(), threads_before = count_threads();
+
+    atomic_store(&next_call, first);
+    static struct worker workers[MAX_THREADS];
+    for (unsigned i = 0; i < threads; i++) {
+        workers[i].driver = &drivers[i % (sizeof drivers / sizeof *drivers)];
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0) {
+            give_up("pthread_create", "failed");
+        }
+    }
+    long warm = watch(workers, threads, first);
+    for (unsigned i = 0; i < threads; i++) {
+        pthread_join(workers[i].thread, NULL);
+    }
+    for (unsigned i = 0; i < place_count; i++) {
+        if (places[i].current != NULL) {
+            let_go(places[i].current);
+        }
+    }
+    CHECK_INT(settled(count_threads, threads_before), threads_before);
+    CHECK_INT(settled(count_descriptors, descriptors), descriptors);
+    printf("resident KiB: %ld after %d calls, %ld at the end\n", warm, WARM, resident_kib());
+    if (fclose(report) != 0) {
+        give_up(argv[5], strerror(errno));
+    }
+    return check_done();
+}

@@ -1,0 +1,199 @@
+"""Compares what the calls were reported as with the ledger of what an honest service would have run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+# How late a call may end, beside the time for which its thread was ready to run but waited for a processor, which the
+# kernel measures (/proc/thread-self/schedstat).
+LATE_US = 100_000
+# The library polls an interrupt at least this often.
+POLL_US = 100_000
+MAX_ATTEMPTS = 3
+# The ledger does not know what a client had received when it gave up.
+GAVE_UP = ("LAMBDA_E_TIMEOUT", "LAMBDA_E_CANCELLED")
+
+
+@dataclass
+class Report:
+    """A line of the caller."""
+
+    id: int
+    driver: str
+    url: str
+    type: str
+    retry: str
+    timeout_ms: int
+    interrupted_after: int
+    sent: str
+    status: str
+    execution: str
+    attempts: int
+    unknown_attempts: int
+    took_us: int
+    delay_us: int
+    payload_len: int
+    payload: str
+    owner: int
+    request_id: str
+    http_status: int
+    message: str
+
+
+@dataclass
+class Entry:
+    """A line of the endpoint."""
+
+    id: int
+    attempt: int
+    label: str
+    executed: bool
+    expected: str
+    payload: str
+    request: str
+    raced: bool
+
+
+@dataclass
+class Verdict:
+    broken: list[str] = field(default_factory=list)
+    # Calls whose request crossed an unsolicited response on its way, and which nobody could have told apart.
+    raced: int = 0
+    executed: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    executions: Counter[str] = field(default_factory=Counter)
+    # The faults that were injected.
+    seen: Counter[str] = field(default_factory=Counter)
+    latest_us: int = 0
+
+    def __str__(self) -> str:
+        def counts(counter: Counter[str]) -> str:
+            return ", ".join(f"{name} {count}" for name, count in counter.most_common())
+
+        lines = [
+            f"{counts(self.statuses)}",
+            f"{counts(self.executions)}; executed {self.executed}; crossed an unsolicited response {self.raced}",
+            f"latest end {self.latest_us / 1000:.1f} ms after the deadline, without waits for a processor",
+        ]
+        return "\n".join(lines)
+
+
+# The fields of a report that are numbers, by their place.
+NUMBERS = [place for place, column in enumerate(fields(Report)) if column.type == "int"]
+
+
+def read_reports(path: Path) -> Iterator[Report]:
+    with path.open(errors="replace") as file:
+        for line in file:
+            values: list[Any] = line.rstrip("\n").split("\t", 19)
+            for place in NUMBERS:
+                values[place] = int(values[place])
+            yield Report(*values)
+
+
+def read_ledger(path: Path) -> Iterator[Entry]:
+    with path.open() as file:
+        for line in file:
+            id, attempt, label, executed, expected, payload, request, raced = line.rstrip("\n").split("\t")
+            known = -1 if id == "-" else int(id)
+            yield Entry(known, int(attempt), label, executed == "1", expected, payload, request, raced == "1")
+
+
+def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Verdict:
+    verdict = Verdict()
+    entries: dict[int, list[Entry]] = defaultdict(list)
+    for entry in ledger:
+        verdict.seen.update(entry.label.split(","))
+        if entry.id >= 0:
+            entries[entry.id].append(entry)
+    times_reported = Counter[int]()
+    for report in reports:
+        times_reported[report.id] += 1
+        arrived = sorted(entries.get(report.id, []), key=lambda entry: entry.attempt)
+        verdict.statuses[report.status] += 1
+        verdict.executions[report.execution] += 1
+        verdict.executed += sum(entry.executed for entry in arrived)
+        raced = any(entry.raced for entry in arrived)
+        verdict.raced += raced
+        verdict.latest_us = max(verdict.latest_us, report.took_us - report.delay_us - report.timeout_ms * 1000)
+        faults = [*check_time(report), *([] if raced else check_call(report, arrived))]
+        verdict.broken += [f"call {report.id}: {fault}: {report}; ledger {arrived}" for fault in faults]
+    for id in ids:
+        if times_reported[id] != 1:
+            verdict.broken.append(f"call {id}: reported {times_reported[id]} times, not once")
+    if len(times_reported) > len(ids):
+        verdict.broken.append("calls were reported that nobody made")
+    return verdict
+
+
+def check_time(report: Report) -> Iterator[str]:
+    if report.took_us > report.timeout_ms * 1000 + LATE_US + report.delay_us:
+        yield "ended after its deadline"
+    polls = report.interrupted_after
+    if polls and report.took_us > polls * POLL_US + LATE_US + report.delay_us:
+        yield "ended after its interrupt"
+
+
+def check_call(report: Report, arrived: list[Entry]) -> Iterator[str]:
+    yield from check_runs(report, arrived)
+    yield from check_evidence(report, arrived)
+    yield from check_response(report, arrived)
+    attempts = 1 if report.retry == "NONE" else MAX_ATTEMPTS
+    if not len(arrived) <= report.attempts <= attempts:
+        yield f"{len(arrived)} attempts arrived of {report.attempts}, at most {attempts} are allowed"
+    if report.unknown_attempts > report.attempts:
+        yield "more unknown attempts than attempts"
+    if any(entry.label == "redirected" for entry in arrived):
+        yield "followed a redirect"
+    if any(entry.request not in ("-", report.sent) for entry in arrived):
+        yield "another payload arrived than was sent"
+
+
+def check_runs(report: Report, arrived: list[Entry]) -> Iterator[str]:
+    """Checks the promise about runs."""
+    runs = sum(entry.executed for entry in arrived)
+    if report.execution == "NONE" and runs > 0:
+        yield "reported as NONE, but executed"
+    if report.execution in ("RAN", "QUEUED") and runs == 0:
+        yield f"reported as {report.execution}, but not executed"
+    allowed = 1 + report.unknown_attempts if report.retry == "ALWAYS" else 1
+    if runs > allowed:
+        yield f"executed {runs} times, {allowed} allowed"
+
+
+def check_evidence(report: Report, arrived: list[Entry]) -> Iterator[str]:
+    """Checks that what is certain is reported as certain."""
+    if report.status in GAVE_UP:
+        return
+    expected = [entry.expected for entry in arrived]
+    if "RAN" in expected and report.execution != "RAN":
+        yield "a response showed that it ran"
+    if "QUEUED" in expected and report.execution not in ("QUEUED", "RAN"):
+        yield "a response showed that it was queued"
+    if expected and len(expected) == report.attempts and set(expected) == {"NONE"} and report.execution != "NONE":
+        yield "all responses showed that it did not run"
+
+
+def check_response(report: Report, arrived: list[Entry]) -> Iterator[str]:
+    """Checks that a response is the call's own, and whole."""
+    if report.owner not in (-1, report.id) or not (f"{report.request_id}-").startswith(("--", f"{report.id}-")):
+        yield "got the response of another call"
+    if report.status not in ("LAMBDA_OK", "LAMBDA_FUNCTION_ERROR"):
+        if report.payload_len > 0:
+            yield "failed, but has a payload"
+        if not report.message.startswith(f"f-{report.id}"):
+            yield "failed with a message that does not name its function"
+        return
+    if not arrived:
+        yield "got a response, but sent no request"
+        return
+    payload = arrived[-1].payload
+    if report.status == "LAMBDA_OK" and payload == "broken":
+        yield "was reported as LAMBDA_OK, but its response was not whole"
+    is_complete = report.status == "LAMBDA_OK" or report.payload_len > 0
+    if is_complete and payload not in ("any", "broken", report.payload):
+        yield "has another payload than was sent"

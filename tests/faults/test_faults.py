@@ -1,0 +1,57 @@
+"""Makes thousands of calls under faults, and compares what they were reported as with the endpoint's ledger.
+
+SEED, CALLS, FIRST and THREADS choose the calls. `make test-faults SEED=7 FIRST=4464 CALLS=1` makes one call of a run again.
+Its faults are the same, except for those that a connection meets before it carries a request.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+
+import pytest
+from run_faults import Run, build_caller, build_endpoint, run
+
+SEED = os.environ.get("SEED", "1")
+CALLS = int(os.environ.get("CALLS", "5000"))
+FIRST = int(os.environ.get("FIRST", "0"))
+THREADS = int(os.environ.get("THREADS", "32"))
+# A machine that does nothing else makes 400 calls in a second.
+TIMEOUT_S = 60 + CALLS / 50
+# As many calls inject every kind of fault.
+ENOUGH_FOR_ALL = 5000
+SHOWN = 10
+# By how much resident memory may grow after the first 10,000 calls.
+GROWTH_KIB = 8 * 1024
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("faults")
+    seed = random.randrange(2**32) if SEED == "random" else int(SEED)
+    done = run(build_endpoint(), build_caller(folder), folder, seed, range(FIRST, FIRST + CALLS), THREADS, TIMEOUT_S)
+    print(f"seed {seed}, {CALLS} calls\n{done.verdict}\n{done.caller.stdout}{done.caller.stderr}")
+    return done
+
+
+@pytest.mark.timeout(TIMEOUT_S + 60)
+def test_every_call_is_reported_as_what_became_of_it(faults: Run) -> None:
+    broken = faults.verdict.broken
+    assert not broken, f"{len(broken)} broken promises\n" + "\n".join(broken[:SHOWN])
+
+
+def test_nothing_hangs_and_descriptors_and_threads_come_back(faults: Run) -> None:
+    assert (faults.caller.returncode, faults.caller.stderr) == (0, "")
+
+
+@pytest.mark.skipif(CALLS < ENOUGH_FOR_ALL, reason="too few calls to inject every kind of fault")
+def test_every_kind_of_fault_was_injected(faults: Run) -> None:
+    missing = faults.kinds - faults.verdict.seen.keys()
+    assert not missing
+
+
+@pytest.mark.skipif(CALLS < 100_000, reason="too few calls to see memory grow")
+def test_resident_memory_does_not_grow(faults: Run) -> None:
+    warm, end = re.findall(r"(\d+) (?:after|at the end)", faults.caller.stdout)
+    assert int(end) <= int(warm) + GROWTH_KIB
