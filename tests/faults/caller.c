@@ -199,10 +199,13 @@ static int64_t owner_of(const lambda_result *result) {
     if (result->payload_len < sizeof begin || memcmp(result->payload, begin, sizeof begin - 1) != 0) {
         return -1;
     }
-    return strtoll((const char *)result->payload + sizeof begin - 1, NULL, 10);
+    char *end = NULL;
+    int64_t owner = strtoll((const char *)result->payload + sizeof begin - 1, &end, 10);
+    /* A payload may be cut in its number. */
+    return *end == '"' ? owner : -1;
 }
 
-/* Writes one line, in one piece. `delay_us`: for how long the caller's thread could have run but did not. */
+/* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. */
 static void write_report(
     const char *driver, const struct call *call, const lambda_result *result, uint64_t took_us, uint64_t delay_us) {
     char message[300];
@@ -228,17 +231,18 @@ struct worker {
     int schedstat;
 };
 
-/* For how long the calling thread has waited for a processor, in microseconds; 0 where the kernel does not count it. */
-static uint64_t waited_for_processor(const struct worker *worker) {
+/* By how much the sleeps of the main thread, which does nothing else, were too long. */
+static _Atomic uint64_t overslept_us;
+
+/* For how long the machine has kept the calling thread from running, in microseconds: the thread waited for a processor,
+ * as far as the kernel counts it, or all threads did, such as one that holds a lock of the allocator. */
+static uint64_t kept_from_running(const struct worker *worker) {
     char text[128];
     ssize_t length = pread(worker->schedstat, text, sizeof text - 1, 0);
-    if (length <= 0) {
-        return 0;
-    }
-    text[length] = 0;
-    char *end = NULL;
+    text[length < 0 ? 0 : length] = 0;
+    char *end = text;
     strtoull(text, &end, 10);
-    return strtoull(end, NULL, 10) / 1000;
+    return strtoull(end, NULL, 10) / 1000 + atomic_load(&overslept_us);
 }
 
 static bool take_id(uint64_t *id) {
@@ -252,14 +256,14 @@ static void call_blocking(struct worker *worker) {
         struct shared_client *shared = take_client(call.place);
         int polls_left = 0;
         lambda_request *request = request_of(&call, &polls_left);
-        uint64_t delay = waited_for_processor(worker);
+        uint64_t delay = kept_from_running(worker);
         uint64_t began = now_us();
         atomic_store(&worker->id, id);
         atomic_store(&worker->late_at_us, began + (call.timeout_ms + HANGS_AFTER_MS) * 1000);
         lambda_result *result = lambda_invoke(shared->client, request);
         uint64_t took = now_us() - began;
         atomic_store(&worker->late_at_us, 0);
-        write_report("blocking", &call, result, took, waited_for_processor(worker) - delay);
+        write_report("blocking", &call, result, took, kept_from_running(worker) - delay);
         lambda_result_free(result);
         lambda_request_free(request);
         give_back(call.place, shared);
@@ -308,7 +312,9 @@ static long watch(struct worker *workers, unsigned threads, uint64_t first) {
                 give_up(number, "it hangs");
             }
         }
+        uint64_t began = now_us();
         usleep(10000);
+        atomic_fetch_add(&overslept_us, now_us() - began - 10000);
     }
     return warm;
 }

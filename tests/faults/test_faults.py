@@ -1,7 +1,7 @@
 """Makes thousands of calls under faults, and compares what they were reported as with the endpoint's ledger.
 
-SEED, CALLS, FIRST and THREADS choose the calls. `make test-faults SEED=7 FIRST=4464 CALLS=1` makes one call of a run again.
-Its faults are the same, except for those that a connection meets before it carries a request.
+SEED, CALLS, FIRST and THREADS choose the calls. `make test-faults SEED=7 FIRST=4464 CALLS=1` makes one call of a run
+again. Its faults are the same, except for those that a connection meets before it carries a request.
 """
 
 from __future__ import annotations

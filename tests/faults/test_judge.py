@@ -65,6 +65,9 @@ def found(report: dict[str, Any], *entries: dict[str, Any]) -> list[str]:
         ({"execution": "NONE", "payload_len": 0}, [{"expected": "NONE", "payload": "any", "executed": False}]),
         (FAILED | {"status": "LAMBDA_E_TIMEOUT", "took_us": 1_099_000}, [{}]),
         (FAILED | {"status": "LAMBDA_E_TIMEOUT", "took_us": 1_149_000, "delay_us": 50_000}, [{}]),
+        # The response came too late, or the interrupt too early.
+        (FAILED | {"status": "LAMBDA_E_SERVICE", "took_us": 1_000_000}, [{"expected": "NONE", "executed": False}]),
+        (FAILED | {"status": "LAMBDA_E_CANCELLED", "interrupted_after": 1}, [{}]),
         # Nobody can tell an unsolicited response that crosses the request from the request's own.
         ({"owner": 8, "payload": OTHER}, [{"raced": True, "executed": False}]),
     ],

@@ -123,30 +123,30 @@ impl Script {
             // The error that came counts, and the one that is missing may be the one that leaves it open.
             answer.executed = false;
         }
-        if is_cut && self.payload_shows_cut(is_tls) {
-            self.answer.payload = Payload::Broken;
-        } else if is_cut || (self.answer.kind == "until-close" && self.ending != Ending::Close) {
-            let shows = self.answer.kind == "until-close" && !self.ends_soundly(is_tls);
-            self.answer.payload = if shows { Payload::Broken } else { Payload::Any };
+        if is_lost {
+            self.answer.payload = self.payload_of_what_is_sent(is_tls);
         }
     }
 
-    /// Whether a client must notice that a response that broke off is not whole.
-    fn payload_shows_cut(&self, is_tls: bool) -> bool {
-        if self.answer.payload == Payload::Any {
-            return false;
-        }
-        let cut = match self.place {
-            Place::Answer(cut) | Place::Record(cut) => cut,
-            _ => return true,
+    /// What is left of the payload of a response that breaks off.
+    fn payload_of_what_is_sent(&self, is_tls: bool) -> Payload {
+        let answer = &self.answer;
+        let sent = match self.place {
+            Place::Request(_) | Place::BetweenThem => 0,
+            Place::Answer(length) | Place::Record(length) => length,
+            Place::Nowhere | Place::Early(_) => answer.bytes.len(),
         };
-        if cut < self.answer.head_length {
-            return true;
-        }
-        match self.answer.kind {
-            "until-close" => !self.ends_soundly(is_tls),
-            // The bytes that are missing may belong to no response, and those of the alert may take their place.
-            _ => !self.answer.has_rest && (is_tls || self.ending != Ending::Alert) && cut < self.answer.bytes.len(),
+        let is_whole = sent == answer.bytes.len();
+        match answer.payload {
+            Payload::Any => Payload::Any,
+            _ if sent < answer.head_length => Payload::Broken,
+            // The bytes of the alert may take the place of those that are missing.
+            _ if self.ending == Ending::Alert && !is_tls => Payload::Any,
+            _ if answer.kind == "until-close" && !self.ends_soundly(is_tls) => Payload::Broken,
+            payload if is_whole => payload,
+            // What is missing does not show, or belongs to no response.
+            _ if answer.kind == "until-close" || answer.has_rest => Payload::Any,
+            _ => Payload::Broken,
         }
     }
 
