@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,6 @@ WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 @dataclass
 class Run:
     verdict: Verdict
-    # What the endpoint declares, which a long enough run has to reach.
     kinds: set[str]
     caller: subprocess.CompletedProcess[str]
 
@@ -33,11 +34,12 @@ def build_endpoint() -> Path:
     return ROOT / target / "debug" / "examples" / "fault_endpoint"
 
 
-def build_caller(folder: Path) -> Path:
-    program = folder / "caller"
+def build(name: str, folder: Path) -> Path:
+    """Builds a C program of this folder."""
+    program = folder / name
     compiler = shlex.split(os.environ.get("CC", "cc"))
     libraries = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}"]
-    source = [f"-I{ROOT / 'include'}", str(HERE / "caller.c")]
+    source = [f"-I{ROOT / 'include'}", str(HERE / f"{name}.c")]
     subprocess.run([*compiler, *COMPILE, *WARNINGS, *source, *libraries, "-o", str(program)], check=True)
     return program
 
@@ -54,31 +56,56 @@ def environment() -> dict[str, str]:
     return result | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
-def run(endpoint: Path, caller: Path, folder: Path, seed: int, ids: range, threads: int, timeout_s: float) -> Run:
-    ledger, report, ca, errors = (folder / name for name in ("ledger", "report", "ca.pem", "errors"))
+@dataclass
+class Endpoint:
+    """An endpoint that serves."""
+
+    ports: dict[str, str]
+    # What it declares to inject, which a long enough run has to reach.
+    kinds: set[str]
+    ca_file: Path
+    ledger: Path
+
+    def url(self, port: str, host: str = "localhost") -> str:
+        scheme = "https" if port in ("https", "sound-tls", "blinking-tls") else "http"
+        return f"{scheme}://{host}:{self.ports[port]}"
+
+
+@contextmanager
+def serve(program: Path, folder: Path, seed: int = 1) -> Iterator[Endpoint]:
+    """Serves until the block ends. Then the ledger is complete."""
+    ledger, ca, errors = (folder / name for name in ("ledger", "ca.pem", "errors"))
     write_errors(errors)
-    command = [str(argument) for argument in (endpoint, seed, ledger, ca, errors)]
+    command = [str(argument) for argument in (program, seed, ledger, ca, errors)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdin and serving.stdout
         ports = dict(item.split("=") for item in serving.stdout.readline().split())
         kinds = {name for names in serving.stdout.readline().split() for name in names.split(",")}
-        plain, tls = ports["http"], ports["https"]
-        urls = [
-            *[f"http://127.0.0.1:{plain}"] * 3,
-            *[f"http://localhost:{plain}"] * 2,
-            *[f"https://localhost:{tls}"] * 3,
-            f"https://127.0.0.1:{tls}",
-            f"http://127.0.0.1:{ports['blinking']}",
-            f"https://localhost:{ports['blinking-tls']}",
-            f"http://127.0.0.1:{ports['refused']}",
-            f"http://127.0.0.1:{ports['full']}",
-        ]
-        arguments = [str(value) for value in (seed, ids.start, len(ids), threads, report, ca, *urls)]
         try:
-            calling = subprocess.run(
-                [caller, *arguments], capture_output=True, text=True, env=environment(), timeout=timeout_s
-            )
+            yield Endpoint(ports, kinds, ca, ledger)
         finally:
             serving.stdin.close()
-            serving.wait()
-    return Run(judge(read_reports(report), read_ledger(ledger), ids), kinds, calling)
+            assert serving.wait() == 0, "the endpoint failed"
+
+
+def call(program: Path, *arguments: object, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    command = [str(argument) for argument in (program, *arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=timeout_s)
+
+
+def run(program: Path, caller: Path, folder: Path, seed: int, ids: range, threads: int, timeout_s: float) -> Run:
+    report, host = folder / "report", "127.0.0.1"
+    with serve(program, folder, seed) as endpoint:
+        urls = [
+            *[endpoint.url("http", host)] * 3,
+            *[endpoint.url("http")] * 2,
+            *[endpoint.url("https")] * 3,
+            endpoint.url("https", host),
+            endpoint.url("blinking", host),
+            endpoint.url("blinking-tls"),
+            endpoint.url("refused", host),
+            endpoint.url("full", host),
+        ]
+        arguments = (seed, ids.start, len(ids), threads, report, endpoint.ca_file, *urls)
+        called = call(caller, *arguments, timeout_s=timeout_s)
+    return Run(judge(read_reports(report), read_ledger(endpoint.ledger), ids), endpoint.kinds, called)

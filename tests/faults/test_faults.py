@@ -11,7 +11,7 @@ import random
 import re
 
 import pytest
-from run_faults import Run, build_caller, build_endpoint, run
+from run_faults import Run, build, build_endpoint, run
 
 SEED = os.environ.get("SEED", "1")
 CALLS = int(os.environ.get("CALLS", "5000"))
@@ -30,7 +30,7 @@ GROWTH_KIB = 8 * 1024
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("faults")
     seed = random.randrange(2**32) if SEED == "random" else int(SEED)
-    done = run(build_endpoint(), build_caller(folder), folder, seed, range(FIRST, FIRST + CALLS), THREADS, TIMEOUT_S)
+    done = run(build_endpoint(), build("caller", folder), folder, seed, range(FIRST, FIRST + CALLS), THREADS, TIMEOUT_S)
     print(f"seed {seed}, {CALLS} calls\n{done.verdict}\n{done.caller.stdout}{done.caller.stderr}")
     return done
 

@@ -151,7 +151,7 @@ fn content(call: &Call, draw: &mut Draw) -> Vec<u8> {
     format!(r#"{{"id":"{}","attempt":{},"fill":"{}"}}"#, call.id, call.attempt, letter.to_string().repeat(fill)).into()
 }
 
-fn sound(call: &Call, draw: &mut Draw) -> Answer {
+pub fn sound(call: &Call, draw: &mut Draw) -> Answer {
     match call.invocation {
         Invocation::RequestResponse => ok("sound", call, draw),
         Invocation::Event => {

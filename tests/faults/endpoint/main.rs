@@ -58,6 +58,16 @@ const NAMELESS: [&str; 11] = [
     "reuse-Reset",
 ];
 
+/// How a port serves.
+#[derive(Clone, Copy)]
+struct Manner {
+    is_tls: bool,
+    /// Without faults: for tests of something else.
+    is_sound: bool,
+}
+
+const FAULTY: Manner = Manner { is_tls: false, is_sound: false };
+
 struct Endpoint {
     seed: u64,
     ledger: Ledger,
@@ -87,11 +97,13 @@ fn main() {
         open: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
     }));
-    let (http, https, full) = (listen(), listen(), full());
+    let (http, https, sound, sound_tls, full) = (listen(), listen(), listen(), listen(), full());
     let (refused, blinking, blinking_tls) = (reserve(), reserve(), reserve());
     let ports = [
         ("http", http.local_addr().unwrap().port()),
         ("https", https.local_addr().unwrap().port()),
+        ("sound", sound.local_addr().unwrap().port()),
+        ("sound-tls", sound_tls.local_addr().unwrap().port()),
         ("blinking", port_of(&blinking)),
         ("blinking-tls", port_of(&blinking_tls)),
         ("refused", port_of(&refused)),
@@ -107,10 +119,12 @@ fn main() {
     ];
     println!("{}", ports.map(|(name, port)| format!("{name}={port}")).join(" "));
     println!("{}", declared.map(|names| names.join(",")).join(" "));
-    thread::spawn(move || accept_all(endpoint, http, false));
-    thread::spawn(move || accept_all(endpoint, https, true));
-    thread::spawn(move || blink(endpoint, blinking, false));
-    thread::spawn(move || blink(endpoint, blinking_tls, true));
+    thread::spawn(move || accept_all(endpoint, http, FAULTY));
+    thread::spawn(move || accept_all(endpoint, https, Manner { is_tls: true, ..FAULTY }));
+    thread::spawn(move || accept_all(endpoint, sound, Manner { is_sound: true, ..FAULTY }));
+    thread::spawn(move || accept_all(endpoint, sound_tls, Manner { is_tls: true, is_sound: true }));
+    thread::spawn(move || blink(endpoint, blinking, FAULTY));
+    thread::spawn(move || blink(endpoint, blinking_tls, Manner { is_tls: true, ..FAULTY }));
     thread::spawn(move || second_ledger(endpoint, &redirected));
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     endpoint.is_over.store(true, Ordering::SeqCst);
@@ -169,14 +183,14 @@ fn full() -> Socket {
     socket
 }
 
-fn accept_all(endpoint: &'static Endpoint, listener: TcpListener, is_tls: bool) {
+fn accept_all(endpoint: &'static Endpoint, listener: TcpListener, manner: Manner) {
     for connection in listener.incoming() {
-        begin(endpoint, connection.unwrap(), is_tls);
+        begin(endpoint, connection.unwrap(), manner);
     }
 }
 
 /// Listens on a reserved port and stops again, in turns: connections are refused, or reset before they are accepted.
-fn blink(endpoint: &'static Endpoint, reserved: Socket, is_tls: bool) {
+fn blink(endpoint: &'static Endpoint, reserved: Socket, manner: Manner) {
     let address = reserved.local_addr().unwrap();
     let mut draw = Draw::of(endpoint.seed, [CONNECTION, address.as_socket().unwrap().port().into(), 0]);
     while !endpoint.is_over.load(Ordering::SeqCst) {
@@ -188,7 +202,7 @@ fn blink(endpoint: &'static Endpoint, reserved: Socket, is_tls: bool) {
         let until = Instant::now() + Duration::from_millis(10 + draw.below(30) as u64);
         while Instant::now() < until {
             if let Ok((connection, _)) = socket.accept() {
-                begin(endpoint, connection.into(), is_tls);
+                begin(endpoint, connection.into(), manner);
             }
         }
         drop(socket);
@@ -215,11 +229,11 @@ fn second_ledger(endpoint: &'static Endpoint, listener: &TcpListener) {
     }
 }
 
-fn begin(endpoint: &'static Endpoint, tcp: TcpStream, is_tls: bool) {
+fn begin(endpoint: &'static Endpoint, tcp: TcpStream, manner: Manner) {
     let number = endpoint.connections.fetch_add(1, Ordering::SeqCst);
     endpoint.open.fetch_add(1, Ordering::SeqCst);
     let serve = move || {
-        endpoint.serve(tcp, is_tls, number);
+        endpoint.serve(tcp, manner, number);
         endpoint.open.fetch_sub(1, Ordering::SeqCst);
     };
     thread::Builder::new().stack_size(256 * 1024).spawn(serve).unwrap();
@@ -232,10 +246,14 @@ fn id_of(head: &Head) -> Option<u64> {
 }
 
 impl Endpoint {
-    fn serve(&self, tcp: TcpStream, is_tls: bool, number: u64) {
+    fn serve(&self, tcp: TcpStream, manner: Manner, number: u64) {
+        let Manner { is_tls, is_sound } = manner;
         let mut draw = Draw::of(self.seed, [CONNECTION, number, 1]);
         let tls = is_tls.then(|| draw.one_of(&self.tls));
         let mut connection = Connection::new(tcp, tls);
+        if is_sound {
+            return self.serve_soundly(connection);
+        }
         let at = draw.below(if is_tls { 100 } else { 50 });
         let ending = match at {
             0 => Some(("accept-Close", Ending::Cut)),
@@ -259,6 +277,18 @@ impl Endpoint {
                 connection.end(ending);
             }
             None => self.serve_requests(connection, number, (50..54).contains(&at)),
+        }
+    }
+
+    fn serve_soundly(&self, mut connection: Connection) {
+        while let Some(head) = connection.head() {
+            let call = self.call(&head);
+            let script = Script::sound(&call, &mut Draw::of(self.seed, [CALL, call.id, call.attempt]));
+            let Some(next) = self.take_request(connection, &head, &call, &script, false) else { return };
+            connection = next;
+            if !connection.send(&script.answer.bytes) {
+                return;
+            }
         }
     }
 
@@ -288,33 +318,41 @@ impl Endpoint {
             connection.unlimit();
             let raced = unsolicited.is_some_and(|sent| sent.elapsed() < RACE);
             let Some(head) = connection.head() else { return };
-            let Some((next, sent)) = self.serve_request(connection, &head, raced, number) else { return };
+            let call = self.call(&head);
+            let mut draw = Draw::of(self.seed, [CALL, call.id, call.attempt]);
+            let script = Script::draw(&call, head.length, connection.is_tls(), &mut draw);
+            let Some(next) = self.take_request(connection, &head, &call, &script, raced) else { return };
+            let Some((next, sent)) = self.play(next, &script, &mut draw, number) else { return };
             connection = next;
             unsolicited = sent;
         }
     }
 
-    /// Serves one request. Returns the connection if it is kept, and when an unsolicited response was last sent on it.
-    fn serve_request(
-        &self,
-        mut connection: Connection,
-        head: &Head,
-        raced: bool,
-        number: u64,
-    ) -> Option<(Connection, Option<Instant>)> {
+    /// Counts an attempt of the call that a request names.
+    fn call(&self, head: &Head) -> Call<'_> {
         let id = id_of(head).unwrap_or_else(|| panic!("a request that names no call: {}", head.text));
-        let attempt = self.ledger.begin(id);
-        let mut draw = Draw::of(self.seed, [CALL, id, attempt]);
         let invocation = match head.header("x-amz-invocation-type") {
             Some("Event") => Invocation::Event,
             Some("DryRun") => Invocation::DryRun,
             _ => Invocation::RequestResponse,
         };
-        let call = Call { id, attempt, invocation, errors: &self.errors, redirected_to: self.redirected_to };
-        let script = Script::draw(&call, head.length, connection.is_tls(), &mut draw);
+        let attempt = self.ledger.begin(id);
+        Call { id, attempt, invocation, errors: &self.errors, redirected_to: self.redirected_to }
+    }
+
+    /// Reads a request as far as the script says, and enters it in the ledger. Returns the connection if there is something
+    /// to send on it.
+    fn take_request(
+        &self,
+        mut connection: Connection,
+        head: &Head,
+        call: &Call,
+        script: &Script,
+        raced: bool,
+    ) -> Option<Connection> {
         let mut entry = Entry {
-            id,
-            attempt,
+            id: call.id,
+            attempt: call.attempt,
             label: script.label(),
             executed: false,
             expected: script.answer.expected,
@@ -337,9 +375,9 @@ impl Endpoint {
             },
         }
         // Before anything is sent: once the client has a response, the test may end.
-        entry.executed = script.is_executed(invocation == Invocation::DryRun);
+        entry.executed = script.is_executed(call.invocation == Invocation::DryRun);
         self.ledger.enter(&entry);
-        self.play(connection, &script, &mut draw, number)
+        Some(connection)
     }
 
     /// Sends what the script says. Returns the connection if it is kept, and when an unsolicited response was last sent on it.

@@ -74,6 +74,12 @@ pub struct Script {
 }
 
 impl Script {
+    /// A script without a fault.
+    pub fn sound(call: &Call, draw: &mut Draw) -> Self {
+        let answer = answers::sound(call, draw);
+        Self { answer, place: Place::Nowhere, ending: Ending::Close, pace: Pace::AtOnce, after: After::Keep }
+    }
+
     pub fn draw(call: &Call, body_length: usize, is_tls: bool, draw: &mut Draw) -> Self {
         let answer = answers::draw(call, draw);
         let ending = draw.one_of(&ENDINGS);
