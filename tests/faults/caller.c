@@ -231,18 +231,19 @@ struct worker {
     int schedstat;
 };
 
-/* By how much the sleeps of the main thread, which does nothing else, were too long. */
-static _Atomic uint64_t overslept_us;
+/* By how much the main thread, which only sleeps and starts threads that do nothing, was late. */
+static _Atomic uint64_t machine_late_us;
 
 /* For how long the machine has kept the calling thread from running, in microseconds: the thread waited for a processor,
- * as far as the kernel counts it, or all threads did, such as one that holds a lock of the allocator. */
+ * as far as the kernel counts it, or for a lock whose owner did, such as the kernel's for the memory of the process, which
+ * every new thread takes. */
 static uint64_t kept_from_running(const struct worker *worker) {
     char text[128];
     ssize_t length = pread(worker->schedstat, text, sizeof text - 1, 0);
     text[length < 0 ? 0 : length] = 0;
     char *end = text;
     strtoull(text, &end, 10);
-    return strtoull(end, NULL, 10) / 1000 + atomic_load(&overslept_us);
+    return strtoull(end, NULL, 10) / 1000 + atomic_load(&machine_late_us);
 }
 
 static bool take_id(uint64_t *id) {
@@ -296,6 +297,10 @@ static long resident_kib(void) {
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static void *do_nothing(void *argument) {
+    return argument;
+}
+
 /* Waits until all calls are done. Returns the resident memory after the first ones, or 0 if there were not as many. */
 static long watch(struct worker *workers, unsigned threads, uint64_t first) {
     long warm = 0;
@@ -313,8 +318,12 @@ static long watch(struct worker *workers, unsigned threads, uint64_t first) {
             }
         }
         uint64_t began = now_us();
+        pthread_t idle;
         usleep(10000);
-        atomic_fetch_add(&overslept_us, now_us() - began - 10000);
+        if (pthread_create(&idle, NULL, do_nothing, NULL) != 0 || pthread_join(idle, NULL) != 0) {
+            give_up("pthread_create", "failed");
+        }
+        atomic_fetch_add(&machine_late_us, now_us() - began - 10000);
     }
     return warm;
 }

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 # How late a call may end, beside the time for which the machine kept it from running. That time is measured: the thread
-# of the call waited for a processor (/proc/thread-self/schedstat), or a thread that only sleeps woke up too late.
+# of the call waited for a processor (/proc/thread-self/schedstat), or a thread that only sleeps and starts others was
+# late.
 LATE_US = 100_000
 # The library polls an interrupt at least this often.
 POLL_US = 100_000
