@@ -1,11 +1,15 @@
-"""Forks while threads call: 500 times from C, and as Python's multiprocessing and gunicorn do."""
+"""Forks while threads call: 500 times from C, and as gunicorn does. (bindings/python/tests has multiprocessing.)"""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
-from run_faults import build, build_endpoint, call, serve
+from run_faults import HERE, LIBRARY, ROOT, build, build_endpoint, call, environment, serve
 
 FORKS = 500
 
@@ -18,3 +22,38 @@ def test_calls_in_parent_and_children_while_a_process_forks(tmp_path: Path) -> N
         done = call(program, FORKS, endpoint.ca_file, *urls, timeout_s=150)
     print(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+REQUESTS = 60
+# So every worker is replaced several times, by a fork of a process that calls meanwhile.
+REQUESTS_OF_A_WORKER = 5
+
+
+@pytest.mark.timeout(120)
+def test_the_workers_of_gunicorn_use_the_client_of_their_parent(tmp_path: Path) -> None:
+    with serve(build_endpoint(), tmp_path) as endpoint:
+        settings = {
+            "FAULTS_URL": endpoint.url("sound-tls"),
+            "FAULTS_CA_FILE": str(endpoint.ca_file),
+            "LAMBDA_INVOKE_LIBRARY": str(LIBRARY / "liblambda_invoke.so"),
+            "PYTHONPATH": str(ROOT / "bindings" / "python"),
+        }
+        options = ["--preload", "--workers", "3", "--max-requests", str(REQUESTS_OF_A_WORKER), "--bind", "127.0.0.1:0"]
+        options += ["--chdir", str(HERE), "--log-level", "info", "forking_app"]
+        command = [sys.executable, "-m", "gunicorn", *options]
+        with subprocess.Popen(command, env=environment() | settings, stderr=subprocess.PIPE, text=True) as gunicorn:
+            assert gunicorn.stderr
+            try:
+                address = next(line.split()[-2] for line in gunicorn.stderr if "Listening at" in line)
+                workers = set()
+                for number in range(REQUESTS):
+                    with urllib.request.urlopen(f"{address}/{number}", timeout=30) as response:
+                        answer = json.load(response)
+                    assert answer["owner"] == str(number)
+                    workers.add(answer["worker"])
+            finally:
+                gunicorn.terminate()
+                log = gunicorn.stderr.read()
+    assert gunicorn.returncode == 0, log
+    assert "Traceback" not in log, log
+    assert len(workers) > REQUESTS // REQUESTS_OF_A_WORKER // 2
