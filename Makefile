@@ -76,7 +76,8 @@ test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n: calls under i
 
 test-faults-long: export SEED := random
 test-faults-long: export CALLS := 100000
-test-faults-long: test-faults ## the same with 100,000 calls and a new seed
+test-faults-long: export LOAD_CALLS := 1000000
+test-faults-long: test-faults ## the same with 100,000 calls and a new seed, and 1,000,000 calls without faults
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
 	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators
