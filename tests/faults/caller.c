@@ -206,16 +206,16 @@ static int64_t owner_of(const lambda_result *result) {
 }
 
 /* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. */
-static void write_report(
-    const char *driver, const struct call *call, const lambda_result *result, uint64_t took_us, uint64_t delay_us) {
+static void write_report(const char *driver, const struct call *call, const lambda_result *result, uint64_t began_us,
+    uint64_t took_us, uint64_t delay_us) {
     char message[300];
     snprintf(message, sizeof message, "%s", result->error_message == NULL ? "" : result->error_message);
     fprintf(report,
         "%" PRIu64 "\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%d\t%016" PRIx64 "\t%s\t%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64
-        "\t%" PRIu64 "\t%zu\t%016" PRIx64 "\t%" PRId64 "\t%s\t%" PRId32 "\t%s\n",
+        "\t%" PRIu64 "\t%" PRIu64 "\t%zu\t%016" PRIx64 "\t%" PRId64 "\t%s\t%" PRId32 "\t%s\n",
         call->id, driver, places[call->place].url, types[call->type], retries[call->retry], call->timeout_ms,
         call->interrupted_after, hash(call->payload, call->length), lambda_status_name(result->status),
-        executions[result->execution], result->attempts, result->unknown_attempts, took_us, delay_us,
+        executions[result->execution], result->attempts, result->unknown_attempts, began_us, took_us, delay_us,
         result->payload_len, hash(result->payload, result->payload_len), owner_of(result),
         result->request_id == NULL ? "-" : result->request_id, result->http_status, message);
     atomic_fetch_add(&done, 1);
@@ -264,7 +264,7 @@ static void call_blocking(struct worker *worker) {
         lambda_result *result = lambda_invoke(shared->client, request);
         uint64_t took = now_us() - began;
         atomic_store(&worker->late_at_us, 0);
-        write_report("blocking", &call, result, took, kept_from_running(worker) - delay);
+        write_report("blocking", &call, result, began, took, kept_from_running(worker) - delay);
         lambda_result_free(result);
         lambda_request_free(request);
         give_back(call.place, shared);

@@ -10,7 +10,8 @@ from typing import Any
 
 # How late a call may end, beside the time for which the machine kept it from running. That time is measured: the thread
 # of the call waited for a processor (/proc/thread-self/schedstat), or a thread that only sleeps and starts others was
-# late.
+# late. A call that is late all the same may have waited for a lock whose owner waited for a processor, for as long as
+# another call did at the same time.
 LATE_US = 100_000
 # The library polls an interrupt at least this often.
 POLL_US = 100_000
@@ -33,6 +34,7 @@ class Report:
     execution: str
     attempts: int
     unknown_attempts: int
+    began_us: int
     took_us: int
     delay_us: int
     payload_len: int
@@ -88,7 +90,7 @@ NUMBERS = [place for place, column in enumerate(fields(Report)) if column.type =
 def read_reports(path: Path) -> Iterator[Report]:
     with path.open(errors="replace") as file:
         for line in file:
-            values: list[Any] = line.rstrip("\n").split("\t", 19)
+            values: list[Any] = line.rstrip("\n").split("\t", 20)
             for place in NUMBERS:
                 values[place] = int(values[place])
             yield Report(*values)
@@ -109,18 +111,33 @@ def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Ver
         verdict.seen.update(entry.label.split(","))
         if entry.id >= 0:
             entries[entry.id].append(entry)
+    raced = {id for id, attempts in entries.items() if any(entry.raced for entry in attempts)}
     times_reported = Counter[int]()
+    late: list[Report] = []
+    spans: list[tuple[int, int, int, int]] = []
     for report in reports:
         times_reported[report.id] += 1
         arrived = sorted(entries.get(report.id, []), key=lambda entry: entry.attempt)
         verdict.statuses[report.status] += 1
         verdict.executions[report.execution] += 1
         verdict.executed += sum(entry.executed for entry in arrived)
-        raced = any(entry.raced for entry in arrived)
-        verdict.raced += raced
-        verdict.latest_us = max(verdict.latest_us, report.took_us - report.delay_us - report.timeout_ms * 1000)
-        faults = [*check_time(report), *([] if raced else check_call(report, arrived))]
+        spans.append((report.id, report.began_us, report.began_us + report.took_us, report.delay_us))
+        if any(check_time(report, report.delay_us)):
+            late.append(report)
+        else:
+            verdict.latest_us = max(verdict.latest_us, report.took_us - report.delay_us - report.timeout_ms * 1000)
+        # The response of a call whose own was taken for an unsolicited one goes to the next call of the connection.
+        if report.id in raced or origin_of(report) in raced:
+            verdict.raced += 1
+            continue
+        faults = check_call(report, arrived)
         verdict.broken += [f"call {report.id}: {fault}: {report}; ledger {arrived}" for fault in faults]
+    for report in late:
+        began, ended = report.began_us, report.began_us + report.took_us
+        at_once = (delay for id, since, until, delay in spans if id != report.id and since < ended and until > began)
+        allowed = report.delay_us + max(at_once, default=0)
+        verdict.latest_us = max(verdict.latest_us, report.took_us - allowed - report.timeout_ms * 1000)
+        verdict.broken += [f"call {report.id}: {fault}: {report}" for fault in check_time(report, allowed)]
     for id in ids:
         if times_reported[id] != 1:
             verdict.broken.append(f"call {id}: reported {times_reported[id]} times, not once")
@@ -129,11 +146,17 @@ def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Ver
     return verdict
 
 
-def check_time(report: Report) -> Iterator[str]:
-    if report.took_us > report.timeout_ms * 1000 + LATE_US + report.delay_us:
+def origin_of(report: Report) -> int:
+    """Returns the call that a response was sent for, -1 if it was for none."""
+    call = report.request_id.split("-")[0]
+    return int(call) if call.isdigit() else -1
+
+
+def check_time(report: Report, excused_us: int) -> Iterator[str]:
+    if report.took_us > report.timeout_ms * 1000 + LATE_US + excused_us:
         yield "ended after its deadline"
     polls = report.interrupted_after
-    if polls and report.took_us > polls * POLL_US + LATE_US + report.delay_us:
+    if polls and report.took_us > polls * POLL_US + LATE_US + excused_us:
         yield "ended after its interrupt"
 
 
@@ -180,7 +203,7 @@ def check_evidence(report: Report, arrived: list[Entry]) -> Iterator[str]:
 
 def check_response(report: Report, arrived: list[Entry]) -> Iterator[str]:
     """Checks that a response is the call's own, and whole."""
-    if report.owner not in (-1, report.id) or not (f"{report.request_id}-").startswith(("--", f"{report.id}-")):
+    if report.owner not in (-1, report.id) or (report.request_id != "-" and origin_of(report) != report.id):
         yield "got the response of another call"
     if report.status not in ("LAMBDA_OK", "LAMBDA_FUNCTION_ERROR"):
         if report.payload_len > 0:

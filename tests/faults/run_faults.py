@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +34,13 @@ def build_endpoint() -> Path:
     return ROOT / target / "debug" / "examples" / "fault_endpoint"
 
 
-def build(name: str, folder: Path) -> Path:
+def build(name: str, folder: Path, flags: Sequence[str] = ()) -> Path:
     """Builds a C program of this folder."""
     program = folder / name
     compiler = shlex.split(os.environ.get("CC", "cc"))
     libraries = [f"-L{LIBRARY}", "-llambda_invoke", f"-Wl,-rpath,{LIBRARY}"]
     source = [f"-I{ROOT / 'include'}", str(HERE / f"{name}.c")]
-    subprocess.run([*compiler, *COMPILE, *WARNINGS, *source, *libraries, "-o", str(program)], check=True)
+    subprocess.run([*compiler, *COMPILE, *WARNINGS, *flags, *source, *libraries, "-o", str(program)], check=True)
     return program
 
 

@@ -22,6 +22,7 @@ REPORT = Report(
     execution="RAN",
     attempts=1,
     unknown_attempts=0,
+    began_us=1000,
     took_us=5000,
     delay_us=0,
     payload_len=20,
@@ -115,6 +116,31 @@ def test_what_is_right_is_not_reported(report: dict[str, Any], entries: list[dic
 )
 def test_what_is_wrong_is_found(what: str, report: dict[str, Any], entries: list[dict[str, Any]]) -> None:
     assert any(what in fault for fault in found(report, *entries)), found(report, *entries)
+
+
+LATE = replace(REPORT, took_us=1_200_000)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_excused"),
+    [
+        ({"delay_us": 100_000}, True),
+        ({"delay_us": 99_000}, False),
+        ({"delay_us": 100_000, "began_us": 1_201_000}, False),
+    ],
+)
+def test_a_call_may_wait_for_a_lock_as_long_as_another_waits_for_a_processor(
+    other: dict[str, Any], is_excused: bool
+) -> None:
+    others = replace(REPORT, id=8, owner=8, request_id="8-1", **other)
+    ledger = [ENTRY, replace(ENTRY, id=8)]
+    assert (not judge([LATE, others], ledger, range(7, 9)).broken) == is_excused
+
+
+def test_the_response_that_an_unsolicited_one_replaced_may_go_astray() -> None:
+    astray = replace(REPORT, owner=8, request_id="8-1")
+    assert judge([astray], [ENTRY], range(7, 8)).broken
+    assert not judge([astray], [ENTRY, replace(ENTRY, id=8, raced=True)], range(7, 8)).broken
 
 
 @pytest.mark.parametrize("times", [0, 2])

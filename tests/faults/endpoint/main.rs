@@ -294,6 +294,7 @@ impl Endpoint {
 
     fn serve_requests(&self, mut connection: Connection, number: u64, is_limited: bool) {
         let mut unsolicited: Option<Instant> = None;
+        let mut raced = false;
         for count in 0.. {
             let mut draw = Draw::of(self.seed, [CONNECTION, number, 2 + count]);
             if draw.percent(4) {
@@ -316,7 +317,8 @@ impl Endpoint {
                 return;
             }
             connection.unlimit();
-            let raced = unsolicited.is_some_and(|sent| sent.elapsed() < RACE);
+            // From then on the client takes every response of the connection for that of the next request.
+            raced |= unsolicited.is_some_and(|sent| sent.elapsed() < RACE);
             let Some(head) = connection.head() else { return };
             let call = self.call(&head);
             let mut draw = Draw::of(self.seed, [CALL, call.id, call.attempt]);
