@@ -6,7 +6,7 @@ PYTHON ?= python3
 OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 
-BUILD := build
+BUILD ?= build
 LIB := $(BUILD)/lib
 SO := liblambda_invoke.so
 ABI := 0
@@ -21,6 +21,8 @@ INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
 DATADIR ?= $(PREFIX)/share/lambda_invoke
 MANDIR ?= $(PREFIX)/share/man
+# What the pkg-config file says of PREFIX. An installation that is moved says "${pcfiledir}/../..".
+PC_PREFIX ?= $(PREFIX)
 
 # What a program links beside the static library: the list of rustc (--print native-static-libs) without libgcc_s and libc,
 # since every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
@@ -42,7 +44,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install bench clean help
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist bench clean help FORCE
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -153,9 +155,25 @@ docs: $(BUILD)/venv-docs/ready ## the book of docs, in build/docs
 
 lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both libraries, in build/lib, and their notices
 
-$(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
+# One archive, optimised at link time, from which both libraries are linked: cargo's own shared library could have no version
+# of its symbols, since rustc gives the linker a version script without a name, which allows no other beside it.
+$(BUILD)/rust.a: $(RUST_SOURCES) packaging/build_library.py $(BUILD)/configuration
+	@mkdir -p $(BUILD)
+	CFLAGS="$$CFLAGS $(HARDENING)" $(PYTHON) packaging/build_library.py staticlib $@ $(CARGO) -- $(CARGO_OPTIONS)
+
+# The functions of the header, and nothing else, each with the version LAMBDA_0, by which packagers track them.
+$(BUILD)/lambda_invoke.map: include/lambda_invoke.h Makefile
+	@mkdir -p $(BUILD)
+	{ echo 'LAMBDA_$(ABI) { global:'; $(FUNCTIONS) 's/$$/;/'; echo 'local: *; };'; } > $@
+
+# -z nodelete: threads and fork handlers may still run this code after dlclose. -z defs: what no library has fails here, not
+# in a program.
+$(LIB)/$(SO): $(BUILD)/rust.a $(BUILD)/lambda_invoke.map
 	@mkdir -p $(LIB)
-	$(PYTHON) packaging/build_library.py cdylib $(LIB)/$(SO).$(ABI) $(CARGO)
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SO).$(ABI) -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,relro -Wl,-z,now \
+		-Wl,-z,noexecstack -Wl,--build-id=sha1 -Wl,--gc-sections $(if $(DEBUG_INFO),,-Wl,-s) \
+		-Wl,--version-script=$(BUILD)/lambda_invoke.map $$($(FUNCTIONS) 's/^/-Wl,-u,/') $< \
+		-Wl,--as-needed $(UNWINDER) $(PRIVATE_LIBS) -o $(LIB)/$(SO).$(ABI)
 	ln -sf $(SO).$(ABI) $@
 
 # Links everything into one object in which only lambda_* is global, so that it does not collide with other Rust code. Parts
@@ -163,25 +181,45 @@ $(LIB)/$(SO): $(RUST_SOURCES) packaging/build_library.py
 # themselves are hidden, since the strictest visibility of all references counts: a shared object that contains the archive
 # calls its own copy, and exports none of it. So no linker option is needed, which some users of a pkg-config file would
 # not pass on.
-$(LIB)/liblambda_invoke.a: $(RUST_SOURCES) packaging/build_library.py include/lambda_invoke.h Makefile
+$(LIB)/liblambda_invoke.a: $(BUILD)/rust.a include/lambda_invoke.h Makefile
 	@mkdir -p $(LIB)
-	$(PYTHON) packaging/build_library.py staticlib $(LIB)/liblambda_invoke-rust.a $(CARGO)
 	{ echo '.section .note.GNU-stack, ""'; echo '.section .data.hidden, "aw"'; \
-		$(FUNCTIONS) 's/.*/.hidden &; .8byte &/'; } | $(AS) -o $(LIB)/hidden.o -
-	$(LD) -r --gc-sections $$($(FUNCTIONS) 's/^/-u /') \
-		$(LIB)/hidden.o $(LIB)/liblambda_invoke-rust.a -o $(LIB)/liblambda_invoke.o
+		$(FUNCTIONS) 's/.*/.hidden &; .8byte &/'; } | $(CC) -c -x assembler - -o $(LIB)/hidden.o
+	$(LD) -r $(GC_SECTIONS) $$($(FUNCTIONS) 's/^/-u /') \
+		$(LIB)/hidden.o $(BUILD)/rust.a $(ARCHIVED_UNWINDER) -o $(LIB)/liblambda_invoke.o
 	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
 	rm -f $@
-	$(AR) rcs $@ $(LIB)/liblambda_invoke.o
-	rm $(LIB)/liblambda_invoke.o $(LIB)/liblambda_invoke-rust.a $(LIB)/hidden.o
+	$(AR) rcsD $@ $(LIB)/liblambda_invoke.o
+	rm $(LIB)/liblambda_invoke.o $(LIB)/hidden.o
 
 # Every function of the header, each edited by the argument.
 FUNCTIONS = sed -nE 's/^(LAMBDA_MUST_USE )?[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\2/p' include/lambda_invoke.h | sed
 
-$(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py
+# The system that the library is for. musl has no unwinder, and neither has every compiler that builds for it; so Rust's own
+# goes into both libraries, where Rust brings one.
+TARGET := $(or $(CARGO_BUILD_TARGET),$(shell rustc -vV | sed -n 's/^host: //p'))
+ifneq (,$(findstring -musl,$(TARGET)))
+UNWINDER := $(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/lib/self-contained/libunwind.a)
+ARCHIVED_UNWINDER := $(UNWINDER)
+endif
+GC_SECTIONS := --gc-sections
+
+# For the parts in C and assembly. rustc has the same for Rust code in its nightly versions only, and a library is marked for
+# CET or BTI only if all of it is.
+HARDENING = -fstack-protector-strong $(HARDENING_$(firstword $(subst -, ,$(TARGET))))
+HARDENING_x86_64 := -fcf-protection
+HARDENING_aarch64 := -mbranch-protection=standard
+
+# Says how the libraries were built last. It changes only when that does, so that make builds them anew: a library that is
+# there already may be another system's.
+$(BUILD)/configuration: FORCE
 	@mkdir -p $(BUILD)
-	$(PYTHON) packaging/notices.py > $@.new
+	@printf '%s\n' '$(TARGET)' '$(CARGO)' '$(CC)' '$(DEBUG_INFO)' "$$RUSTFLAGS" > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py $(wildcard packaging/licenses/*) $(BUILD)/configuration
+	$(PYTHON) packaging/notices.py $(TARGET) > $@.new
 	mv $@.new $@
 
 # Sets its own umask: somebody whose umask is, for example, 077 still installs for other users.
@@ -198,21 +236,28 @@ install: lib ## libraries, headers, pkg-config and CMake files into DESTDIR and 
 	$(FOR_ALL) install -d '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
 	install -m 644 man/lambda_invoke.3 '$(DESTDIR)$(MANDIR)/man3'
 	install -m 644 man/lambda_invoke.7 '$(DESTDIR)$(MANDIR)/man7'
-	for name in $$($(FUNCTION_NAMES)); do ln -sf lambda_invoke.3 '$(DESTDIR)$(MANDIR)/man3'/$$name.3 || exit 1; done
+	for name in $$($(FUNCTIONS) '/^lambda_invoke$$/d'); do ln -sf lambda_invoke.3 '$(DESTDIR)$(MANDIR)/man3'/$$name.3 || exit 1; done
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config.cmake'
 	$(FOR_ALL) $(FILL_IN) packaging/lambda_invoke-config-version.cmake \
 		> '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke/lambda_invoke-config-version.cmake'
 
-# Every function has the one page. It is not compressed: distributions do that in the way of their packages, and man reads
-# both.
-FUNCTION_NAMES = sed -nE 's/^(LAMBDA_MUST_USE )?[a-z][^(]*\b(lambda_[a-z_]+)\(.*/\2/p' include/lambda_invoke.h | grep -vx lambda_invoke
+
+uninstall: ## remove what install has put there; needs the same DESTDIR, PREFIX and folders
+	rm -f '$(DESTDIR)$(LIBDIR)/$(SO)' '$(DESTDIR)$(LIBDIR)/$(SO).$(ABI)' '$(DESTDIR)$(LIBDIR)/$(SO).$(VERSION)' \
+		'$(DESTDIR)$(LIBDIR)/liblambda_invoke.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/lambda_invoke.pc'
+	cd include && for file in *; do rm -f '$(DESTDIR)$(INCLUDEDIR)'/"$$file" || exit 1; done
+	rm -f '$(DESTDIR)$(MANDIR)/man7/lambda_invoke.7'
+	for name in $$($(FUNCTIONS) ''); do rm -f '$(DESTDIR)$(MANDIR)/man3'/$$name.3 || exit 1; done
+	rm -rf '$(DESTDIR)$(LIBDIR)/cmake/lambda_invoke' '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(DATADIR)'
 
 FOR_ALL := umask 022 &&
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e 's|@VERSION@|$(VERSION)|g' -e 's|@VERSION_MAJOR@|$(firstword $(subst ., ,$(VERSION)))|g' -e 's|@ABI@|$(ABI)|g' \
-	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' \
+	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' -e 's|@PC_PREFIX@|$(PC_PREFIX)|g' \
+	-e 's|@PC_LIBDIR@|$(subst $(PREFIX)/,$${prefix}/,$(LIBDIR))|g' \
+	-e 's|@PC_INCLUDEDIR@|$(subst $(PREFIX)/,$${prefix}/,$(INCLUDEDIR))|g' \
 	-e 's|@INCLUDE_FROM_CMAKE@|$(shell realpath -m --relative-to='$(LIBDIR)/cmake/lambda_invoke' '$(INCLUDEDIR)')|g'
 
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
@@ -228,6 +273,13 @@ $(BUILD)/venv-docs/ready: docs/requirements.txt
 	$*/bin/pip install --quiet --requirement $<
 	@touch $@
 
+# DIST_TARGETS chooses among the targets that packaging/dist.py names.
+dist: ## what a release has for each target, in dist/ (RELEASING.md); needs rustup, and downloads a tool chain
+	@$(PYTHON) -m venv $(BUILD)/venv-dist && $(BUILD)/venv-dist/bin/pip install --quiet --requirement packaging/dist-requirements.txt || \
+		echo 'dist: ziglang and cargo-zigbuild cannot be installed'
+	$(PYTHON) packaging/dist.py $(DIST_TARGETS)
+	$(PYTHON) packaging/go_module.py
+
 bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## the cost of a call, compared with other ways to make it
 	$(CARGO) bench --locked --bench drivers
 	local/lambda-local examples/functions -- $(BUILD)/venv-bench/bin/python benches/first_call.py
@@ -237,7 +289,7 @@ $(BUILD)/aws-lambda-rie: tests/emulators/fetch_rie.py | $(BUILD)/venv-emulators/
 	$(BUILD)/venv-emulators/bin/python $< $@
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) target
+	rm -rf $(BUILD) target dist
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,207 @@
+"""Builds what a release has for each target, on one x86_64 machine: `make dist` (RELEASING.md has the layout of dist/).
+
+    dist.py [TARGET ...]
+
+A target or tool that this machine cannot get is named and left out; the rest is built. Fails only if a build fails, or if
+nothing can be built.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
+TOOLS = ROOT / "build/venv-dist/bin"
+NAME = "liblambda_invoke"
+# Where the libraries are staged; the package configuration files find the real place themselves.
+PREFIX = "/opt/lambda_invoke"
+# The version of glibc that Rust's own standard library supports, and that of manylinux2014.
+GLIBC = "2.17"
+
+
+class NotAvailable(Exception):
+    """This machine lacks a tool, and cannot get it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+
+    @property
+    def architecture(self) -> str:
+        return self.name.split("-")[0]
+
+    @property
+    def is_glibc(self) -> bool:
+        return self.name.endswith("-gnu")
+
+    @property
+    def zig(self) -> str:
+        """The target as zig names it."""
+        return f"{self.architecture}-linux-gnu.{GLIBC}" if self.is_glibc else f"{self.architecture}-linux-musl"
+
+    @property
+    def cargo(self) -> str:
+        """The target as cargo-zigbuild names it."""
+        return f"{self.name}.{GLIBC}" if self.is_glibc else self.name
+
+    @property
+    def tree(self) -> Path:
+        return DIST / self.name
+
+
+TARGETS = [Target(f"{cpu}-unknown-linux-{libc}") for cpu in ("x86_64", "aarch64") for libc in ("gnu", "musl")]
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+
+def version() -> str:
+    match = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert match
+    return match[1]
+
+
+def rustup(*command: str) -> None:
+    """Lets rustup install a part of the tool chain; raises NotAvailable if that fails."""
+    try:
+        subprocess.run(["rustup", *command], check=True, capture_output=True, text=True, cwd=ROOT)
+    except FileNotFoundError:
+        raise NotAvailable(f"this Rust has no rustup to install a part of it: rustup {' '.join(command)}") from None
+    except subprocess.CalledProcessError as problem:
+        reason = problem.stderr.strip().splitlines()[-1:]
+        raise NotAvailable(f"rustup {' '.join(command)} failed: {' '.join(reason)}") from None
+
+
+def llvm_tools() -> Path:
+    """Returns the folder of Rust's linker, objcopy and ar, which know every target."""
+    host = re.search(r"^host: (.+)$", output("rustc", "-vV"), re.MULTILINE)
+    assert host
+    folder = Path(output("rustc", "--print", "sysroot"), "lib/rustlib", host[1], "bin")
+    if not (folder / "llvm-objcopy").exists():
+        rustup("component", "add", "llvm-tools")
+    return folder
+
+
+def build(target: Target, llvm: Path) -> None:
+    """Builds both libraries, and installs them and all that belongs to them into the tree of the target."""
+    if not Path(output("rustc", "--print", "target-libdir", "--target", target.name)).exists():
+        rustup("target", "add", target.name)
+    work = ROOT / "build/dist" / target.name
+    staged = work / "staged"
+    if staged.exists():
+        shutil.rmtree(staged)
+    # cargo-zigbuild finds zig through this python.
+    environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", "SOURCE_DATE_EPOCH": str(source_date())}
+    # The options that a user has for his own builds must not decide what a release is.
+    for name in [name for name in environment if name.endswith(("FLAGS", "RUSTC_WRAPPER")) or name == "CARGO_BUILD_TARGET"]:
+        del environment[name]
+    environment["CARGO_PROFILE_RELEASE_DEBUG"] = "line-tables-only"
+    variables = {
+        "BUILD": str(work.relative_to(ROOT)),
+        "CARGO": "cargo-zigbuild",
+        "CARGO_OPTIONS": f"--target={target.cargo}",
+        "TARGET": target.name,
+        "CC": f"python -m ziglang cc -target {target.zig}",
+        "LD": f"'{llvm / 'rust-lld'}' -flavor gnu",
+        "AR": f"'{llvm / 'llvm-ar'}'",
+        "OBJCOPY": f"'{llvm / 'llvm-objcopy'}'",
+        "DEBUG_INFO": "1",
+        "DESTDIR": str(staged),
+        "PREFIX": PREFIX,
+        "PC_PREFIX": "$${pcfiledir}/../..",
+    }
+    if target.is_glibc:
+        # zig has no stub of libgcc_s; its own unwinder makes the shared library independent of it. The archive takes the
+        # unwinder of the compiler that links it.
+        variables["UNWINDER"] = "-lunwind"
+    command = ["make", "--no-print-directory", "lib", "install"]
+    done = subprocess.run([*command, *(f"{name}={value}" for name, value in variables.items())], cwd=ROOT, env=environment)
+    if done.returncode != 0:
+        raise SystemExit(f"dist: the build for {target.name} failed with exit status {done.returncode}")
+    split_debug_information(staged / PREFIX.lstrip("/") / "lib" / f"{NAME}.so.{version()}", llvm)
+    if target.tree.exists():
+        shutil.rmtree(target.tree)
+    target.tree.parent.mkdir(exist_ok=True)
+    shutil.move(staged / PREFIX.lstrip("/"), target.tree)
+
+
+def split_debug_information(library: Path, llvm: Path) -> None:
+    """Moves the debug information into a file that debuggers find beside the library, in .debug."""
+    separate = library.parent / ".debug" / f"{library.name}.debug"
+    separate.parent.mkdir()
+    objcopy = str(llvm / "llvm-objcopy")
+    output(objcopy, "--only-keep-debug", "--compress-debug-sections=zlib", str(library), str(separate))
+    output(objcopy, "--strip-all", f"--add-gnu-debuglink={separate}", str(library))
+    library.chmod(0o755)
+    separate.chmod(0o644)
+
+
+def source_date() -> int:
+    """Returns the time that archives name for their files: that of the commit, so that they are reproducible."""
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        return int(os.environ["SOURCE_DATE_EPOCH"])
+    try:
+        return int(output("git", "log", "-1", "--format=%ct"))
+    except (subprocess.CalledProcessError, FileNotFoundError, ValueError):
+        return 0
+
+
+def pack(folder: Path, archive: Path, top: str) -> None:
+    """Packs a folder so that the same contents always give the same bytes."""
+    date = source_date()
+
+    def same_for_all(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid = entry.gid = 0
+        entry.uname = entry.gname = "root"
+        entry.mtime = date
+        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+        return entry
+
+    with tarfile.open(archive, "w:xz", format=tarfile.PAX_FORMAT) as packed:
+        # add sorts the names in each folder.
+        packed.add(folder, top, filter=same_for_all)
+
+
+def main() -> None:
+    names = sys.argv[1:] or [target.name for target in TARGETS]
+    if unknown := [name for name in names if name not in [target.name for target in TARGETS]]:
+        raise SystemExit(f"dist: {unknown[0]} is not one of {', '.join(target.name for target in TARGETS)}")
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise SystemExit("dist: the tools of `make dist` are for Linux on x86_64")
+    built, skipped = [], []
+    for target in (target for target in TARGETS if target.name in names):
+        try:
+            if not (TOOLS / "cargo-zigbuild").exists():
+                raise NotAvailable(f"ziglang and cargo-zigbuild are not in {TOOLS.parent}: see `make dist`")
+            build(target, llvm_tools())
+        except NotAvailable as problem:
+            skipped.append(f"{target.name}: {problem}")
+            continue
+        top = f"{NAME}-{version()}-{target.name}"
+        pack(target.tree, DIST / f"{top}.tar.xz", top)
+        built.append(target.name)
+    archives = sorted(DIST.glob(f"{NAME}-{version()}-*.tar.xz"))
+    sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in archives)
+    (DIST / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    for name in built:
+        print(f"dist: built {name}")
+    for reason in skipped:
+        print(f"dist: skipped {reason}")
+    if not built:
+        raise SystemExit("dist: nothing was built")
+
+
+if __name__ == "__main__":
+    main()
