@@ -17,7 +17,10 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-LIBRARY = ROOT / "build" / "lib"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from tested_library import EMULATOR, LIBRARY  # noqa: E402
+
 FUNCTIONS = ROOT / "tests" / "functions"
 LOCAL = ROOT / "local" / "lambda-local"
 
@@ -76,6 +79,7 @@ class Programs:
             *(sys.executable, str(LOCAL), "--log-requests", str(log), str(FUNCTIONS), "--"),
             *("sh", "-c", redirect, "sh", str(stdout), str(stderr)),
             *wrapper,
+            *EMULATOR,
             str(program),
         ]
         done = subprocess.run(command, capture_output=True, text=True, env=environment(light))

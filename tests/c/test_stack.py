@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import trustme
-from conftest import ROOT, Programs, environment
+from conftest import EMULATOR, ROOT, Programs, environment
 
 sys.path.insert(0, str(ROOT / "local"))
 
@@ -153,5 +153,6 @@ def test_the_headers_figure_is_enough_over_tls(
         # Writing the events takes its part of the stack too.
         "LAMBDA_INVOKE_LOG": "trace",
     }
-    run = subprocess.run([str(programs.build("stack")), ENOUGH], env=variables, capture_output=True, text=True)
+    command = [*EMULATOR, str(programs.build("stack")), ENOUGH]
+    run = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -17,7 +17,10 @@ from typing import Any
 from conformance_server import ROOT, environment
 from conformance_table import ANSWERED, BYTES, HERE, NUMBERS
 
-LIBRARY = ROOT / "build" / "lib"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from tested_library import EMULATOR, LIBRARY  # noqa: E402
+
 SOURCES = {
     "c": HERE / "runner.c",
     "cpp": HERE / "runner.cpp",
@@ -62,6 +65,7 @@ def build(language: str, folder: Path) -> list[str]:
         compiler = shlex.split(os.environ.get(variable, default))
         paths = [f"-I{ROOT / 'include'}", f"-L{LIBRARY}", f"-Wl,-rpath,{LIBRARY}"]
         run([*compiler, *standard, "-O1", "-g", *WARNINGS, *paths, str(source), "-llambda_invoke", "-o", str(program)])
+        return [*EMULATOR, str(program)]
     return [str(program)]
 
 

@@ -1,0 +1,121 @@
+"""The C programs of tests/c, and the table of tests/conformance through C and C++, with each library of `make dist`.
+
+A program for another processor runs under qemu's emulation of Linux, which differs from Linux: see EMULATED.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "packaging"))
+
+import dist  # noqa: E402
+
+ZIG = f"{dist.TOOLS / 'python'} -m ziglang"
+# zig adds the undefined-behaviour sanitizer of clang, whose library it does not link.
+ZIG_FLAGS = "-fno-sanitize=all"
+QEMU = "qemu-aarch64-static"
+# A folder with lib/ld-musl-aarch64.so.1; Debian's package musl:arm64 unpacked, for example.
+MUSL_AARCH64 = Path(os.environ.get("MUSL_AARCH64", "/usr/aarch64-linux-musl"))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A way to build and run programs for a target."""
+
+    name: str
+    target: str
+    cc: str
+    cxx: str
+    emulator: str = ""
+    # What must exist beside the first word of each command.
+    files: list[Path] = field(default_factory=list)
+
+    def missing(self) -> str | None:
+        """Returns what this machine lacks."""
+        for command in (self.cc, self.cxx, self.emulator):
+            if command and shutil.which(command.split()[0]) is None:
+                return f"{command.split()[0]} is not installed"
+        lacking = [str(path) for path in self.files if not path.exists()]
+        return f"{lacking[0]} does not exist" if lacking else None
+
+    @property
+    def library(self) -> Path:
+        return dist.DIST / self.target / "lib"
+
+
+def zig(language: str, target: str, *flags: str) -> str:
+    return " ".join([ZIG, language, "-target", target, ZIG_FLAGS, *flags])
+
+
+SETUPS = [
+    Setup("x86_64-glibc", "x86_64-unknown-linux-gnu", "gcc", "g++"),
+    Setup(
+        "x86_64-musl",
+        "x86_64-unknown-linux-musl",
+        "musl-gcc",
+        zig("c++", "x86_64-linux-musl", "-dynamic"),
+        files=[Path("/lib/ld-musl-x86_64.so.1")],
+    ),
+    Setup("x86_64-musl-static", "x86_64-unknown-linux-musl", "musl-gcc -static", zig("c++", "x86_64-linux-musl", "-static")),
+    Setup(
+        "aarch64-glibc",
+        "aarch64-unknown-linux-gnu",
+        "aarch64-linux-gnu-gcc",
+        "aarch64-linux-gnu-g++",
+        f"{QEMU} -L /usr/aarch64-linux-gnu",
+    ),
+    Setup(
+        "aarch64-musl",
+        "aarch64-unknown-linux-musl",
+        zig("cc", "aarch64-linux-musl", "-dynamic"),
+        zig("c++", "aarch64-linux-musl", "-dynamic"),
+        f"{QEMU} -L {MUSL_AARCH64}",
+        files=[MUSL_AARCH64 / "lib/ld-musl-aarch64.so.1"],
+    ),
+    Setup(
+        "aarch64-musl-static",
+        "aarch64-unknown-linux-musl",
+        zig("cc", "aarch64-linux-musl", "-static"),
+        zig("c++", "aarch64-linux-musl", "-static"),
+        QEMU,
+    ),
+]
+
+# By program: what emulation cannot show.
+EMULATED: dict[str, str] = {}
+
+CONFORMANCE = ["tests/conformance", "-k", "c- or cpp-"]
+
+
+@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
+@pytest.mark.parametrize("tests", ["c", "conformance"])
+def test_with_the_library(setup: Setup, tests: str) -> None:
+    if not (setup.library / "liblambda_invoke.so").exists():
+        pytest.skip(f"dist/{setup.target} was not built")
+    if (lacking := setup.missing()) is not None:
+        pytest.skip(lacking)
+    left_out = ["valgrind", "leak", *(EMULATED if setup.emulator else ())]
+    arguments = {
+        "c": ["tests/c/test_c.py", "tests/c/test_stack.py", "-k", " and ".join(f"not {name}" for name in left_out)],
+        "conformance": CONFORMANCE,
+    }[tests]
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "CI"},
+        "CC": setup.cc,
+        "CXX": setup.cxx,
+        "TEST_LIBRARY": str(setup.library),
+        "TEST_EMULATOR": setup.emulator,
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    assert " passed" in done.stdout, done.stdout

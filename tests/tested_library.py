@@ -1,0 +1,12 @@
+"""The library that C and C++ programs are tested with: that of `make lib`, or one for another system (tests/dist)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = Path(os.environ.get("TEST_LIBRARY", ROOT / "build" / "lib"))
+# The command that runs a program of that system here, such as an emulator of its processor.
+EMULATOR = shlex.split(os.environ.get("TEST_EMULATOR", ""))
