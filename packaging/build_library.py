@@ -12,6 +12,7 @@ contain, are written as below /usr/src. So two builds in two folders give the sa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -36,13 +37,18 @@ def built_files(messages: bytes, suffix: str) -> list[Path]:
 
 def text_of(*command: str) -> str:
     """Returns the output of a program, or nothing if it fails: then cargo says why, with the command that follows."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def renamed_folders(cargo: list[str]) -> dict[str, str]:
     """Returns what the folders of the sources are called in the library. A later entry prevails over an earlier one."""
-    metadata = json.loads(text_of(*cargo, "metadata", "--locked", "--no-deps", "--format-version", "1") or "{}")
+    metadata: dict[str, str] = {}
+    with contextlib.suppress(json.JSONDecodeError):
+        metadata = json.loads(text_of(*cargo, "metadata", "--locked", "--no-deps", "--format-version", "1"))
     home = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
     folders = {metadata.get("workspace_root", os.getcwd()): f"/usr/src/{NAME}"}
     # Generated sources. Its own folder may lie anywhere.

@@ -308,6 +308,36 @@ target_link_libraries(program PRIVATE lambda_invoke::{target})
     check_runs(tmp_path / "b/program", installed / "nowhere")
 
 
+def test_an_installation_may_be_moved(installed: Path, source: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "an other place"
+    shutil.copytree(installed, moved, symlinks=True)
+    finder = ["pkg-config", "--define-prefix", "--cflags", "--libs", "lambda_invoke"]
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(moved / "lib/pkgconfig")}
+    flags = shlex.split(run(finder, env=environment))
+    assert f"-I{moved}/include" in flags and f"-L{moved}/lib" in flags
+    run([*CC, str(source), *flags, "-o", str(tmp_path / "program")])
+    check_runs(tmp_path / "program", moved / "lib")
+
+
+def test_uninstall_removes_all_that_install_put_there(tmp_path: Path) -> None:
+    folders = [f"DESTDIR={tmp_path / 'dest dir'}", f"PREFIX={PREFIX}", f"LIBDIR={PREFIX}/lib/x86_64-linux-gnu"]
+    run(["make", "-C", str(ROOT), "install", *folders])
+    prefix = tmp_path / "dest dir" / PREFIX.lstrip("/")
+    own = prefix / "include/another.h"
+    own.write_text("", encoding="utf-8")
+    assert len([path for path in prefix.rglob("*") if not path.is_dir()]) > 60
+    run(["make", "-C", str(ROOT), "uninstall", *folders])
+    assert [path for path in prefix.rglob("*") if not path.is_dir()] == [own]
+
+
+def test_a_static_program_without_pkg_config(installed: Path, source: Path) -> None:
+    """As README.md says."""
+    program = source.with_name("c-by-hand")
+    run([*CC, f"-I{installed / 'include'}", str(source), str(installed / "lib/liblambda_invoke.a"), "-lm", "-o", str(program)])
+    assert not needs_shared_library(program)
+    check_runs(program, installed / "nowhere")
+
+
 def test_everybody_can_read_it(staged: Path) -> None:
     for path in staged.rglob("*"):
         mode = path.stat().st_mode & 0o777
@@ -336,6 +366,10 @@ def test_notices_name_every_package_with_its_licence(installed: Path) -> None:
     for package in ("reqwest", "hyper", "rustls", "ring", "aws-sigv4", "tokio"):
         assert re.search(rf"^{package} \d+\.\d+\.\d+.* \(.+\)$", notices, re.MULTILINE), package
     assert "Permission is hereby granted" in notices and "Apache License" in notices
+    titles = re.findall(r"^[a-z][\w-]* \d+\.\d+\.\d+.* \(.+\)$", notices, re.MULTILINE)
+    # Once in the list, and at least once above a text.
+    assert not [title for title in titles if titles.count(title) < 2]
+    assert "Copyright (c) 2021 Nugine" in notices
     assert str(ROOT) not in notices
 
 

@@ -1,0 +1,101 @@
+"""Programs whose build system builds the library from these sources: CMake and Meson, in folders with a space."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+IN_CI = os.environ.get("CI") == "true"
+
+ADD_SUBDIRECTORY = """cmake_minimum_required(VERSION 3.16)
+project(outside C)
+add_subdirectory("{root}" lambda_invoke)
+"""
+FETCH_CONTENT = """cmake_minimum_required(VERSION 3.16)
+project(outside C)
+include(FetchContent)
+FetchContent_Declare(lambda_invoke SOURCE_DIR "{root}")
+FetchContent_MakeAvailable(lambda_invoke)
+"""
+PROGRAMS = """
+add_executable(shared program.c)
+target_link_libraries(shared PRIVATE lambda_invoke::lambda_invoke)
+add_executable(static program.c)
+target_link_libraries(static PRIVATE lambda_invoke::static)
+"""
+MESON = """project('outside', 'c')
+executable('program', 'program.c', dependencies: dependency('lambda_invoke'))
+"""
+
+
+def run(*command: object, **variables: str) -> str:
+    words = list(map(str, command))
+    environment = {**os.environ, **variables}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def check(program: Path, needs_shared_library: bool) -> None:
+    assert ("liblambda_invoke.so.0" in run("readelf", "-d", program)) == needs_shared_library
+    endpoint = (ROOT / "local/lambda-local", ROOT / "examples/functions", "--")
+    assert "Hello, Ada!" in run(*endpoint, program)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the first program of README.md."""
+    folder = tmp_path / "out side"
+    folder.mkdir()
+    found = re.search(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert found
+    (folder / "program.c").write_text(found[1], encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("how", [ADD_SUBDIRECTORY, FETCH_CONTENT], ids=["add_subdirectory", "FetchContent"])
+@pytest.mark.parametrize("generator", ["Unix Makefiles", "Ninja"])
+def test_cmake(project: Path, how: str, generator: str) -> None:
+    if generator == "Ninja" and shutil.which("ninja") is None:
+        pytest.skip("ninja is not installed")
+    (project / "CMakeLists.txt").write_text(how.format(root=ROOT) + PROGRAMS, encoding="utf-8")
+    run("cmake", "-G", generator, "-S", project, "-B", project / "b")
+    run("cmake", "--build", project / "b")
+    check(project / "b/shared", True)
+    check(project / "b/static", False)
+    # Nothing to do is nothing done.
+    program = project / "b/static"
+    before = program.stat().st_mtime_ns
+    run("cmake", "--build", project / "b")
+    assert program.stat().st_mtime_ns == before
+
+
+@pytest.mark.skipif(shutil.which("meson") is None, reason="meson is not installed: meson.build was not tried")
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_meson_builds_the_subproject(project: Path, how: str) -> None:
+    subprojects = project / "subprojects"
+    subprojects.mkdir()
+    # What a download by the wrap file would leave here.
+    shutil.copy(ROOT / "packaging/lambda_invoke.wrap", subprojects)
+    (subprojects / "lambda_invoke").symlink_to(ROOT)
+    (project / "meson.build").write_text(MESON, encoding="utf-8")
+    run("meson", "setup", f"-Ddefault_library={how}", project / "b", project, PKG_CONFIG_LIBDIR="/nonexistent")
+    run("meson", "compile", "-C", project / "b")
+    check(project / "b/program", how == "shared")
+
+
+@pytest.mark.skipif(shutil.which("meson") is None, reason="meson is not installed")
+def test_meson_finds_an_installation(project: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    run("make", "-C", ROOT, "install", f"PREFIX={prefix}")
+    (project / "meson.build").write_text(MESON, encoding="utf-8")
+    run("meson", "setup", project / "b", project, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
+    run("meson", "compile", "-C", project / "b")
+    check(project / "b/program", True)
