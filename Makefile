@@ -44,7 +44,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist bench clean help FORCE
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist test-reproducible bench clean help FORCE
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -157,6 +157,8 @@ lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both
 
 # One archive, optimised at link time, from which both libraries are linked: cargo's own shared library could have no version
 # of its symbols, since rustc gives the linker a version script without a name, which allows no other beside it.
+# RUST_ARCHIVE names one that was built before, such as for a test of packages.
+RUST_ARCHIVE ?= $(BUILD)/rust.a
 $(BUILD)/rust.a: $(RUST_SOURCES) packaging/build_library.py $(BUILD)/configuration
 	@mkdir -p $(BUILD)
 	CFLAGS="$$CFLAGS $(HARDENING)" $(PYTHON) packaging/build_library.py staticlib $@ $(CARGO) -- $(CARGO_OPTIONS)
@@ -168,7 +170,7 @@ $(BUILD)/lambda_invoke.map: include/lambda_invoke.h Makefile
 
 # -z nodelete: threads and fork handlers may still run this code after dlclose. -z defs: what no library has fails here, not
 # in a program.
-$(LIB)/$(SO): $(BUILD)/rust.a $(BUILD)/lambda_invoke.map
+$(LIB)/$(SO): $(RUST_ARCHIVE) $(BUILD)/lambda_invoke.map
 	@mkdir -p $(LIB)
 	$(CC) -shared $(LDFLAGS) -Wl,-soname,$(SO).$(ABI) -Wl,-z,nodelete -Wl,-z,defs -Wl,-z,relro -Wl,-z,now \
 		-Wl,-z,noexecstack -Wl,--build-id=sha1 -Wl,--gc-sections $(if $(DEBUG_INFO),,-Wl,-s) \
@@ -181,12 +183,12 @@ $(LIB)/$(SO): $(BUILD)/rust.a $(BUILD)/lambda_invoke.map
 # themselves are hidden, since the strictest visibility of all references counts: a shared object that contains the archive
 # calls its own copy, and exports none of it. So no linker option is needed, which some users of a pkg-config file would
 # not pass on.
-$(LIB)/liblambda_invoke.a: $(BUILD)/rust.a include/lambda_invoke.h Makefile
+$(LIB)/liblambda_invoke.a: $(RUST_ARCHIVE) include/lambda_invoke.h Makefile
 	@mkdir -p $(LIB)
 	{ echo '.section .note.GNU-stack, ""'; echo '.section .data.hidden, "aw"'; \
 		$(FUNCTIONS) 's/.*/.hidden &; .8byte &/'; } | $(CC) -c -x assembler - -o $(LIB)/hidden.o
 	$(LD) -r $(GC_SECTIONS) $$($(FUNCTIONS) 's/^/-u /') \
-		$(LIB)/hidden.o $(BUILD)/rust.a $(ARCHIVED_UNWINDER) -o $(LIB)/liblambda_invoke.o
+		$(LIB)/hidden.o $(RUST_ARCHIVE) $(ARCHIVED_UNWINDER) -o $(LIB)/liblambda_invoke.o
 	$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 		--wildcard --keep-global-symbol='lambda_*' $(LIB)/liblambda_invoke.o
 	rm -f $@
@@ -279,6 +281,18 @@ dist: ## what a release has for each target, in dist/ (RELEASING.md); needs rust
 		echo 'dist: ziglang and cargo-zigbuild cannot be installed'
 	$(PYTHON) packaging/dist.py $(DIST_TARGETS)
 	$(PYTHON) packaging/go_module.py
+
+# With what the machine has of Debian's musl, musl-tools, qemu-user-static, gcc-aarch64-linux-gnu and g++-aarch64-linux-gnu; the
+# rest is named. 10 minutes for all targets on two free cores.
+test-dist: $(VENV)/ready ## the files of `make dist`: what they need, and the C and C++ tests with them, emulated too
+	$(VENV)/bin/pytest -rs tests/dist
+
+test-reproducible: ## build a target of `make dist` again, in another folder: the files must be the same (5 minutes)
+	$(PYTHON) tests/dist/reproducible.py
+
+# 5 minutes for each of them.
+test-packages: $(VENV)/ready ## build the packages of Debian, RPM, cargo-c and crates.io, with those tools that there are
+	$(VENV)/bin/pytest -rs tests/packaging
 
 bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## the cost of a call, compared with other ways to make it
 	$(CARGO) bench --locked --bench drivers

@@ -23,19 +23,19 @@ LICENSES = Path(__file__).resolve().parent / "licenses"
 
 
 def host() -> str:
-    compiler = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
+    compiler = subprocess.run(["rustc", "-vV"], check=True, stdout=subprocess.PIPE, text=True).stdout
     return next(line.split()[1] for line in compiler.splitlines() if line.startswith("host:"))
 
 
 def packages(target: str) -> list[dict[str, Any]]:
     """Returns the packages that are linked for a target, without this project itself."""
     tree = ["cargo", "tree", "--locked", "--target", target, "--edges", "normal", "--prefix", "none", "--format", "{p}"]
-    listed = subprocess.run(tree, check=True, capture_output=True, text=True).stdout.splitlines()
+    listed = subprocess.run(tree, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     # A procedural macro runs in the compiler, and its output belongs to its user; its licence is listed all the same.
     linked = {tuple(line.split()[:2]) for line in listed if line}
     # Without the filter cargo would fetch the packages of all other systems too.
     metadata = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
-    known = json.loads(subprocess.run(metadata, check=True, capture_output=True, text=True).stdout)
+    known = json.loads(subprocess.run(metadata, check=True, stdout=subprocess.PIPE, text=True).stdout)
     own = set(known["workspace_members"])
     chosen = [
         package

@@ -75,6 +75,19 @@ def check_records(root: Path) -> Iterator[str]:
                 yield f"{name}: {line}: has a version later than that of Cargo.toml"
 
 
+def check_packages(root: Path) -> Iterator[str]:
+    """Compares the files of packagers, which state the version themselves."""
+    version = re.escape(package_version(root))
+    wanted = {
+        "packaging/lambda_invoke.spec": rf"^Version: +({version})$",
+        "packaging/debian/changelog": rf"\Alambda-invoke \(({version})-\d+\) ",
+        "packaging/lambda_invoke.wrap": rf"^revision = v({version})$",
+    }
+    for name, pattern in wanted.items():
+        if found(root, name, pattern) != package_version(root):
+            yield f"{name} does not begin with version {package_version(root)}"
+
+
 def check_abi_number(root: Path) -> Iterator[str]:
     """Compares the numbers of the ABI, which is not the version, in the files of each language."""
     number = found(root, "Makefile", r"^ABI := (\d+)$")
@@ -112,6 +125,7 @@ CHECKS: list[Check] = [
     check_header,
     check_cpp_header,
     check_records,
+    check_packages,
     check_abi_number,
     check_rust_version,
     check_changelog,

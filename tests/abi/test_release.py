@@ -26,6 +26,9 @@ FILES = [
     "bindings/python/lambda_invoke/_abi.py",
     "include/lambda_invoke.h",
     "include/lambda_invoke.hpp",
+    "packaging/debian/changelog",
+    "packaging/lambda_invoke.spec",
+    "packaging/lambda_invoke.wrap",
     *generate_bindings.GENERATED,
 ]
 VERSION = release_check.package_version(ROOT)
@@ -56,6 +59,15 @@ FAULTS = {
     ),
     "go": ("check_header", "bindings/go/numbers.go", f"from {VERSION}", "from 9.9.9", "numbers.go is stale"),
     "c++": ("check_cpp_header", "include/lambda_invoke.hpp", f">= {NUMBER},", ">= 9,", "asserts .* >= 9"),
+    "spec": (
+        "check_packages",
+        "packaging/lambda_invoke.spec",
+        f"Version:        {VERSION}",
+        "Version:        9.9.9",
+        "lambda_invoke.spec",
+    ),
+    "debian": ("check_packages", "packaging/debian/changelog", f"({VERSION}-", "(9.9.9-", "debian/changelog"),
+    "wrap": ("check_packages", "packaging/lambda_invoke.wrap", f"v{VERSION}", "v9.9.9", "lambda_invoke.wrap"),
     "symbol": (
         "check_records",
         "tests/abi/symbols.txt",

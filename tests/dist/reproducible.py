@@ -1,0 +1,53 @@
+"""Builds a target of `make dist` once more, from a copy of the sources in another folder, and compares all files.
+
+    reproducible.py [TARGET]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "packaging"))
+
+import dist  # noqa: E402
+
+
+def contents(tree: Path) -> dict[str, bytes]:
+    files = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files}
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else dist.TARGETS[0].name
+    first = dist.DIST / name
+    if not first.is_dir():
+        raise SystemExit(f"reproducible: {first} does not exist: run `make dist` first")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "an other folder")
+        for file in dist.output("git", "ls-files").splitlines():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, folder / file)
+        (folder / "build").mkdir()
+        (folder / "build/venv-dist").symlink_to(dist.TOOLS.parent)
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(dist.source_date())}
+        # Its own, so that nothing of the first build is taken.
+        environment["CARGO_TARGET_DIR"] = str(Path(temporary, "target"))
+        subprocess.run([sys.executable, "packaging/dist.py", name], cwd=folder, env=environment, check=True)
+        one, two = contents(first), contents(folder / "dist" / name)
+        archive = f"{dist.NAME}-{dist.version()}-{name}.tar.xz"
+        one[archive] = (dist.DIST / archive).read_bytes()
+        two[archive] = (folder / "dist" / archive).read_bytes()
+    differing = sorted(file for file in one.keys() | two.keys() if one.get(file) != two.get(file))
+    if differing:
+        raise SystemExit("reproducible: these files differ: " + ", ".join(differing))
+    print(f"reproducible: {len(one)} files of {name} are the same in both builds")
+
+
+if __name__ == "__main__":
+    main()
