@@ -99,9 +99,6 @@ test-install: $(VENV)/ready lib ## programs outside the repository against an in
 	CC='$(CC)' $(VENV)/bin/pytest -rs tests/install
 
 # Not part of test: it compiles the crate again. Where the dependencies are compiled already, they are used.
-test-packages: $(VENV)/ready ## build the Python package from its source distribution, as pip and cargo do (2 to 10 minutes)
-	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)' $(VENV)/bin/pytest --timeout 1800 tests/packages
-
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
 C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \
 	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp))
@@ -291,8 +288,8 @@ test-reproducible: ## build a target of `make dist` again, in another folder: th
 	$(PYTHON) tests/dist/reproducible.py
 
 # 5 minutes for each of them.
-test-packages: $(VENV)/ready ## build the packages of Debian, RPM, cargo-c and crates.io, with those tools that there are
-	$(VENV)/bin/pytest -rs tests/packaging
+test-packages: $(VENV)/ready ## build the packages of Python, Debian, RPM, cargo-c and crates.io, with those tools that there are
+	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)' $(VENV)/bin/pytest --timeout 1800 -rs tests/packaging
 
 bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## the cost of a call, compared with other ways to make it
 	$(CARGO) bench --locked --bench drivers
