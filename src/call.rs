@@ -136,7 +136,6 @@ struct LastResponse {
 }
 
 /// What a call is doing.
-#[expect(clippy::large_enum_variant, reason = "there is one in each call, which needs the room when it backs off")]
 enum Phase {
     /// It waits for a permit or a connection.
     Waiting,
@@ -145,7 +144,7 @@ enum Phase {
     /// An attempt is under way; `head` is set once the head of its response has arrived.
     Attempt { sent: SentTracker, head: Option<Arc<Head>> },
     /// It waits between two attempts; the outcome is the last attempt's.
-    BackingOff(Outcome),
+    BackingOff(Box<Outcome>),
 }
 
 /// Formats the request id of a response for the log.
@@ -282,7 +281,7 @@ impl Call {
                     request_id: outcome.request_id.clone(),
                 });
             }
-            self.phase = Phase::BackingOff(outcome);
+            self.phase = Phase::BackingOff(Box::new(outcome));
             tokio::time::sleep(wait).await;
         }
     }
@@ -330,7 +329,7 @@ impl Call {
                     Some(last) => format!("{why} while waiting for a retry after: {last}"),
                     None => why,
                 };
-                Outcome { status, error_message: Some(message), execution: Execution::None, ..last }
+                Outcome { status, error_message: Some(message), execution: Execution::None, ..*last }
             }
             Phase::Attempt { head: Some(head), .. } => {
                 let why = format!("{why} while the response was being read");
@@ -367,7 +366,7 @@ impl Call {
             && self.signed_with.as_ref().is_some_and(|before| cache::are_same(before, &identity))
             && let Phase::BackingOff(last) = std::mem::replace(&mut self.phase, Phase::Waiting)
         {
-            return Ok(Classification::end(last));
+            return Ok(Classification::end(*last));
         }
         self.signed_at = self.shared.clock.now();
         let headers = match signing::signed_headers(&self.request, &identity, self.signed_at) {
@@ -428,7 +427,7 @@ impl Call {
             Phase::BackingOff(last) if needed_others => {
                 let first = last.error_message.as_deref().unwrap_or_default();
                 let message = format!("{first}; and no new credentials were available: {}", error.message());
-                Classification::end(Outcome { error_message: Some(message), ..last })
+                Classification::end(Outcome { error_message: Some(message), ..*last })
             }
             _ => Classification::refused(error),
         }

@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_smithy_runtime_api::client::identity::Identity;
 use tokio::runtime::Handle;
@@ -29,10 +29,6 @@ use crate::outcome::Outcome;
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
 use crate::response::chunks::Chunks;
-
-/// A connection was polled at the end of the last call. What the server has sent since then, if it was so short ago, may
-/// as well be still on its way, and looking would not find it.
-const IN_FLIGHT: Duration = Duration::from_micros(20);
 
 /// Invokes a function and blocks until the call ends. Every failure is an outcome.
 pub(crate) fn invoke(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
@@ -196,8 +192,8 @@ enum DriverRequest {
 
 struct Connections {
     transport: Transport,
-    /// When an earlier call ended that used them. Nobody has polled them since.
-    idle_since: Option<Instant>,
+    /// They were opened for an earlier call, and have not been polled since.
+    were_idle: bool,
 }
 
 /// Passes one request at a time from the call to the loop around it, on the same thread.
@@ -233,7 +229,7 @@ impl Driver for DriverRequests {
 /// Returns the transport. Idle connections are not polled, so a pass of the runtime first lets them notice that the server
 /// has closed them: hyper reads from a connection before it writes a request to it.
 async fn ready(connections: Connections) -> Result<Transport, NoTransport> {
-    if connections.idle_since.is_some_and(|since| since.elapsed() >= IN_FLIGHT) {
+    if connections.were_idle {
         yield_now().await;
     }
     Ok(connections.transport)
@@ -344,10 +340,10 @@ impl Resources {
             }
             match self.client.equip(&mut lease) {
                 Ok(worker) => {
-                    let idle_since = worker.begin_call();
+                    let were_idle = worker.begin_call();
                     let transport = worker.transport().clone();
                     self.lease = Some(lease);
-                    break Ok(Connections { transport, idle_since });
+                    break Ok(Connections { transport, were_idle });
                 }
                 Err(NoWorker::Failed(error)) => break Err(NoTransport::Failed(error)),
                 Err(NoWorker::NoDescriptors(error)) => {

@@ -99,9 +99,9 @@ impl Worker {
         &self.transport
     }
 
-    /// Marks the begin of a call. Returns when the last one ended, if there was one.
-    pub(crate) fn begin_call(&mut self) -> Option<Instant> {
-        self.idle_since.take()
+    /// Marks the begin of a call. Returns whether an earlier call used this worker.
+    pub(crate) fn begin_call(&mut self) -> bool {
+        self.idle_since.take().is_some()
     }
 
     /// Marks the end of a call whose connections later calls can use.
