@@ -297,7 +297,8 @@ impl Endpoint {
         let mut raced = false;
         for count in 0.. {
             let mut draw = Draw::of(self.seed, [CONNECTION, number, 2 + count]);
-            if draw.percent(4) {
+            // A request that crosses an unsolicited response has to be named.
+            if unsolicited.is_none() && draw.percent(4) {
                 let length = draw.one_of(&[0, 1, draw.clone().below(100), draw.clone().below(400)]);
                 if connection.fill(length) {
                     let (label, ending) = draw.one_of(&[
