@@ -389,4 +389,34 @@ mod tests {
             }
         }
     }
+
+    /// AWS's vectors for this format, which its SDKs share. None of them is an event: they have no :message-type.
+    #[test]
+    fn awss_vectors_are_decoded_and_their_damaged_ones_found() {
+        let whole = "No :message-type";
+        for (name, hex, expected) in [
+            ("empty_message", "000000100000000005c248eb7d98c8ff", whole),
+            ("payload_no_headers", "0000001d00000000fd528c5a7b27666f6f273a27626172277dc3653936", whole),
+            (
+                "payload_one_str_header",
+                "0000003d0000002007fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
+                 626172277d8d9c08b1",
+                whole,
+            ),
+            ("corrupted_payload", "0000001d00000000fd528c5a5b27666f6f273a27626172277dc3653936", "checksum"),
+            (
+                "corrupted_length",
+                "0000003e0000002007fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
+                 626172277d8d9c08b1",
+                "checksum",
+            ),
+        ] {
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+            let Err(DecodeError::Malformed(why)) = decode([&bytes[..]]).1 else { panic!("{name} is an event") };
+            let found = if why.contains("an event has no :message-type") { whole } else { "checksum" };
+            assert_eq!(found, expected, "{name}: {why}");
+            assert!(found == whole || why.contains("checksum"), "{name}: {why}");
+        }
+    }
 }
