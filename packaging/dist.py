@@ -105,7 +105,9 @@ def build(target: Target, llvm: Path) -> None:
     # cargo-zigbuild finds zig through this python.
     environment = {**os.environ, "PATH": f"{TOOLS}:{os.environ['PATH']}", "SOURCE_DATE_EPOCH": str(source_date())}
     # The options that a user has for his own builds must not decide what a release is.
-    for name in [name for name in environment if name.endswith(("FLAGS", "RUSTC_WRAPPER")) or name == "CARGO_BUILD_TARGET"]:
+    for name in [
+        name for name in environment if name.endswith(("FLAGS", "RUSTC_WRAPPER")) or name == "CARGO_BUILD_TARGET"
+    ]:
         del environment[name]
     environment["CARGO_PROFILE_RELEASE_DEBUG"] = "line-tables-only"
     variables = {
@@ -127,7 +129,9 @@ def build(target: Target, llvm: Path) -> None:
         # unwinder of the compiler that links it.
         variables["UNWINDER"] = "-lunwind"
     command = ["make", "--no-print-directory", "lib", "install"]
-    done = subprocess.run([*command, *(f"{name}={value}" for name, value in variables.items())], cwd=ROOT, env=environment)
+    done = subprocess.run(
+        [*command, *(f"{name}={value}" for name, value in variables.items())], cwd=ROOT, env=environment
+    )
     if done.returncode != 0:
         raise SystemExit(f"dist: the build for {target.name} failed with exit status {done.returncode}")
     split_debug_information(staged / PREFIX.lstrip("/") / "lib" / f"{NAME}.so.{version()}", llvm)

@@ -70,7 +70,11 @@ def standard_library() -> Iterator[tuple[str, list[str], list[str]]]:
         fields = dict(re.findall(r"<b>(\w+):</b>\s*(.*?)</p>", rest, re.DOTALL))
         texts = [html.unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", rest, re.DOTALL)]
         name, version = re.findall(r"([\w-]+?)-(\d.*)", title)[0]
-        yield f"{name} {version.strip()} ({fields['License'].strip()})", [html.unescape(fields["Authors"].strip())], texts
+        yield (
+            f"{name} {version.strip()} ({fields['License'].strip()})",
+            [html.unescape(fields["Authors"].strip())],
+            texts,
+        )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Packs the sources with all crates that they need, from which Debian's and RPM's packages are built without a network.
 
-    source.py            writes dist/lambda_invoke-VERSION.tar.xz
-    source.py --debian   and beside it the Debian source package, with dpkg-source
+source.py            writes dist/lambda_invoke-VERSION.tar.xz
+source.py --debian   and beside it the Debian source package, with dpkg-source
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def collect(folder: Path) -> None:
         check=False,
     )
     if vendored.returncode != 0:
-        raise SystemExit("source: cargo vendor failed: the crates for all systems must be in cargo's cache, or reachable")
+        raise SystemExit(
+            "source: cargo vendor failed: the crates for all systems must be in cargo's cache, or reachable"
+        )
     for path in (folder / "vendor").rglob("*"):
         if path.suffix in BINARIES:
             path.unlink()

@@ -1,6 +1,6 @@
 """Builds a target of `make dist` once more, from a copy of the sources in another folder, and compares all files.
 
-    reproducible.py [TARGET]
+reproducible.py [TARGET]
 """
 
 from __future__ import annotations

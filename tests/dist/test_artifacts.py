@@ -107,7 +107,9 @@ def test_no_file_names_a_folder_of_its_builder(target: dist.Target) -> None:
             assert str(ROOT).encode() not in data, path
             if path.suffix in (".a", ".debug") or ".so" in path.name:
                 # Paths that programs use at run time stay.
-                found = {match for match in BUILDERS_PATH.findall(data) if not match.startswith((b"/var/run", b"/tmp/."))}
+                found = {
+                    match for match in BUILDERS_PATH.findall(data) if not match.startswith((b"/var/run", b"/tmp/."))
+                }
                 assert not found, path
 
 

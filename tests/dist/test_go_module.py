@@ -124,7 +124,10 @@ def test_vendoring_keeps_the_archives(project: Project) -> None:
 
 
 REFUSALS = {
-    "no cgo": ({"CGO_ENABLED": "0"}, "lambdainvoke needs cgo: build with CGO_ENABLED=1 and a C compiler for the target"),
+    "no cgo": (
+        {"CGO_ENABLED": "0"},
+        "lambdainvoke needs cgo: build with CGO_ENABLED=1 and a C compiler for the target",
+    ),
     "another system": (
         {"CGO_ENABLED": "1", "GOOS": "freebsd", "CC": "cc"},
         "lambdainvoke contains the library for",

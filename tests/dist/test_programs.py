@@ -66,7 +66,12 @@ SETUPS = [
         zig("c++", "x86_64-linux-musl", "-dynamic"),
         files=[Path("/lib/ld-musl-x86_64.so.1")],
     ),
-    Setup("x86_64-musl-static", "x86_64-unknown-linux-musl", "musl-gcc -static", zig("c++", "x86_64-linux-musl", "-static")),
+    Setup(
+        "x86_64-musl-static",
+        "x86_64-unknown-linux-musl",
+        "musl-gcc -static",
+        zig("c++", "x86_64-linux-musl", "-static"),
+    ),
     Setup(
         "aarch64-glibc",
         "aarch64-unknown-linux-gnu",
@@ -121,7 +126,12 @@ def test_with_the_library(setup: Setup, tests: str) -> None:
         pytest.skip(f"dist/{setup.target} was not built")
     if (lacking := setup.missing()) is not None:
         pytest.skip(lacking)
-    left_out = ["valgrind", "leak", *(EMULATED if setup.emulator else ()), *(STACKS if setup.least_stack_kib > 96 else ())]
+    left_out = [
+        "valgrind",
+        "leak",
+        *(EMULATED if setup.emulator else ()),
+        *(STACKS if setup.least_stack_kib > 96 else ()),
+    ]
     arguments = {
         "c": ["tests/c/test_c.py", "tests/c/test_stack.py", "-k", " and ".join(f"not {name}" for name in left_out)],
         "conformance": CONFORMANCE,

@@ -333,7 +333,17 @@ def test_uninstall_removes_all_that_install_put_there(tmp_path: Path) -> None:
 def test_a_static_program_without_pkg_config(installed: Path, source: Path) -> None:
     """As README.md says."""
     program = source.with_name("c-by-hand")
-    run([*CC, f"-I{installed / 'include'}", str(source), str(installed / "lib/liblambda_invoke.a"), "-lm", "-o", str(program)])
+    run(
+        [
+            *CC,
+            f"-I{installed / 'include'}",
+            str(source),
+            str(installed / "lib/liblambda_invoke.a"),
+            "-lm",
+            "-o",
+            str(program),
+        ]
+    )
     assert not needs_shared_library(program)
     check_runs(program, installed / "nowhere")
 
