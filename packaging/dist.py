@@ -2,8 +2,8 @@
 
     dist.py [TARGET ...]
 
-A target or tool that this machine cannot get is named and left out; the rest is built. Fails only if a build fails, or if
-nothing can be built.
+A target or tool that this machine cannot get is named and left out; the rest is built. It fails only if a build fails, or
+if nothing can be built.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def build(target: Target, llvm: Path) -> None:
         "PC_PREFIX": "$${pcfiledir}/../..",
     }
     if target.is_glibc:
-        # zig has no stub of libgcc_s; its own unwinder makes the shared library independent of it. The archive takes the
-        # unwinder of the compiler that links it.
+        # zig has no stub of libgcc_s; its own unwinder makes the shared library independent of it. The archive takes
+        # the unwinder of the compiler that links it.
         variables["UNWINDER"] = "-lunwind"
     command = ["make", "--no-print-directory", "lib", "install"]
     done = subprocess.run(

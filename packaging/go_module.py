@@ -2,8 +2,8 @@
 
     go_module.py
 
-Reads dist/TARGET of `make dist`, and writes the module's files to dist/go, and to dist/goproxy what a file-system GOPROXY
-serves: the module's zip file. The archives are not in the repository, so that a clone stays small.
+Reads dist/TARGET of `make dist`, and writes the module's files to dist/go, and to dist/goproxy what a file-system
+GOPROXY serves: the module's zip file. The archives are not in the repository, so that a clone stays small.
 """
 
 from __future__ import annotations

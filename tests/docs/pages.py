@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "docs/src"
 # Built or installed, not kept.
-BUILT = {"build", "target", "node_modules", ".git"}
+BUILT = {"build", "dist", "target", "node_modules", ".git"}
 
 
 def markdown() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("ABI.md", "CONTRIBUTING.md", "README.md", "RELEASING.md", "SECURITY.md")
 # Built, not kept.
-BUILT = ("build/",)
+BUILT = ("build/", "dist/")
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 
 
