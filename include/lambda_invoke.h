@@ -222,7 +222,7 @@
  * An idle client keeps as many connections as it had calls under way at once, up to max_connections, each with
  * 4 descriptors and about 50 KiB of memory. The next call closes those that have been idle for 50 s, which no call uses
  * again. lambda_client_release_idle closes all of them, as does lambda_client_free; a call that finds no descriptor closes
- * as many as it needs.
+ * as many as it needs. An idle connection of a queue has 1 descriptor, and the queue's thread closes it after 50 s.
  */
 typedef struct lambda_client lambda_client;
 
