@@ -5,6 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem;
+use std::ops::DerefMut;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::ptr;
@@ -152,9 +153,12 @@ async fn close_expired(pool: Weak<Pool<Connection>>) {
 async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>, barrier: Arc<ForkBarrier>) {
     let Submitted { call, client, duty } = submitted;
     let may_still_be_sending = call.may_still_be_sending();
-    let deadline = call.deadline().at();
+    let deadline = call.deadline().clone();
     let driver = HubDriver { client, pool, log: call.log().clone(), held: Mutex::default() };
-    let outcome = until_deadline(on_heap(|| call.run(&driver)), deadline, &barrier).await;
+    // The call's own future is large. While the call waits for its turn, there is only this one.
+    let turn = until_deadline(pin!(deadline.bound(pin!(driver.permit()))), deadline.at(), &barrier).await;
+    lock(&driver.held).permit = turn.ok();
+    let outcome = until_deadline(on_heap(|| call.run(&driver)), deadline.at(), &barrier).await;
     let is_kept = can_be_reused(outcome.status, may_still_be_sending);
     duty.complete(outcome);
     // The connection's own task runs before a later call gets it, or before a waiting call looks for its descriptor.
@@ -169,12 +173,12 @@ async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>, bar
     drop(held);
 }
 
-/// Polls a call until it ends, and once more at its deadline, which it does not wait for itself.
-async fn until_deadline(
-    mut call: Pin<Box<dyn Future<Output = Outcome> + Send + '_>>,
+/// Polls what a call does until it ends, and once more at the call's deadline, which it does not wait for itself.
+async fn until_deadline<F: Future + ?Sized>(
+    mut call: Pin<impl DerefMut<Target = F>>,
     deadline: Option<Instant>,
     barrier: &ForkBarrier,
-) -> Outcome {
+) -> F::Output {
     let at = deadline.map_or_else(|| tokio::time::Instant::now() + FOR_EVER, Into::into);
     let mut timer = pin!(sleep_until(at));
     poll_fn(|context| {
@@ -207,15 +211,6 @@ struct Held {
 
 impl Driver for HubDriver {
     async fn begin(&self) -> Result<Transport, NoTransport> {
-        let permits = &self.client.permits;
-        let permit = match permits.try_acquire(CallKind::Queued) {
-            Some(permit) => permit,
-            None => {
-                self.client.log_if_calls_wait(CallKind::Queued, &self.log);
-                permits.acquire(CallKind::Queued).await
-            }
-        };
-        lock(&self.held).permit = Some(permit);
         let lease = looking(self.client.descriptors.acquire()).await;
         self.equip(lease)
     }
@@ -261,6 +256,18 @@ impl Driver for HubDriver {
 }
 
 impl HubDriver {
+    /// Waits for the call's turn.
+    async fn permit(&self) -> Permit {
+        let permits = &self.client.permits;
+        match permits.try_acquire(CallKind::Queued) {
+            Some(permit) => permit,
+            None => {
+                self.client.log_if_calls_wait(CallKind::Queued, &self.log);
+                permits.acquire(CallKind::Queued).await
+            }
+        }
+    }
+
     /// Gives the call an idle connection, or the means to open one.
     fn equip(&self, lease: Lease) -> Result<Transport, NoTransport> {
         let transport = match self.pool.take() {

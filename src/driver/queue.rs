@@ -133,6 +133,9 @@ struct Inner {
     /// The calls without completion, by tag and number.
     running: BTreeMap<(u64, u64), Deadline>,
     completions: VecDeque<Completion>,
+    /// How many of the completions nobody has been told of. The hub tells of all that come in one turn of its runtime
+    /// together: each time costs system calls.
+    unannounced: usize,
     /// Accepted and not taken yet.
     in_flight: usize,
     wakes: usize,
@@ -211,13 +214,9 @@ impl QueueState {
         let mut inner = self.lock();
         inner.reserve(None)?;
         inner.accept();
-        self.completed(inner, Completion { tag, outcome });
+        inner.completions.push_back(Completion { tag, outcome });
+        self.announce(inner, 1);
         Ok(())
-    }
-
-    fn completed(&self, mut inner: MutexGuard<'_, Inner>, completion: Completion) {
-        inner.completions.push_back(completion);
-        self.announce(inner);
     }
 
     fn next<P>(
@@ -230,7 +229,7 @@ impl QueueState {
         loop {
             if !inner.completions.is_empty() {
                 let Some(place) = place() else {
-                    self.announce(inner);
+                    self.announce(inner, 1);
                     return None;
                 };
                 let completion = inner.completions.pop_front()?;
@@ -260,18 +259,25 @@ impl QueueState {
     fn wake(&self) {
         let mut inner = self.lock();
         inner.wakes = inner.wakes.saturating_add(1);
-        self.announce(inner);
+        self.announce(inner, 1);
     }
 
-    /// Tells one thread that waits, and the event loop, that there is something more to take.
-    fn announce(&self, mut inner: MutexGuard<'_, Inner>) {
+    /// Tells threads that wait, and the event loop, that there is so much more to take.
+    fn announce(&self, mut inner: MutexGuard<'_, Inner>, more: usize) {
         self.set_event(&mut inner);
         // A thread that has been told, and has not looked yet, is not told again: that costs a system call each.
-        let tell = inner.waiting > inner.told;
-        inner.told += usize::from(tell);
+        let tell = more.min(inner.waiting.saturating_sub(inner.told));
+        inner.told += tell;
         drop(inner);
-        if tell {
-            self.changed.notify_one();
+        (0..tell).for_each(|_| self.changed.notify_one());
+    }
+
+    /// Tells of the completions that nobody has been told of.
+    fn announce_completions(&self) {
+        let mut inner = self.lock();
+        let more = mem::take(&mut inner.unannounced);
+        if more > 0 && !inner.completions.is_empty() {
+            self.announce(inner, more);
         }
     }
 
@@ -340,6 +346,7 @@ impl Submissions for QueueState {
     type Duty = Accepted;
 
     fn poll_work(&self, waker: &Waker) -> Poll<Work<Accepted>> {
+        self.announce_completions();
         let mut inner = self.lock();
         if matches!(inner.hub, Hub::Closed) {
             return Poll::Ready(Work::End);
@@ -361,6 +368,7 @@ impl Submissions for QueueState {
         }
         drop(inner);
         drop(left);
+        self.announce_completions();
     }
 }
 
@@ -397,7 +405,13 @@ impl Accepted {
         self.is_completed = true;
         let mut inner = self.queue.lock();
         inner.running.remove(&(self.tag, self.number));
-        self.queue.completed(inner, Completion { tag: self.tag, outcome });
+        inner.completions.push_back(Completion { tag: self.tag, outcome });
+        inner.unannounced += 1;
+        let hub = inner.hub_waker.take();
+        drop(inner);
+        if let Some(hub) = hub {
+            hub.wake();
+        }
     }
 }
 
