@@ -2,8 +2,8 @@
 
     dist.py [TARGET ...]
 
-A target or tool that this machine cannot get is named and left out; the rest is built. It fails only if a build fails, or
-if nothing can be built.
+A target or tool that this machine cannot get is named and left out; the rest is built. Fails only if a build fails,
+or if nothing can be built.
 """
 
 from __future__ import annotations
