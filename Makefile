@@ -21,8 +21,6 @@ INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/lambda_invoke
 DATADIR ?= $(PREFIX)/share/lambda_invoke
 MANDIR ?= $(PREFIX)/share/man
-# What the pkg-config file says of PREFIX. An installation that is moved says "${pcfiledir}/../..".
-PC_PREFIX ?= $(PREFIX)
 
 # What a program links beside the static library: the list of rustc (--print native-static-libs) without libgcc_s and libc,
 # since every compiler driver adds those itself, in the form that fits (-static has no libgcc_s).
@@ -254,7 +252,7 @@ uninstall: ## remove what install has put there; needs the same DESTDIR, PREFIX 
 FOR_ALL := umask 022 &&
 FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e 's|@VERSION@|$(VERSION)|g' -e 's|@VERSION_MAJOR@|$(firstword $(subst ., ,$(VERSION)))|g' -e 's|@ABI@|$(ABI)|g' \
-	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' -e 's|@PC_PREFIX@|$(PC_PREFIX)|g' \
+	-e 's|@PRIVATE_LIBS@|$(PRIVATE_LIBS)|g' \
 	-e 's|@PC_LIBDIR@|$(subst $(PREFIX)/,$${prefix}/,$(LIBDIR))|g' \
 	-e 's|@PC_INCLUDEDIR@|$(subst $(PREFIX)/,$${prefix}/,$(INCLUDEDIR))|g' \
 	-e 's|@INCLUDE_FROM_CMAKE@|$(shell realpath -m --relative-to='$(LIBDIR)/cmake/lambda_invoke' '$(INCLUDEDIR)')|g'

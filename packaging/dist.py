@@ -122,7 +122,6 @@ def build(target: Target, llvm: Path) -> None:
         "DEBUG_INFO": "1",
         "DESTDIR": str(staged),
         "PREFIX": PREFIX,
-        "PC_PREFIX": "$${pcfiledir}/../..",
     }
     if target.is_glibc:
         # zig has no stub of libgcc_s; its own unwinder makes the shared library independent of it. The archive takes
@@ -134,11 +133,20 @@ def build(target: Target, llvm: Path) -> None:
     )
     if done.returncode != 0:
         raise SystemExit(f"dist: the build for {target.name} failed with exit status {done.returncode}")
+    let_pkg_config_find_the_tree(staged / PREFIX.lstrip("/") / "lib/pkgconfig/lambda_invoke.pc")
     split_debug_information(staged / PREFIX.lstrip("/") / "lib" / f"{NAME}.so.{version()}", llvm)
     if target.tree.exists():
         shutil.rmtree(target.tree)
     target.tree.parent.mkdir(exist_ok=True)
     shutil.move(staged / PREFIX.lstrip("/"), target.tree)
+
+
+def let_pkg_config_find_the_tree(file: Path) -> None:
+    """Lets the file say that the tree is where the file lies."""
+    text = file.read_text(encoding="utf-8")
+    text = text.replace(f"prefix={PREFIX}\n", "prefix=${pcfiledir}/../..\n", 1)
+    # pkgconf escapes spaces in pcfiledir itself; in quotation marks they would be escaped twice.
+    file.write_text(text.replace('"', ""), encoding="utf-8")
 
 
 def split_debug_information(library: Path, llvm: Path) -> None:

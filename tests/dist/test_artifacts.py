@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -146,3 +148,28 @@ def test_the_archive_of_the_release_has_everything(target: dist.Target) -> None:
     }
     sums = (dist.DIST / "SHA256SUMS").read_text(encoding="utf-8")
     assert f"  {top}.tar.xz\n" in sums
+
+
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_a_program_is_built_from_the_archive_of_the_release(how: str, tmp_path: Path) -> None:
+    """As README.md says, in a folder with a space."""
+    target = dist.TARGETS[0]
+    if target not in BUILT:
+        pytest.skip(f"dist/{target.name} was not built")
+    top = f"{dist.NAME}-{dist.version()}-{target.name}"
+    with tarfile.open(dist.DIST / f"{top}.tar.xz") as packed:
+        packed.extractall(tmp_path / "any where")
+    tree = tmp_path / "any where" / top
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^```c\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert found
+    (tmp_path / "program.c").write_text(found[1], encoding="utf-8")
+    if how == "static":
+        flags = [f"-I{tree / 'include'}", str(tree / "lib/liblambda_invoke.a"), "-lm"]
+    else:
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(tree / "lib/pkgconfig")}
+        command = ["pkg-config", "--cflags", "--libs", "lambda_invoke"]
+        flags = shlex.split(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    output("cc", tmp_path / "program.c", *flags, f"-Wl,-rpath,{tree / 'lib'}", "-o", tmp_path / "program")
+    endpoint = (ROOT / "local/lambda-local", ROOT / "examples/functions", "--")
+    assert "Hello, Ada!" in output(*endpoint, tmp_path / "program")
