@@ -112,6 +112,14 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at i
 	@test -z "$$(gofmt -l bindings/go)" || { echo "gofmt would change:"; gofmt -l bindings/go; exit 1; }
 	bindings/go/with-library go vet ./...
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
+	@$(foreach system,$(OTHER_SYSTEMS),$(call check_for,$(system)) &&) true
+
+# The code for systems that nothing is released for compiles all the same. zig compiles the C parts of dependencies; `make dist`
+# has installed it, and rustup the target, or else this is skipped.
+OTHER_SYSTEMS := aarch64-apple-darwin x86_64-pc-windows-gnu
+check_for = if [ -x $(BUILD)/venv-dist/bin/cargo-zigbuild ] && [ -d "$$(rustc --print target-libdir --target $1)" ]; then \
+	PATH="$(CURDIR)/$(BUILD)/venv-dist/bin:$$PATH" cargo-zigbuild check --locked --lib --target $1; else \
+	echo 'lint: skipped cargo check for $1: it needs `make dist` once, and rustup target add $1'; fi
 
 format: $(VENV)/ready ## format all sources as lint requires
 	$(CARGO) fmt
