@@ -1,4 +1,4 @@
-"""Packages for Debian and RPM, what cargo-c installs, and the crate, each built with its own tool if that is installed.
+"""Packages for Debian and RPM, what cargo-c installs, and the crate, each built with its own tool if it is there.
 
 The packages of distributions are built from an archive that was compiled before (RUST_ARCHIVE): the tests are of the
 packages, not of rustc.
