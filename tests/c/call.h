@@ -48,8 +48,8 @@ static inline const char *payload_text(const lambda_result *result) {
 }
 
 /* Shows the result if it is not what was expected. */
-static inline void check_completion(const char *file, int line, const lambda_result *result, lambda_status status,
-    int32_t execution, uint64_t tag) {
+static inline void check_completion(
+    const char *file, int line, const lambda_result *result, lambda_status status, int32_t execution, uint64_t tag) {
     if (result->status != status || result->execution != execution) {
         check_failed(file, line, "%s, execution %d, not %s, execution %d (HTTP %d, %u attempts): %s",
             lambda_status_name(result->status), result->execution, lambda_status_name(status), execution,

@@ -35,14 +35,14 @@ static inline void submit(
     check_completion(__FILE__, __LINE__, (result), (status), (execution), (tag))
 
 /* Takes the next completion and checks it. */
-#define TAKE(queue, status, execution, tag) \
-    do { \
+#define TAKE(queue, status, execution, tag)                         \
+    do {                                                            \
         lambda_result *taken = lambda_queue_next((queue), LONG_MS); \
-        CHECK(taken != NULL); \
-        if (taken != NULL) { \
-            CHECK_COMPLETION(taken, (status), (execution), (tag)); \
-        } \
-        lambda_result_free(taken); \
+        CHECK(taken != NULL);                                       \
+        if (taken != NULL) {                                        \
+            CHECK_COMPLETION(taken, (status), (execution), (tag));  \
+        }                                                           \
+        lambda_result_free(taken);                                  \
     } while (0)
 
 #endif

@@ -147,7 +147,7 @@ void idle_connections() {
 
     lambda::client moved;
     const lambda::client other = std::move(moved);
-    moved.release_idle(); // NOLINT(bugprone-use-after-move): this is what is tested
+    moved.release_idle();  // NOLINT(bugprone-use-after-move): this is what is tested
 }
 
 void forms_of_a_string(const lambda::client &client) {

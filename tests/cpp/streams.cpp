@@ -58,8 +58,7 @@ void throws(const lambda::client &client, const lambda::request &request, std::s
 void failures(const lambda::client &client) {
     throws<lambda::io_error>(client, request_of("streamed", "chunk one"), "one");
     throws<lambda::protocol_error>(client, request_of("streamed", "chunk one\nflip 90\nchunk two\ncomplete"), "one");
-    throws<lambda::function_error>(
-        client, request_of("streamed", "chunk one\ncomplete {\"ErrorCode\":\"E\"}"), "one");
+    throws<lambda::function_error>(client, request_of("streamed", "chunk one\ncomplete {\"ErrorCode\":\"E\"}"), "one");
     throws<lambda::invalid_argument>(
         client, request_of("counting", "1").invocation_type(lambda::invocation_type::event), "");
     throws<lambda::invalid_argument>(client, request_of("counting", "1").tenant_id(std::string("a\0b", 3)), "");
@@ -90,8 +89,7 @@ void early_ends(const lambda::client &client) {
     try {
         static_cast<void>(stream.finish().check());
         CHECK(false);
-    } catch (const std::domain_error &) {
-    }
+    } catch (const std::domain_error &) {}
 }
 
 }  // namespace
