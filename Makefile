@@ -107,7 +107,7 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at i
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy --strict tools packaging/build_wheel.py
+	MYPYPATH=bindings/python $(VENV)/bin/mypy --strict tools packaging/build_wheel.py
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_AND_CPP)
 	@test -z "$$(gofmt -l bindings/go)" || { echo "gofmt would change:"; gofmt -l bindings/go; exit 1; }
 	bindings/go/with-library go vet ./...

@@ -16,6 +16,12 @@ import (
 
 var _ io.ReadCloser = (*Stream)(nil)
 
+// maxReading is how many streams of the process may wait for bytes at once, since each blocks a thread meanwhile, and a Go
+// program ends when it has 10,000. Further reads wait for one of these to end.
+const maxReading = 1024
+
+var reading = make(chan struct{}, maxReading)
+
 // Stream is one response that is read as it is made: an [io.ReadCloser]. It must be closed. One goroutine at a time reads;
 // Close and the end of the context, from any goroutine, end a Read that waits.
 type Stream struct {
@@ -29,9 +35,6 @@ type Stream struct {
 	// Held while the library reads.
 	reading sync.Mutex
 	request *C.lambda_request
-	leave   func()
-	begun   time.Time
-	waited  time.Duration
 	// What the last chunk has left: memory of the library's, until its next call.
 	rest   []byte
 	result *Result
@@ -147,16 +150,7 @@ func (s *Stream) begin() *Error {
 	if s.client.asked.isCurrent() {
 		return refuse(StatusCredentials, nil, "the CredentialsProvider calls with its own client, which waits for it").of(s.function)
 	}
-	s.begun = time.Now()
-	limit := s.limit(s.begun)
-	leave, failure := s.client.enter(s.ctx, s.begun, limit)
-	s.waited = time.Since(s.begun)
-	if failure != nil {
-		failure.Duration = s.waited
-		return failure.of(s.function)
-	}
-	s.leave = leave
-	C.lambda_request_set_timeout_ms(s.request, milliseconds(max(limit-s.waited, 1)))
+	C.lambda_request_set_timeout_ms(s.request, milliseconds(max(s.limit(time.Now()), 1)))
 	s.guard.Lock()
 	defer s.guard.Unlock()
 	s.handle = C.lambda_invoke_stream(s.client.handle, s.request)
@@ -169,6 +163,13 @@ func (s *Stream) begin() *Error {
 func (s *Stream) next() {
 	var data *C.uint8_t
 	var length C.size_t
+	select {
+	case reading <- struct{}{}:
+		defer func() { <-reading }()
+	case <-s.ctx.Done():
+		// The library ends the call without waiting.
+		s.cancel()
+	}
 	if C.lambda_stream_next(s.handle, -1, &data, &length) == C.LAMBDA_OK {
 		s.rest = unsafe.Slice((*byte)(unsafe.Pointer(data)), length)
 		return
@@ -185,7 +186,6 @@ func (s *Stream) finish() {
 	s.guard.Unlock()
 	defer C.lambda_result_free(answer)
 	result := newResult(answer)
-	result.Duration += s.waited
 	if result.Status == StatusOK {
 		s.result = &result
 	} else {
@@ -198,9 +198,6 @@ func (s *Stream) free() {
 	s.unwatch()
 	C.lambda_request_free(s.request)
 	s.request = nil
-	if s.leave != nil {
-		s.leave()
-	}
 	s.client.release()
 }
 

@@ -212,7 +212,7 @@ struct Held {
 impl Driver for HubDriver {
     async fn begin(&self) -> Result<Transport, NoTransport> {
         let lease = looking(self.client.descriptors.acquire()).await;
-        self.equip(lease)
+        self.equip(lease).await
     }
 
     async fn wait_for_descriptors(&self, failure: Failure) -> Result<Transport, NoTransport> {
@@ -233,7 +233,7 @@ impl Driver for HubDriver {
                 Shortage::Hopeless => return Err(NoTransport::NoDescriptors(with_limit(failure))),
             },
         };
-        self.equip(lease)
+        self.equip(lease).await
     }
 
     async fn run_credentials_callback(&self, load: CallbackLoad) -> Result<Identity, Error> {
@@ -269,13 +269,21 @@ impl HubDriver {
     }
 
     /// Gives the call an idle connection, or the means to open one.
-    fn equip(&self, lease: Lease) -> Result<Transport, NoTransport> {
-        let transport = match self.pool.take() {
-            Some(connection) => connection.transport,
+    async fn equip(&self, lease: Lease) -> Result<Transport, NoTransport> {
+        let idle = self.pool.take().map(|connection| connection.transport);
+        let was_idle = idle.is_some();
+        let transport = match idle {
+            Some(transport) => transport,
             None => self.client.new_transport().map_err(NoTransport::Failed)?,
         };
-        let mut held = lock(&self.held);
-        (held.lease, held.transport) = (Some(lease), Some(transport.clone()));
+        {
+            let mut held = lock(&self.held);
+            (held.lease, held.transport) = (Some(lease), Some(transport.clone()));
+        }
+        if was_idle {
+            // The runtime looks at its sockets first: the server may have closed this one.
+            yield_now().await;
+        }
         Ok(transport)
     }
 }
