@@ -69,7 +69,12 @@ static inline void check_completion(
     }
 }
 
-#define CHECK_RESULT(result, status, execution) check_completion(__FILE__, __LINE__, (result), (status), (execution), 0)
+static inline void check_result(
+    const char *file, int line, const lambda_result *result, lambda_status status, int32_t execution) {
+    check_completion(file, line, result, status, execution, 0);
+}
+
+#define CHECK_RESULT(result, status, execution) check_result(__FILE__, __LINE__, (result), (status), (execution))
 
 static inline uint64_t now_ms(void) {
     struct timespec now;
