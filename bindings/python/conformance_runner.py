@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from lambda_invoke import Client, LambdaError, Result, Status
@@ -28,8 +29,8 @@ def main() -> None:
     request: dict[str, Any] = {}
     for line in sys.stdin:
         name, _, value = line.rstrip("\n").partition(" ")
-        if name == "invoke":
-            answer(config, request)
+        if name in OPERATIONS:
+            answer(config, request, OPERATIONS[name])
             config, request = {}, {}
         elif name.startswith("config."):
             take(config, name[len("config.") :], bytes.fromhex(value))
@@ -55,7 +56,33 @@ def take(settings: dict[str, Any], name: str, value: bytes) -> None:
         settings[name] = value.decode(errors="surrogateescape")
 
 
-def answer(config: dict[str, Any], request: dict[str, Any]) -> None:
+def invoke(client: Client, function_name: str, request: dict[str, Any]) -> tuple[Result, bytes]:
+    try:
+        result = client.invoke(function_name, **request)
+    except LambdaError as error:
+        result = error.result
+    return result, result.payload
+
+
+def stream(client: Client, function_name: str, request: dict[str, Any]) -> tuple[Result, bytes]:
+    read = b""
+    try:
+        with client.invoke_stream(function_name, **request) as chunks:
+            for chunk in chunks:
+                read += chunk
+        return chunks.result, read
+    except LambdaError as error:
+        return error.result, read
+
+
+OPERATIONS = {"invoke": invoke, "stream": stream}
+
+
+def answer(
+    config: dict[str, Any],
+    request: dict[str, Any],
+    perform: Callable[[Client, str, dict[str, Any]], tuple[Result, bytes]],
+) -> None:
     try:
         client = Client(**config)
     except LambdaError as error:
@@ -64,22 +91,19 @@ def answer(config: dict[str, Any], request: dict[str, Any]) -> None:
         tell("error_message", error.result.error_message)
     else:
         with client:
-            try:
-                result = client.invoke(request.pop("function_name", ""), **request)
-            except LambdaError as error:
-                result = error.result
-        tell_all(result)
+            tell_all(*perform(client, request.pop("function_name", ""), request))
     print(".", flush=True)
 
 
-def tell_all(result: Result) -> None:
+def tell_all(result: Result, payload: bytes) -> None:
+    """Answers with the payload apart from the result, since a stream hands it out before."""
     print("status", status_name(result.status))
     print("execution", result.execution.name)
     print("http_status", result.http_status)
     print("attempts", result.attempts)
     print("unknown_attempts", result.unknown_attempts)
     print("retry_after_ms", round((result.retry_after or 0) * 1000))
-    tell("payload", result.payload)
+    tell("payload", payload)
     for name in TEXTS:
         tell(name, getattr(result, name) if name != "error_message" else by_the_protocol(result.error_message))
 

@@ -97,12 +97,12 @@ class Runner:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def invoke(self, settings: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
-        """Every field of the answer: a word, a number, bytes or None."""
+    def call(self, settings: Iterable[tuple[str, bytes]], operation: str = "invoke") -> dict[str, Any]:
+        """Returns every field of the answer: a word, a number, bytes or None."""
         lines = [f"{name} {value.hex()}\n" for name, value in settings]
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write("".join([*lines, "invoke\n"]).encode())
+            self._process.stdin.write("".join([*lines, f"{operation}\n"]).encode())
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._ended() from None

@@ -12,6 +12,8 @@ from typing import Any, Callable
 
 HERE = Path(__file__).resolve().parent
 LANGUAGES = ("c", "cpp", "python", "go")
+# The lines of the protocol that make a call. The response of a stream is read as it is made.
+OPERATIONS = ("invoke", "stream")
 
 NUMBERS = ("http_status", "attempts", "unknown_attempts", "retry_after_ms")
 WORDS = ("status", "execution")
@@ -44,6 +46,7 @@ class Case:
     name: str
     settings: Mapping[str, Any]
     expectations: Mapping[str, Any]
+    operation: str
     needs: frozenset[str]
     # Why a language cannot express it.
     not_in: Mapping[str, str]
@@ -110,15 +113,19 @@ class Bases:
 
 def read_case(entry: Mapping[str, Any], settings: Mapping[str, Any], bases: Bases) -> Case:
     name = entry.get("name", "a case without a name")
-    if unknown := set(entry) - {"name", "about", "needs", "not_in", "set", "expect"}:
+    if unknown := set(entry) - {"name", "about", "operation", "needs", "not_in", "set", "expect"}:
         raise TableError(f"{name}: unknown members {sorted(unknown)}")
     not_in = entry.get("not_in", {})
     if unknown := set(not_in) - set(LANGUAGES):
         raise TableError(f"{name}: no such languages: {sorted(unknown)}")
+    operation = entry.get("operation", "invoke")
+    if operation not in OPERATIONS:
+        raise TableError(f"{name}: {operation!r} is not an operation; there are {OPERATIONS}")
     return Case(
         name=name,
         settings={**settings, **entry["set"]},
         expectations=bases.extend(entry["expect"], name),
+        operation=operation,
         needs=frozenset(entry.get("needs", ())),
         not_in=not_in,
     )

@@ -202,14 +202,15 @@ static void put_text(const char *name, const char *text) {
     put_bytes(name, text, text == NULL ? 0 : strlen(text));
 }
 
-static void put_result(const lambda_result *result) {
+/* The payload is apart from the result, since a stream hands it out before. */
+static void put_result(const lambda_result *result, const void *payload, size_t payload_len) {
     printf("status %s\n", lambda_status_name(result->status));
     printf("execution %s\n", EXECUTIONS[result->execution]);
     printf("http_status %d\n", (int)result->http_status);
     printf("attempts %lu\n", (unsigned long)result->attempts);
     printf("unknown_attempts %lu\n", (unsigned long)result->unknown_attempts);
     printf("retry_after_ms %llu\n", (unsigned long long)result->retry_after_ms);
-    put_bytes("payload", result->payload, result->payload_len);
+    put_bytes("payload", payload, payload_len);
     put_bytes("log", result->log, result->log_len);
     put_text("function_error", result->function_error);
     put_text("error_type", result->error_type);
@@ -226,16 +227,48 @@ static void put_failure(const lambda_error *error) {
     put_text("error_message", lambda_error_message(error));
 }
 
-static void invoke(const call *c) {
+static void invoke(const lambda_client *client, const lambda_request *request) {
+    lambda_result *result = lambda_invoke(client, request);
+    put_result(result, result->payload, result->payload_len);
+    lambda_result_free(result);
+}
+
+static void stream(const lambda_client *client, const lambda_request *request) {
+    lambda_stream *stream = lambda_invoke_stream(client, request);
+    char *read = malloc(1);
+    size_t size = 0, len;
+    const uint8_t *data;
+    lambda_status status = LAMBDA_PENDING;
+    while (read != NULL && (status = lambda_stream_next(stream, -1, &data, &len)) == LAMBDA_OK) {
+        read = realloc(read, size + len);
+        if (read != NULL) {
+            memcpy(read + size, data, len);
+            size += len;
+        }
+    }
+    if (read == NULL) {
+        fail("no memory for", "the stream");
+    }
+    lambda_result *result = lambda_stream_finish(stream);
+    bool succeeded = result->status == LAMBDA_OK || result->status == LAMBDA_FUNCTION_ERROR;
+    if (status != (succeeded ? LAMBDA_END : result->status) || result->payload_len != 0) {
+        fail("lambda_stream_next and the result differ", lambda_status_name(status));
+    }
+    put_result(result, read, size);
+    lambda_result_free(result);
+    free(read);
+}
+
+typedef void operation(const lambda_client *, const lambda_request *);
+
+static void answer(const call *c, operation *perform) {
     if (c->access_key_id != NULL || c->secret_access_key != NULL || c->session_token != NULL) {
         lambda_config_set_credentials(c->config, c->access_key_id, c->secret_access_key, c->session_token);
     }
     lambda_client *client;
     lambda_error *error;
     if (lambda_client_new(c->config, &client, &error) == LAMBDA_OK) {
-        lambda_result *result = lambda_invoke(client, c->request);
-        put_result(result);
-        lambda_result_free(result);
+        perform(client, c->request);
         lambda_client_free(client);
     } else {
         put_failure(error);
@@ -256,8 +289,9 @@ int main(void) {
         if (line[length - 1] == '\n') {
             line[length - 1] = '\0';
         }
-        if (strcmp(line, "invoke") == 0) {
-            invoke(&c);
+        operation *perform = strcmp(line, "invoke") == 0 ? invoke : strcmp(line, "stream") == 0 ? stream : NULL;
+        if (perform != NULL) {
+            answer(&c, perform);
             free_call(&c);
             c = new_call();
             continue;

@@ -127,14 +127,15 @@ void put(std::string_view name, std::optional<std::string_view> value) {
     std::cout << name << ' ' << (value ? encode(*value) : "-") << '\n';
 }
 
-void put(const lambda::result &result) {
+// The payload is apart from the result, since a stream hands it out before.
+void put(const lambda::result &result, std::string_view payload) {
     std::cout << "status " << lambda::status_name(result.status()) << '\n'
               << "execution " << execution_name(result.execution()) << '\n'
               << "http_status " << result.http_status() << '\n'
               << "attempts " << result.attempts() << '\n'
               << "unknown_attempts " << result.unknown_attempts() << '\n'
               << "retry_after_ms " << result.retry_after().count() << '\n';
-    put("payload", result.payload());
+    put("payload", payload);
     put("log", result.log());
     put("function_error", result.function_error());
     put("error_type", result.error_type());
@@ -151,7 +152,54 @@ void put(lambda::status status, lambda::execution execution, std::string_view me
     put("error_message", message);
 }
 
-void invoke_or_throw(const call &c) {
+void invoke_or_throw(const lambda::client &client, const lambda::request &request) {
+    try {
+        const lambda::result result = client.invoke(request);
+        put(result, result.payload());
+    } catch (const lambda::error &error) {
+        put(error.result(), error.result().payload());
+    }
+}
+
+void try_invoke(const lambda::client &client, const lambda::request &request) {
+    const lambda::result result = client.try_invoke(request);
+    put(result, result.payload());
+}
+
+void stream_or_throw(const lambda::client &client, const lambda::request &request) {
+    std::string read;
+    lambda::stream stream = client.invoke_stream(request);
+    try {
+        for (const std::string_view chunk : stream) {
+            read += chunk;
+        }
+        put(stream.finish(), read);
+    } catch (const lambda::error &error) {
+        put(error.result(), read);
+    }
+}
+
+void try_stream(const lambda::client &client, const lambda::request &request) {
+    std::string read;
+    lambda::stream stream = client.invoke_stream(request);
+    for (std::string_view chunk; stream.next(chunk) == lambda::received::chunk;) {
+        read += chunk;
+    }
+    put(stream.finish(), read);
+}
+
+using operation = void (*)(const lambda::client &, const lambda::request &);
+
+struct variants {
+    operation or_throw, without_exceptions;
+};
+
+const words<variants> operations = {
+    {"invoke", {invoke_or_throw, try_invoke}},
+    {"stream", {stream_or_throw, try_stream}},
+};
+
+void call_or_throw(const call &c, operation perform) {
     std::optional<lambda::client> client;
     try {
         client.emplace(c.config);
@@ -159,27 +207,23 @@ void invoke_or_throw(const call &c) {
         put(error.status(), error.execution(), error.result().error_message().value());
         return;
     }
-    try {
-        put(client->invoke(c.request));
-    } catch (const lambda::error &error) {
-        put(error.result());
-    }
+    perform(*client, c.request);
 }
 
-void try_invoke(const call &c) {
+void try_call(const call &c, operation perform) {
     lambda::failure why;
     if (const std::optional<lambda::client> client = lambda::client::try_make(c.config, &why)) {
-        put(client->try_invoke(c.request));
+        perform(*client, c.request);
     } else {
         put(why.status, lambda::execution::none, why.message);
     }
 }
 
-void invoke(call &c, bool throwing) {
+void answer(call &c, const variants &of, bool throwing) {
     if (c.access_key_id || c.secret_access_key || c.session_token) {
         c.config.credentials(c.access_key_id, c.secret_access_key, c.session_token);
     }
-    throwing ? invoke_or_throw(c) : try_invoke(c);
+    throwing ? call_or_throw(c, of.or_throw) : try_call(c, of.without_exceptions);
     std::cout << '.' << std::endl;
 }
 
@@ -190,9 +234,9 @@ int main() {
     std::optional<call> current(std::in_place);
     bool throwing = false;
     for (std::string line; std::getline(std::cin, line);) {
-        if (line == "invoke") {
+        if (const auto called = operations.find(line); called != operations.end()) {
             throwing = !throwing;
-            invoke(*current, throwing);
+            answer(*current, called->second, throwing);
             current.emplace();
             continue;
         }

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conformance_runners import Runner, RunnerError, build, missing
 from conformance_server import ROOT, Server, read_description, running
-from conformance_table import ANSWERED, LANGUAGES, REQUESTS, Case, Places, mismatch, read_table, to_bytes
+from conformance_table import ANSWERED, LANGUAGES, OPERATIONS, REQUESTS, Case, Places, mismatch, read_table, to_bytes
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -93,7 +93,7 @@ def test_case(language: str, case: Case, server: Server, runners: Runners) -> No
     if server.log is not None:
         server.log.mark()
     try:
-        found = runner.invoke((name, value) for name, value in values.items() if value is not None)
+        found = runner.call(((name, value) for name, value in values.items() if value is not None), case.operation)
     except RunnerError as problem:
         pytest.fail(f"{case.name}: {problem}", pytrace=False)
     if server.log is not None:
@@ -117,6 +117,10 @@ def test_every_status_has_a_case_or_a_reason() -> None:
     assert "LAMBDA_OK" in statuses
     assert covered | set(TABLE.not_covered) == statuses
     assert not covered & set(TABLE.not_covered), "these have a case by now"
+
+
+def test_every_operation_has_a_case() -> None:
+    assert {case.operation for case in TABLE.cases.values()} == set(OPERATIONS)
 
 
 def test_every_execution_and_every_retry_mode_has_a_case() -> None:

@@ -29,10 +29,10 @@ class Caller:
         if self._runner is not None:
             self._runner.kill()
 
-    def invoke(self, settings: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
+    def invoke(self, settings: Iterable[tuple[str, bytes]], operation: str = "invoke") -> dict[str, Any]:
         if self._runner is None or not self._runner.alive:
             self._runner = Runner("c", self._command)
-        return self._runner.invoke(settings)
+        return self._runner.call(settings, operation)
 
     def call(
         self, server: Server, function_name: str, keys: Keys | None = None, **settings: str | bytes

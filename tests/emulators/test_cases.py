@@ -63,7 +63,7 @@ def test_case(
         called, settings["function_name"] = server.called(case.settings["function_name"])
     places = Places(connection(called), endpoints(differences.name), uuid.uuid4().hex)
     values = {name: to_bytes(value, places) for name, value in settings.items()}
-    found = caller.invoke((name, value) for name, value in values.items() if value is not None)
+    found = caller.invoke(((name, value) for name, value in values.items() if value is not None), case.operation)
     expected = differences.expectations(case)
     problems = [mismatch(field, expected[field], value, places) for field, value in found.items()]
     for field in differences.overridden(case):

@@ -42,8 +42,8 @@ func serve(in io.Reader, out io.Writer) error {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
 		line = strings.TrimSuffix(line, "\n")
-		if line == "invoke" {
-			if _, err := io.WriteString(out, next.answer()); err != nil {
+		if perform, known := operations[line]; known {
+			if _, err := io.WriteString(out, next.answer(perform)); err != nil {
 				return err
 			}
 			next = new(call)
@@ -155,7 +155,7 @@ var (
 var protocolNames = strings.NewReplacer(
 	"Region: ", "region: ", "EndpointURL: ", "endpoint_url: ", "AccessKeyID", "access_key_id", "SecretAccessKey", "secret_access_key",
 	"MaxResponseBytes", "max_response_bytes", "FunctionName: ", "function_name: ", "Qualifier: ", "qualifier: ",
-	"LogType: ", "log_type: ", "ClientContextJSON: ", "client_context: ", "ClientContext: ", "client_context: ",
+	"InvocationType: ", "invocation_type: ", "LogType: ", "log_type: ", "ClientContextJSON: ", "client_context: ", "ClientContext: ", "client_context: ",
 	"TenantID: ", "tenant_id: ", "AppID: ", "app_id: ", "CABundle: ", "ca_bundle: ", "Proxy: ", "proxy: ",
 	"DurableExecutionName: ", "durable_execution_name: ", "TraceHeader: ", "trace_header: ",
 )
@@ -178,7 +178,27 @@ func milliseconds(text string) (time.Duration, error) {
 	return time.Duration(min(count, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond, err
 }
 
-func (c *call) answer() string {
+// operations return the payload apart from the result, since a stream hands it out before.
+var operations = map[string]func(*lambdainvoke.Client, *lambdainvoke.Request) (*lambdainvoke.Result, []byte){
+	"invoke": func(client *lambdainvoke.Client, request *lambdainvoke.Request) (*lambdainvoke.Result, []byte) {
+		result := resultOf(client.Invoke(context.Background(), request))
+		return result, result.Payload
+	},
+	"stream": func(client *lambdainvoke.Client, request *lambdainvoke.Request) (*lambdainvoke.Result, []byte) {
+		stream, err := client.InvokeStream(context.Background(), request)
+		if err != nil {
+			return resultOf(nil, err), nil
+		}
+		defer stream.Close()
+		read, err := io.ReadAll(stream)
+		if err != nil {
+			return resultOf(nil, err), read
+		}
+		return resultOf(stream.Result()), read
+	},
+}
+
+func (c *call) answer(perform func(*lambdainvoke.Client, *lambdainvoke.Request) (*lambdainvoke.Result, []byte)) string {
 	client, err := lambdainvoke.NewClient(c.config)
 	if err != nil {
 		failure := resultOf(nil, err)
@@ -186,7 +206,7 @@ func (c *call) answer() string {
 			failure.Status, failure.Execution, protocolNames.Replace(failure.ErrorMessage))
 	}
 	defer client.Close()
-	return write(resultOf(client.Invoke(context.Background(), &c.request)))
+	return write(perform(client, &c.request))
 }
 
 // resultOf takes both ways in which a call ends for one.
@@ -198,7 +218,7 @@ func resultOf(result *lambdainvoke.Result, err error) *lambdainvoke.Result {
 	return result
 }
 
-func write(r *lambdainvoke.Result) string {
+func write(r *lambdainvoke.Result, payload []byte) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "status %v\n", r.Status)
 	fmt.Fprintf(&text, "execution %v\n", r.Execution)
@@ -206,7 +226,7 @@ func write(r *lambdainvoke.Result) string {
 	fmt.Fprintf(&text, "attempts %d\n", r.Attempts)
 	fmt.Fprintf(&text, "unknown_attempts %d\n", r.UnknownAttempts)
 	fmt.Fprintf(&text, "retry_after_ms %d\n", r.RetryAfter.Milliseconds())
-	fmt.Fprintf(&text, "payload %x\n", r.Payload)
+	fmt.Fprintf(&text, "payload %x\n", payload)
 	if r.Log == nil {
 		text.WriteString("log -\n")
 	} else {
