@@ -1,4 +1,4 @@
-"""The programs of examples/python run, each where what it needs is installed."""
+"""The Python programs of examples run, each where what it needs is installed."""
 
 from __future__ import annotations
 
@@ -92,3 +92,27 @@ def test_gunicorn() -> None:
     with serving(sys.executable, "-m", "gunicorn", *options, "web_gunicorn:app") as server:
         for _ in range(8):
             assert get(f"http://{address}/Ada,Grace", server) == b"Hello, Ada!\nHello, Grace!\n"
+
+
+STREAM_FASTAPI = """
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+from fastapi.testclient import TestClient
+from stream_fastapi import app
+
+with TestClient(app) as browser:
+    response = browser.get("/count/3")
+    assert response.headers["content-type"].startswith("text/plain"), response.headers
+    assert (response.status_code, response.text) == (200, "0\\n1\\n2\\n"), response
+    assert browser.get("/count/many").status_code == 422
+"""
+
+
+def test_fastapi() -> None:
+    pytest.importorskip("fastapi", reason="FastAPI is not installed: its example is not run")
+    pytest.importorskip("httpx", reason="httpx, which FastAPI's test client needs, is not installed")
+    command = [*LOCAL, sys.executable, "-c", STREAM_FASTAPI, str(ROOT / "examples")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
