@@ -161,7 +161,8 @@ func TestReleaseIdle(t *testing.T) {
 		invoke(t, client, request)
 		connected := countDescriptors(t)
 		client.ReleaseIdle()
-		expect(t, "descriptors of a connection", connected-countDescriptors(t), 4)
+		// The thread of the queue closes the socket.
+		eventually(t, "descriptors after the release", func() int { return countDescriptors(t) }, connected-1)
 		client.ReleaseIdle()
 	}
 	client.Close()
