@@ -159,6 +159,8 @@ async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>, bar
     let turn = until_deadline(pin!(deadline.bound(pin!(driver.permit()))), deadline.at(), &barrier).await;
     lock(&driver.held).permit = turn.ok();
     let outcome = until_deadline(on_heap(|| call.run(&driver)), deadline.at(), &barrier).await;
+    // From the caller's point of view, the connection is idle when the call is complete.
+    let releases = driver.pool.releases();
     let is_kept = can_be_reused(outcome.status, may_still_be_sending);
     duty.complete(outcome);
     // The connection's own task runs before a later call gets it, or before a waiting call looks for its descriptor.
@@ -168,7 +170,7 @@ async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>, bar
     }
     yield_now().await;
     if let Some(transport) = held.transport.take() {
-        driver.pool.keep(Connection { transport, idle_since: Instant::now() });
+        driver.pool.keep_since(releases, Connection { transport, idle_since: Instant::now() });
     }
     drop(held);
 }

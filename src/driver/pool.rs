@@ -1,6 +1,7 @@
 //! Idle connections, which earlier calls left for later ones.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::status::Status;
 pub(crate) struct Pool<C> {
     /// In the order of their last use. The last one used is the next one used, so that the fewest connections stay open.
     idle: Mutex<VecDeque<C>>,
+    /// How often everything was closed.
+    releases: AtomicU64,
 }
 
 /// What a pool keeps.
@@ -45,7 +48,7 @@ pub(crate) fn can_be_reused(status: Status, may_still_be_sending: bool) -> bool 
 
 impl<C> Default for Pool<C> {
     fn default() -> Self {
-        Self { idle: Mutex::default() }
+        Self { idle: Mutex::default(), releases: AtomicU64::new(0) }
     }
 }
 
@@ -67,6 +70,22 @@ impl<C: Reusable> Pool<C> {
         lock(&self.idle).push_back(connection);
     }
 
+    /// Returns how often everything was closed.
+    pub(crate) fn releases(&self) -> u64 {
+        self.releases.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what is idle since everything had been closed so often. If that has happened again, it is closed now.
+    pub(crate) fn keep_since(&self, releases: u64, connection: C) {
+        let mut idle = lock(&self.idle);
+        if self.releases() == releases {
+            idle.push_back(connection);
+            return;
+        }
+        drop(idle);
+        drop(connection);
+    }
+
     /// Closes what has been idle for too long.
     pub(crate) fn close_expired(&self, now: Instant) {
         let expired = remove_expired(&mut lock(&self.idle), now);
@@ -75,8 +94,11 @@ impl<C: Reusable> Pool<C> {
 
     /// Closes what is idle now. What is in use is not affected.
     pub(crate) fn close_all(&self) {
-        let idle = std::mem::take(&mut *lock(&self.idle));
+        let mut idle = lock(&self.idle);
+        self.releases.fetch_add(1, Ordering::Relaxed);
+        let closed = std::mem::take(&mut *idle);
         drop(idle);
+        drop(closed);
     }
 }
 
