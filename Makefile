@@ -71,7 +71,7 @@ test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one ta
 test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
 	CC='$(CC)' $(VENV)/bin/pytest --timeout 60 -n 2 tests/configured
 
-test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n: calls under injected faults, compared with the ledger of what ran
+test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
 	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -s tests/faults
 
 test-faults-long: export SEED := random

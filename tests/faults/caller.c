@@ -1,9 +1,9 @@
 /* Makes calls to the fault-injecting endpoint from many threads, and writes what each was reported as.
  *
- * usage: caller SEED FIRST CALLS THREADS REPORT CA_FILE URL...
+ * usage: caller SEED FIRST CALLS THREADS DRIVER REPORT CA_FILE URL...
  *
  * Everything about a call is drawn from the seed and its number, so one call can be made again alone. A thread makes its
- * calls with one driver; see `drivers`. */
+ * calls with one driver; see `drivers`. DRIVER is the name of one, or "all". */
 
 #define _DEFAULT_SOURCE
 
@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +27,16 @@ enum {
     LARGE = 200000,
     /* A client is replaced after so many calls: its retry quota would be used up, and clients are to come and go. */
     CALLS_OF_A_CLIENT = 150,
+    /* How many queues are in use at once. */
+    DESKS = 2,
+    /* A queue is replaced after so many calls, and has at most so many at once. */
+    CALLS_OF_A_QUEUE = 200,
+    CALLS_AT_ONCE = 24,
+    /* A thread that waits for completions looks this often for calls that hang. It is longer than a call may be late, so a
+     * completion that nobody is woken for shows. */
+    LOOK_EVERY_MS = 500,
+    /* How long a call runs for each poll of its interrupt, where a thread cancels it instead. */
+    CANCEL_STEP_US = 50000,
     /* A call that is late by so much hangs. */
     HANGS_AFTER_MS = 15000,
     /* When resident memory must have reached its level. */
@@ -84,7 +96,7 @@ static struct {
 } places[MAX_URLS];
 static unsigned place_count;
 
-static struct shared_client *new_client(const char *url) {
+static lambda_config *new_config(const char *url) {
     lambda_config *config = lambda_config_new();
     lambda_config_set_region(config, "us-east-1");
     lambda_config_set_endpoint_url(config, url);
@@ -92,6 +104,11 @@ static struct shared_client *new_client(const char *url) {
     lambda_config_set_ca_bundle(config, ca_file);
     lambda_config_set_proxy(config, "");
     lambda_config_set_connect_timeout_ms(config, 400);
+    return config;
+}
+
+static struct shared_client *new_client(const char *url) {
+    lambda_config *config = new_config(url);
     struct shared_client *made = calloc(1, sizeof *made);
     lambda_error *error = NULL;
     if (made == NULL || lambda_client_new(config, &made->client, &error) != LAMBDA_OK) {
@@ -139,7 +156,7 @@ struct call {
     int32_t type;
     int32_t retry;
     uint64_t timeout_ms;
-    /* After how many polls its interrupt ends it; 0: never. */
+    /* After how many polls its interrupt ends it; 0: never. In a queue it is cancelled instead. */
     int interrupted_after;
     size_t length;
     uint8_t *payload;
@@ -186,7 +203,7 @@ static lambda_request *request_of(const struct call *call, int *polls_left) {
     lambda_request_set_invocation_type(request, call->type);
     lambda_request_set_retry(request, call->retry);
     lambda_request_set_timeout_ms(request, call->timeout_ms);
-    if (call->interrupted_after > 0) {
+    if (polls_left != NULL && call->interrupted_after > 0) {
         *polls_left = call->interrupted_after;
         lambda_request_set_interrupt(request, count_down, polls_left);
     }
@@ -205,16 +222,20 @@ static int64_t owner_of(const lambda_result *result) {
     return *end == '"' ? owner : -1;
 }
 
-/* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. */
+/* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. Without a result the call
+ * was dropped with its queue. */
 static void write_report(const char *driver, const struct call *call, const lambda_result *result, uint64_t began_us,
     uint64_t took_us, uint64_t delay_us) {
+    static const lambda_result dropped = {.status = LAMBDA_E_CANCELLED};
+    const char *status = result == NULL ? "DROPPED" : lambda_status_name(result->status);
+    result = result == NULL ? &dropped : result;
     char message[300];
     snprintf(message, sizeof message, "%s", result->error_message == NULL ? "" : result->error_message);
     fprintf(report,
         "%" PRIu64 "\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%d\t%016" PRIx64 "\t%s\t%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64
         "\t%" PRIu64 "\t%" PRIu64 "\t%zu\t%016" PRIx64 "\t%" PRId64 "\t%s\t%" PRId32 "\t%s\n",
         call->id, driver, places[call->place].url, types[call->type], retries[call->retry], call->timeout_ms,
-        call->interrupted_after, hash(call->payload, call->length), lambda_status_name(result->status),
+        call->interrupted_after, hash(call->payload, call->length), status,
         executions[result->execution], result->attempts, result->unknown_attempts, began_us, took_us, delay_us,
         result->payload_len, hash(result->payload, result->payload_len), owner_of(result),
         result->request_id == NULL ? "-" : result->request_id, result->http_status, message);
@@ -234,16 +255,20 @@ struct worker {
 /* By how much the main thread, which only sleeps and starts threads that do nothing, was late. */
 static _Atomic uint64_t machine_late_us;
 
-/* For how long the machine has kept the calling thread from running, in microseconds: the thread waited for a processor,
- * as far as the kernel counts it, or for a lock whose owner did, such as the kernel's for the memory of the process, which
- * every new thread takes. */
-static uint64_t kept_from_running(const struct worker *worker) {
+/* For how long a thread has waited for a processor, as far as the kernel counts it, in microseconds; 0 if it is gone. */
+static uint64_t waited_for_processor(int schedstat) {
     char text[128];
-    ssize_t length = pread(worker->schedstat, text, sizeof text - 1, 0);
+    ssize_t length = pread(schedstat, text, sizeof text - 1, 0);
     text[length < 0 ? 0 : length] = 0;
     char *end = text;
     strtoull(text, &end, 10);
-    return strtoull(end, NULL, 10) / 1000 + atomic_load(&machine_late_us);
+    return strtoull(end, NULL, 10) / 1000;
+}
+
+/* For how long the machine has kept the calling thread from running, in microseconds: the thread waited for a processor,
+ * or for a lock whose owner did, such as the kernel's for the memory of the process, which every new thread takes. */
+static uint64_t kept_from_running(const struct worker *worker) {
+    return waited_for_processor(worker->schedstat) + atomic_load(&machine_late_us);
 }
 
 static bool take_id(uint64_t *id) {
@@ -272,10 +297,293 @@ static void call_blocking(struct worker *worker) {
     }
 }
 
+/* Calls of queues. Threads share the queues: each submits calls, and takes the completions of whatever comes. */
+
+struct queued_call {
+    struct call call;
+    /* 0: not yet. */
+    uint64_t began_us;
+    uint64_t delay_us;
+    /* When it is to be cancelled; 0: never, or it was. */
+    uint64_t cancelled_at_us;
+    bool is_completed;
+};
+
+/* Finds the thread of a queue, which is not the one that submits. */
+struct thread_seeker {
+    long submitter;
+    _Atomic long found;
+};
+
+struct shared_queue {
+    lambda_queue *queue;
+    /* Whether its threads take the completions of all calls before the last of them frees it. */
+    bool is_drained;
+    /* Whether its threads wait for its descriptor. */
+    bool has_event_loop;
+    /* Of the library's thread. */
+    int schedstat;
+    struct thread_seeker seeker;
+    /* For the rest. */
+    pthread_mutex_t lock;
+    unsigned users;
+    unsigned count;
+    struct queued_call queued[CALLS_OF_A_QUEUE];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct shared_queue *current;
+} desks[DESKS] = {{PTHREAD_MUTEX_INITIALIZER, NULL}, {PTHREAD_MUTEX_INITIALIZER, NULL}};
+
+static void note_thread(void *user_data, int32_t level, const char *target, const char *message) {
+    (void)level, (void)target, (void)message;
+    struct thread_seeker *seeker = user_data;
+    long thread = syscall(SYS_gettid);
+    if (thread != seeker->submitter) {
+        atomic_store(&seeker->found, thread);
+    }
+}
+
+/* Opens the statistics of the thread that drives a queue, which it starts with a call that nobody accepts: the log of this
+ * call tells its number. */
+static int schedstat_of(struct shared_queue *shared) {
+    shared->seeker.submitter = syscall(SYS_gettid);
+    lambda_config *config = new_config("http://127.0.0.1:1");
+    lambda_config_set_log(config, LAMBDA_LOG_LEVEL_DEBUG, note_thread, &shared->seeker, NULL);
+    lambda_client *client = NULL;
+    lambda_request *request = lambda_request_new();
+    lambda_request_set_function_name(request, "starts-the-thread");
+    lambda_request_set_retry(request, LAMBDA_RETRY_NONE);
+    if (lambda_client_new(config, &client, NULL) != LAMBDA_OK ||
+        lambda_queue_submit(shared->queue, client, request, 0) != LAMBDA_OK) {
+        give_up("lambda_queue_submit", "refused a call");
+    }
+    lambda_result_free(lambda_queue_next(shared->queue, HANGS_AFTER_MS));
+    lambda_request_free(request);
+    lambda_client_free(client);
+    lambda_config_free(config);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/schedstat", atomic_load(&shared->seeker.found));
+    int schedstat = open(path, O_RDONLY | O_CLOEXEC);
+    if (schedstat < 0) {
+        give_up(path, strerror(errno));
+    }
+    return schedstat;
+}
+
+static uint64_t kept_queue_from_running(const struct shared_queue *shared) {
+    return waited_for_processor(shared->schedstat) + atomic_load(&machine_late_us);
+}
+
+static void submit(struct shared_queue *shared, struct queued_call *queued, uint64_t id) {
+    struct call call = draw_call(id);
+    struct shared_client *client = take_client(call.place);
+    lambda_request *request = request_of(&call, NULL);
+    uint64_t began = now_us();
+    pthread_mutex_lock(&shared->lock);
+    queued->call = call;
+    queued->began_us = began;
+    queued->delay_us = kept_queue_from_running(shared);
+    pthread_mutex_unlock(&shared->lock);
+    if (lambda_queue_submit(shared->queue, client->client, request, id) != LAMBDA_OK) {
+        give_up("lambda_queue_submit", "refused a call");
+    }
+    pthread_mutex_lock(&shared->lock);
+    if (call.interrupted_after > 0 && !queued->is_completed) {
+        /* The first of them at once. */
+        queued->cancelled_at_us = began + (uint64_t)(call.interrupted_after - 1) * CANCEL_STEP_US;
+    }
+    pthread_mutex_unlock(&shared->lock);
+    lambda_request_free(request);
+    give_back(call.place, client);
+}
+
+/* Submits the next call; false if none is left for this queue. */
+static bool submit_next(struct shared_queue *shared) {
+    uint64_t id = 0;
+    struct queued_call *queued = NULL;
+    pthread_mutex_lock(&shared->lock);
+    if (shared->count < CALLS_OF_A_QUEUE && take_id(&id)) {
+        queued = &shared->queued[shared->count++];
+        queued->call.id = id;
+    }
+    pthread_mutex_unlock(&shared->lock);
+    if (queued != NULL) {
+        submit(shared, queued, id);
+    }
+    return queued != NULL;
+}
+
+static struct shared_queue *new_queue(uint64_t first) {
+    struct shared_queue *shared = calloc(1, sizeof *shared);
+    lambda_error *error = NULL;
+    if (shared == NULL || lambda_queue_new(&shared->queue, &error) != LAMBDA_OK) {
+        give_up("lambda_queue_new", lambda_error_message(error));
+    }
+    uint64_t state = seed ^ first;
+    shared->is_drained = below(&state, 2) == 0;
+    shared->has_event_loop = below(&state, 2) == 0;
+    shared->schedstat = schedstat_of(shared);
+    shared->count = 1;
+    pthread_mutex_init(&shared->lock, NULL);
+    submit(shared, &shared->queued[0], first);
+    return shared;
+}
+
+/* Returns the current queue of a desk; NULL if there are no more calls to make. */
+static struct shared_queue *join_queue(unsigned desk) {
+    pthread_mutex_lock(&desks[desk].lock);
+    uint64_t id = 0;
+    if (desks[desk].current == NULL && take_id(&id)) {
+        desks[desk].current = new_queue(id);
+    }
+    struct shared_queue *current = desks[desk].current;
+    if (current != NULL) {
+        pthread_mutex_lock(&current->lock);
+        current->users++;
+        pthread_mutex_unlock(&current->lock);
+    }
+    pthread_mutex_unlock(&desks[desk].lock);
+    return current;
+}
+
+/* Frees a queue, and reports the calls that are dropped with it. */
+static void free_queue(struct worker *worker, struct shared_queue *shared) {
+    uint64_t delay = kept_from_running(worker), began = now_us();
+    atomic_store(&worker->id, shared->queued[0].call.id);
+    atomic_store(&worker->late_at_us, began + HANGS_AFTER_MS * 1000);
+    lambda_queue_free(shared->queue);
+    uint64_t took = now_us() - began;
+    delay = kept_from_running(worker) - delay;
+    atomic_store(&worker->late_at_us, 0);
+    for (unsigned i = 0; i < shared->count; i++) {
+        struct queued_call *queued = &shared->queued[i];
+        if (!queued->is_completed) {
+            if (shared->is_drained) {
+                check_failed(__FILE__, __LINE__, "call %" PRIu64 ": its queue ran empty without its completion",
+                    queued->call.id);
+            }
+            write_report("queue", &queued->call, NULL, began, took, delay);
+        }
+        free(queued->call.payload);
+    }
+    close(shared->schedstat);
+    free(shared);
+}
+
+static void leave_queue(struct worker *worker, unsigned desk, struct shared_queue *shared) {
+    pthread_mutex_lock(&desks[desk].lock);
+    if (desks[desk].current == shared) {
+        desks[desk].current = NULL;
+    }
+    pthread_mutex_unlock(&desks[desk].lock);
+    pthread_mutex_lock(&shared->lock);
+    bool is_last = --shared->users == 0;
+    if (!is_last) {
+        /* Whoever waits has to see that nothing is left to wait for. */
+        lambda_queue_wake(shared->queue);
+    }
+    pthread_mutex_unlock(&shared->lock);
+    if (is_last) {
+        free_queue(worker, shared);
+    }
+}
+
+/* Cancels what is to be cancelled by now. Returns for how many milliseconds a thread may wait. */
+static int look_after(struct shared_queue *shared) {
+    uint64_t now = now_us(), next = now + LOOK_EVERY_MS * 1000;
+    pthread_mutex_lock(&shared->lock);
+    for (unsigned i = 0; i < shared->count; i++) {
+        struct queued_call *queued = &shared->queued[i];
+        uint64_t at = queued->cancelled_at_us;
+        if (at != 0 && at <= now) {
+            queued->cancelled_at_us = 0;
+            lambda_queue_cancel(shared->queue, queued->call.id);
+        } else if (at != 0 && at < next) {
+            next = at;
+        }
+        uint64_t late_at = queued->began_us + (queued->call.timeout_ms + HANGS_AFTER_MS) * 1000;
+        if (queued->began_us != 0 && !queued->is_completed && now > late_at) {
+            char number[32];
+            snprintf(number, sizeof number, "call %" PRIu64, queued->call.id);
+            give_up(number, "it hangs in its queue");
+        }
+    }
+    pthread_mutex_unlock(&shared->lock);
+    return (int)((next - now + 999) / 1000);
+}
+
+/* Takes a completion, if one comes, and reports it. */
+static void take_completion(struct worker *worker, struct shared_queue *shared, int wait_ms) {
+    uint64_t taker_delay = waited_for_processor(worker->schedstat);
+    if (shared->has_event_loop && wait_ms > 0) {
+        struct pollfd readable = {.fd = lambda_queue_fd(shared->queue), .events = POLLIN};
+        poll(&readable, 1, wait_ms);
+        wait_ms = 0;
+    }
+    lambda_result *result = lambda_queue_next(shared->queue, wait_ms);
+    uint64_t ended = now_us();
+    if (result == NULL) {
+        return;
+    }
+    struct queued_call *queued = NULL;
+    pthread_mutex_lock(&shared->lock);
+    for (unsigned i = 0; i < shared->count && queued == NULL; i++) {
+        queued = shared->queued[i].call.id == result->tag ? &shared->queued[i] : NULL;
+    }
+    if (queued == NULL) {
+        give_up("lambda_queue_next", "returned a tag that was not submitted to this queue");
+    }
+    /* A call that is completed twice is reported twice, which the judge finds. */
+    queued->is_completed = true;
+    queued->cancelled_at_us = 0;
+    pthread_mutex_unlock(&shared->lock);
+    uint64_t delay = waited_for_processor(worker->schedstat) - taker_delay;
+    delay += kept_queue_from_running(shared) - queued->delay_us;
+    write_report("queue", &queued->call, result, queued->began_us, ended - queued->began_us, delay);
+    lambda_result_free(result);
+}
+
+static void call_queued(struct worker *worker) {
+    static atomic_uint count;
+    unsigned desk = atomic_fetch_add(&count, 1) % DESKS;
+    for (struct shared_queue *shared; (shared = join_queue(desk)) != NULL;) {
+        while (submit_next(shared)) {
+            int wait_ms = look_after(shared);
+            take_completion(worker, shared, 0);
+            while (lambda_queue_in_flight(shared->queue) >= CALLS_AT_ONCE) {
+                take_completion(worker, shared, wait_ms);
+                wait_ms = look_after(shared);
+            }
+        }
+        while (shared->is_drained && lambda_queue_in_flight(shared->queue) > 0) {
+            take_completion(worker, shared, look_after(shared));
+        }
+        leave_queue(worker, desk, shared);
+    }
+}
+
 /* Another way to make calls is another row: threads take the drivers in turn. */
 static const struct driver {
+    const char *name;
     void (*run)(struct worker *);
-} drivers[] = {{call_blocking}};
+} drivers[] = {{"blocking", call_blocking}, {"queue", call_queued}};
+
+enum { DRIVERS = sizeof drivers / sizeof *drivers };
+
+/* Returns the driver with a name, or for "all" the one whose turn it is. */
+static const struct driver *driver_of(const char *name, unsigned turn) {
+    if (strcmp(name, "all") == 0) {
+        return &drivers[turn % DRIVERS];
+    }
+    for (unsigned i = 0; i < DRIVERS; i++) {
+        if (strcmp(name, drivers[i].name) == 0) {
+            return &drivers[i];
+        }
+    }
+    give_up(name, "is not the name of a driver");
+}
 
 static void *work(void *argument) {
     struct worker *worker = argument;
@@ -346,19 +654,19 @@ static int settled(int (*count)(void), int expected) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 8 || argc - 7 > MAX_URLS) {
-        give_up("usage", "caller SEED FIRST CALLS THREADS REPORT CA_FILE URL...");
+    if (argc < 9 || argc - 8 > MAX_URLS) {
+        give_up("usage", "caller SEED FIRST CALLS THREADS DRIVER REPORT CA_FILE URL...");
     }
     seed = number(argv[1]);
     uint64_t first = number(argv[2]);
     calls = first + number(argv[3]);
     unsigned threads = (unsigned)number(argv[4]);
-    report = fopen(argv[5], "w");
-    ca_file = argv[6];
+    report = fopen(argv[6], "w");
+    ca_file = argv[7];
     if (report == NULL || threads == 0 || threads > MAX_THREADS) {
-        give_up(argv[5], report == NULL ? strerror(errno) : "number of threads");
+        give_up(argv[6], report == NULL ? strerror(errno) : "number of threads");
     }
-    for (int i = 7; i < argc; i++) {
+    for (int i = 8; i < argc; i++) {
         places[place_count].url = argv[i];
         pthread_mutex_init(&places[place_count++].lock, NULL);
     }
@@ -372,7 +680,7 @@ int main(int argc, char **argv) {
     atomic_store(&next_call, first);
     static struct worker workers[MAX_THREADS];
     for (unsigned i = 0; i < threads; i++) {
-        workers[i].driver = &drivers[i % (sizeof drivers / sizeof *drivers)];
+        workers[i].driver = driver_of(argv[5], i);
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0) {
             give_up("pthread_create", "failed");
         }
@@ -390,7 +698,7 @@ int main(int argc, char **argv) {
     CHECK_INT(settled(count_descriptors, descriptors), descriptors);
     printf("resident KiB: %ld after %d calls, %ld at the end\n", warm, WARM, resident_kib());
     if (fclose(report) != 0) {
-        give_up(argv[5], strerror(errno));
+        give_up(argv[6], strerror(errno));
     }
     return check_done();
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ LATE_US = 100_000
 # The library polls an interrupt at least this often.
 POLL_US = 100_000
 MAX_ATTEMPTS = 3
+# What the caller reports for a call that its queue was freed with. Nobody knows what became of it.
+DROPPED = "DROPPED"
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Verdict:
     # Calls whose request crossed an unsolicited response on its way, and which nobody could have told apart.
     raced: int = 0
     executed: int = 0
+    drivers: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     executions: Counter[str] = field(default_factory=Counter)
     # The faults that were injected.
@@ -76,6 +79,7 @@ class Verdict:
             return ", ".join(f"{name} {count}" for name, count in counter.most_common())
 
         lines = [
+            f"{counts(self.drivers)}",
             f"{counts(self.statuses)}",
             f"{counts(self.executions)}; executed {self.executed}; crossed an unsolicited response {self.raced}",
             f"latest end {self.latest_us / 1000:.1f} ms after the deadline, less what the machine took",
@@ -118,6 +122,7 @@ def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Ver
     for report in reports:
         times_reported[report.id] += 1
         arrived = sorted(entries.get(report.id, []), key=lambda entry: entry.attempt)
+        verdict.drivers[report.driver] += 1
         verdict.statuses[report.status] += 1
         verdict.executions[report.execution] += 1
         verdict.executed += sum(entry.executed for entry in arrived)
@@ -153,6 +158,10 @@ def origin_of(report: Report) -> int:
 
 
 def check_time(report: Report, excused_us: int) -> Iterator[str]:
+    if report.status == DROPPED:
+        if report.took_us > LATE_US + excused_us:
+            yield "its queue was not freed at once"
+        return
     if report.took_us > report.timeout_ms * 1000 + LATE_US + excused_us:
         yield "ended after its deadline"
     polls = report.interrupted_after
@@ -161,10 +170,13 @@ def check_time(report: Report, excused_us: int) -> Iterator[str]:
 
 
 def check_call(report: Report, arrived: list[Entry]) -> Iterator[str]:
-    yield from check_runs(report, arrived)
-    yield from check_evidence(report, arrived)
-    yield from check_response(report, arrived)
     attempts = 1 if report.retry == "NONE" else MAX_ATTEMPTS
+    if report.status == DROPPED:
+        report = replace(report, attempts=attempts, unknown_attempts=attempts - 1)
+    else:
+        yield from check_evidence(report, arrived)
+        yield from check_response(report, arrived)
+    yield from check_runs(report, arrived)
     if not len(arrived) <= report.attempts <= attempts:
         yield f"{len(arrived)} attempts arrived of {report.attempts}, at most {attempts} are allowed"
     if report.unknown_attempts > report.attempts:

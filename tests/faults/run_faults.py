@@ -93,7 +93,9 @@ def call(program: Path, *arguments: object, timeout_s: float) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=timeout_s)
 
 
-def run(program: Path, caller: Path, folder: Path, seed: int, ids: range, threads: int, timeout_s: float) -> Run:
+def run(
+    program: Path, caller: Path, folder: Path, seed: int, ids: range, threads: int, driver: str, timeout_s: float
+) -> Run:
     report, host = folder / "report", "127.0.0.1"
     with serve(program, folder, seed) as endpoint:
         urls = [
@@ -106,6 +108,6 @@ def run(program: Path, caller: Path, folder: Path, seed: int, ids: range, thread
             endpoint.url("refused", host),
             endpoint.url("full", host),
         ]
-        arguments = (seed, ids.start, len(ids), threads, report, endpoint.ca_file, *urls)
+        arguments = (seed, ids.start, len(ids), threads, driver, report, endpoint.ca_file, *urls)
         called = call(caller, *arguments, timeout_s=timeout_s)
     return Run(judge(read_reports(report), read_ledger(endpoint.ledger), ids), endpoint.kinds, called)

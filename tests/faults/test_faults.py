@@ -1,7 +1,8 @@
 """Makes thousands of calls under faults, and compares what they were reported as with the endpoint's ledger.
 
-SEED, CALLS, FIRST and THREADS choose the calls. `make test-faults SEED=7 FIRST=4464 CALLS=1` makes one call of a run
-again. Its faults are the same, except for those that a connection meets before it carries a request.
+SEED, CALLS, FIRST and THREADS choose the calls, DRIVER who makes them (see `drivers` in caller.c; "all" by default).
+`make test-faults SEED=7 FIRST=4464 CALLS=1 DRIVER=queue` makes one call of a run again. Its faults are the same, except
+for those that a connection meets before it carries a request.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import random
 import re
 
 import pytest
+from judge import DROPPED
 from run_faults import Run, build, build_endpoint, run
 
 SEED = os.environ.get("SEED", "1")
 CALLS = int(os.environ.get("CALLS", "5000"))
 FIRST = int(os.environ.get("FIRST", "0"))
 THREADS = int(os.environ.get("THREADS", "32"))
+DRIVER = os.environ.get("DRIVER", "all")
 # A machine that does nothing else makes 400 calls in a second.
 TIMEOUT_S = 60 + CALLS / 50
 # As many calls inject every kind of fault.
@@ -30,7 +33,8 @@ GROWTH_KIB = 8 * 1024
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("faults")
     seed = random.randrange(2**32) if SEED == "random" else int(SEED)
-    done = run(build_endpoint(), build("caller", folder), folder, seed, range(FIRST, FIRST + CALLS), THREADS, TIMEOUT_S)
+    ids = range(FIRST, FIRST + CALLS)
+    done = run(build_endpoint(), build("caller", folder), folder, seed, ids, THREADS, DRIVER, TIMEOUT_S)
     print(f"seed {seed}, {CALLS} calls\n{done.verdict}\n{done.caller.stdout}{done.caller.stderr}")
     return done
 
@@ -49,6 +53,13 @@ def test_nothing_hangs_and_descriptors_and_threads_come_back(faults: Run) -> Non
 def test_every_kind_of_fault_was_injected(faults: Run) -> None:
     missing = faults.kinds - faults.verdict.seen.keys()
     assert not missing
+
+
+@pytest.mark.skipif(CALLS < ENOUGH_FOR_ALL, reason="too few calls for every driver")
+@pytest.mark.skipif(DRIVER != "all", reason="one driver was chosen")
+def test_every_driver_made_calls(faults: Run) -> None:
+    assert faults.verdict.drivers.keys() == {"blocking", "queue"}
+    assert faults.verdict.statuses[DROPPED] > 0, "no queue was freed with calls under way"
 
 
 @pytest.mark.skipif(CALLS < 100_000, reason="too few calls to see memory grow")

@@ -39,6 +39,6 @@ def test_the_sanitizers_are_on(fault: str, found: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(TIMEOUT_S + 60)
 def test_calls_under_faults(tmp_path: Path) -> None:
     caller = build_sanitized("caller", tmp_path)
-    done = run(build_endpoint(), caller, tmp_path, 2, range(CALLS), 16, TIMEOUT_S)
+    done = run(build_endpoint(), caller, tmp_path, 2, range(CALLS), 16, "all", TIMEOUT_S)
     assert (done.caller.returncode, done.caller.stderr) == (0, "")
     assert not done.verdict.broken
