@@ -153,7 +153,7 @@ fn identified(request_id: Option<&str>) -> String {
 }
 
 /// Puts the function in front of a message, unless the message is about the function name itself.
-fn naming(function: &str, message: String) -> String {
+pub(crate) fn naming(function: &str, message: String) -> String {
     match function.is_empty() || message.starts_with("function_name: ") {
         true => message,
         false => format!("{function}: {message}"),

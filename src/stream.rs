@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
-use crate::call::Call;
+use crate::call::{Call, naming};
 use crate::deadline::Deadline;
 use crate::driver::blocking::{Drive, where_runtimes_run};
 use crate::driver::client_state::ClientState;
@@ -31,6 +31,8 @@ use crate::status::{Execution, Status};
 ///
 /// Must not be read inside an asynchronous runtime, whose thread it would block. It may move to another thread at any time.
 pub struct ResponseStream {
+    /// The function, for messages; empty if the call was refused.
+    function: String,
     chunks: Chunks,
     deadline: Deadline,
     /// What `next` gave last.
@@ -80,9 +82,11 @@ impl ResponseStream {
         let chunks = Chunks::default();
         match Call::streamed(Arc::clone(&client.shared), invocation, chunks.clone()) {
             Ok(call) => {
-                let deadline = call.deadline().clone();
-                let call = OfOneProcess::new(Progress::New { client: Arc::clone(client), call: Box::new(call) });
-                Self { call, deadline, chunks, current: Bytes::new(), outcome: None, was_begun: false, is_over: false }
+                let mut stream = Self::with(chunks, None);
+                stream.function.clone_from(&invocation.request.function_name);
+                stream.deadline = call.deadline().clone();
+                stream.call = OfOneProcess::new(Progress::New { client: Arc::clone(client), call: Box::new(call) });
+                stream
             }
             Err(error) => Self::refused(client.shared.refuse(invocation, &error)),
         }
@@ -90,12 +94,18 @@ impl ResponseStream {
 
     /// Makes a stream of a call that was refused before it began.
     pub(crate) fn refused(outcome: Outcome) -> Self {
+        Self::with(Chunks::default(), Some(outcome))
+    }
+
+    /// Makes a stream without a call.
+    fn with(chunks: Chunks, outcome: Option<Outcome>) -> Self {
         Self {
-            chunks: Chunks::default(),
+            function: String::new(),
+            chunks,
             deadline: Deadline::new(None),
             current: Bytes::new(),
             call: OfOneProcess::empty(),
-            outcome: Some(outcome),
+            outcome,
             was_begun: false,
             is_over: false,
         }
@@ -156,7 +166,7 @@ impl ResponseStream {
 
     fn end(&mut self) -> Outcome {
         if self.call.is_anothers() {
-            let in_child = Self::outcome_in_child();
+            let in_child = self.named(Self::outcome_in_child());
             return if self.was_begun { in_child } else { Outcome { execution: Execution::None, ..in_child } };
         }
         if self.outcome.is_none() {
@@ -164,17 +174,24 @@ impl ResponseStream {
             // Where no thread can be started for it, the call is dropped without a word.
             let _ = self.drive(None, None);
         }
-        let unknown = || Outcome::without_response(Status::Cancelled, Execution::Unknown, "the stream was ended");
-        let outcome = self.outcome.take().unwrap_or_else(unknown);
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            self.named(Outcome::without_response(Status::Cancelled, Execution::Unknown, "the stream was ended"))
+        });
         // A refused call has nothing to read.
         if self.is_over || outcome.status == Status::Cancelled || outcome.attempts == 0 {
             return outcome;
         }
-        Outcome {
+        self.named(Outcome {
             status: Status::Cancelled,
             error_message: Some("the caller ended the stream before its end".to_owned()),
             ..outcome
-        }
+        })
+    }
+
+    /// Puts the function in front of a message that the call itself did not make.
+    fn named(&self, outcome: Outcome) -> Outcome {
+        let error_message = outcome.error_message.map(|message| naming(&self.function, message));
+        Outcome { error_message, ..outcome }
     }
 
     /// Polls the call until it hands out chunks, it ends, or the wait is over.
@@ -182,7 +199,8 @@ impl ResponseStream {
         let limit = wait.and_then(|wait| Instant::now().checked_add(wait));
         let Some(progress) = self.call.get_mut() else {
             let message = "an earlier panic ended the call";
-            self.outcome = Some(Outcome::without_response(Status::Internal, Execution::Unknown, message));
+            let panicked = Outcome::without_response(Status::Internal, Execution::Unknown, message);
+            self.outcome = Some(self.named(panicked));
             return Ok(());
         };
         if let Progress::New { call, .. } = progress {

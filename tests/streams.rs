@@ -351,6 +351,8 @@ fn a_stream_whose_end_was_not_read_was_cancelled() {
     assert_eq!(stream.next(None), Received::Chunk(b"1"));
     let outcome = stream.finish();
     assert_eq!((outcome.status, outcome.execution), (Status::Cancelled, Execution::Ran), "{outcome:?}");
+    let message = outcome.error_message.unwrap_or_default();
+    assert!(message.starts_with("f: "), "{message}");
 }
 
 #[test]
