@@ -32,8 +32,8 @@ enum {
     /* A queue is replaced after so many calls, and has at most so many at once. */
     CALLS_OF_A_QUEUE = 200,
     CALLS_AT_ONCE = 24,
-    /* A thread that waits for completions looks this often for calls that hang. It is longer than a call may be late, so a
-     * completion that nobody is woken for shows. */
+    /* A thread that waits for completions looks this often for calls that hang. It is longer than a call may be late, so
+     * a completion that nobody is woken for shows. */
     LOOK_EVERY_MS = 500,
     /* How long a call runs for each poll of its interrupt, where a thread cancels it instead. */
     CANCEL_STEP_US = 50000,
@@ -222,8 +222,8 @@ static int64_t owner_of(const lambda_result *result) {
     return *end == '"' ? owner : -1;
 }
 
-/* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. Without a result the call
- * was dropped with its queue. */
+/* Writes one line, in one piece. `delay_us`: for how long the machine kept the call from running. Without a result the
+ * call was dropped with its queue. */
 static void write_report(const char *driver, const struct call *call, const lambda_result *result, uint64_t began_us,
     uint64_t took_us, uint64_t delay_us) {
     static const lambda_result dropped = {.status = LAMBDA_E_CANCELLED};
@@ -235,9 +235,9 @@ static void write_report(const char *driver, const struct call *call, const lamb
         "%" PRIu64 "\t%s\t%s\t%s\t%s\t%" PRIu64 "\t%d\t%016" PRIx64 "\t%s\t%s\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu64
         "\t%" PRIu64 "\t%" PRIu64 "\t%zu\t%016" PRIx64 "\t%" PRId64 "\t%s\t%" PRId32 "\t%s\n",
         call->id, driver, places[call->place].url, types[call->type], retries[call->retry], call->timeout_ms,
-        call->interrupted_after, hash(call->payload, call->length), status,
-        executions[result->execution], result->attempts, result->unknown_attempts, began_us, took_us, delay_us,
-        result->payload_len, hash(result->payload, result->payload_len), owner_of(result),
+        call->interrupted_after, hash(call->payload, call->length), status, executions[result->execution],
+        result->attempts, result->unknown_attempts, began_us, took_us, delay_us, result->payload_len,
+        hash(result->payload, result->payload_len), owner_of(result),
         result->request_id == NULL ? "-" : result->request_id, result->http_status, message);
     atomic_fetch_add(&done, 1);
 }
@@ -564,11 +564,91 @@ static void call_queued(struct worker *worker) {
     }
 }
 
+/* Streamed responses. */
+
+/* Returns where bytes stop being the beginning of a payload, which is filled with one letter: none of them may come from
+ * a frame whose checksum was wrong, and none may be missing. */
+static size_t sound_until(const uint8_t *payload, size_t length) {
+    static const char before[] = "\"fill\":\"";
+    const size_t before_length = sizeof before - 1;
+    size_t at = 0;
+    while (at < length && (at < before_length || memcmp(payload + at - before_length, before, before_length) != 0)) {
+        at++;
+    }
+    size_t fill = at;
+    while (at < length && payload[at] == payload[fill] && payload[at] != '"') {
+        at++;
+    }
+    size_t left = length - at;
+    return memcmp(payload + at, "\"}", left < 2 ? left : 2) == 0 && left <= 2 ? length : at;
+}
+
+/* Reads a stream to its end, or until it is to be cancelled. Returns all that it handed out. */
+static uint8_t *read_stream(lambda_stream *stream, const struct call *call, bool is_cancelled, size_t *length) {
+    uint8_t *payload = NULL;
+    const uint8_t *data = NULL;
+    size_t received = 0;
+    lambda_status status = LAMBDA_OK;
+    for (int count = 1; status == LAMBDA_OK || status == LAMBDA_PENDING; count++) {
+        if (is_cancelled && count > call->interrupted_after) {
+            lambda_stream_cancel(stream);
+        }
+        status = lambda_stream_next(stream, is_cancelled ? 20 : call->id % 3 == 0 ? 5 : -1, &data, &received);
+        CHECK_INT(received > 0, status == LAMBDA_OK);
+        if (received > 0) {
+            /* With a NUL, as the payload of a result. */
+            payload = realloc(payload, *length + received + 1);
+            memcpy(payload + *length, data, received);
+            *length += received;
+            payload[*length] = 0;
+        }
+    }
+    size_t sound = *length == 0 ? 0 : sound_until(payload, *length);
+    if (sound < *length) {
+        check_failed(__FILE__, __LINE__, "call %" PRIu64 ": only %zu of %zu bytes that its stream handed out are right",
+            call->id, sound, *length);
+    }
+    return payload;
+}
+
+static void call_streamed(struct worker *worker) {
+    for (uint64_t id; take_id(&id);) {
+        struct call call = draw_call(id);
+        if (call.type == LAMBDA_INVOCATION_EVENT) {
+            call.type = LAMBDA_INVOCATION_REQUEST_RESPONSE;
+        }
+        struct shared_client *shared = take_client(call.place);
+        /* Half of those that end early are cancelled, after as many reads as polls. */
+        bool is_cancelled = call.interrupted_after > 0 && id % 2 == 0;
+        int polls_left = 0;
+        lambda_request *request = request_of(&call, is_cancelled ? NULL : &polls_left);
+        uint64_t delay = kept_from_running(worker);
+        uint64_t began = now_us();
+        atomic_store(&worker->id, id);
+        atomic_store(&worker->late_at_us, began + (call.timeout_ms + HANGS_AFTER_MS) * 1000);
+        lambda_stream *stream = lambda_invoke_stream(shared->client, request);
+        size_t length = 0;
+        uint8_t *payload = read_stream(stream, &call, is_cancelled, &length);
+        lambda_result *result = lambda_stream_finish(stream);
+        uint64_t took = now_us() - began;
+        atomic_store(&worker->late_at_us, 0);
+        lambda_result with_payload = *result;
+        with_payload.payload = payload;
+        with_payload.payload_len = length;
+        write_report("stream", &call, &with_payload, began, took, kept_from_running(worker) - delay);
+        lambda_result_free(result);
+        free(payload);
+        lambda_request_free(request);
+        give_back(call.place, shared);
+        free(call.payload);
+    }
+}
+
 /* Another way to make calls is another row: threads take the drivers in turn. */
 static const struct driver {
     const char *name;
     void (*run)(struct worker *);
-} drivers[] = {{"blocking", call_blocking}, {"queue", call_queued}};
+} drivers[] = {{"blocking", call_blocking}, {"queue", call_queued}, {"stream", call_streamed}};
 
 enum { DRIVERS = sizeof drivers / sizeof *drivers };
 

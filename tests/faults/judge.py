@@ -218,8 +218,10 @@ def check_response(report: Report, arrived: list[Entry]) -> Iterator[str]:
     if report.owner not in (-1, report.id) or (report.request_id != "-" and origin_of(report) != report.id):
         yield "got the response of another call"
     if report.status not in ("LAMBDA_OK", "LAMBDA_FUNCTION_ERROR"):
-        if report.payload_len > 0:
+        if report.payload_len > 0 and report.driver != "stream":
             yield "failed, but has a payload"
+        if report.payload_len > 0 and report.execution != "RAN":
+            yield "handed out a part of the payload, but was not reported as RAN"
         if not report.message.startswith(f"f-{report.id}"):
             yield "failed with a message that does not name its function"
         return

@@ -58,7 +58,7 @@ def test_every_kind_of_fault_was_injected(faults: Run) -> None:
 @pytest.mark.skipif(CALLS < ENOUGH_FOR_ALL, reason="too few calls for every driver")
 @pytest.mark.skipif(DRIVER != "all", reason="one driver was chosen")
 def test_every_driver_made_calls(faults: Run) -> None:
-    assert faults.verdict.drivers.keys() == {"blocking", "queue"}
+    assert faults.verdict.drivers.keys() == {"blocking", "queue", "stream"}
     assert faults.verdict.statuses[DROPPED] > 0, "no queue was freed with calls under way"
 
 

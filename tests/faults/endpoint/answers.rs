@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::draw::Draw;
+use crate::frames::{self, FRAME_KINDS};
 use crate::ledger::{Expected, Payload, hash};
 
 pub const KINDS: [&str; 31] = [
@@ -55,6 +56,8 @@ pub struct Call<'c> {
     pub id: u64,
     pub attempt: u64,
     pub invocation: Invocation,
+    /// Whether the response is an event stream.
+    pub is_streamed: bool,
     /// Names and HTTP statuses of the errors of the service's model.
     pub errors: &'c [(String, u16)],
     pub redirected_to: SocketAddr,
@@ -73,6 +76,31 @@ pub struct Answer {
     pub ends_with_connection: bool,
     /// Bytes follow it that belong to no response.
     pub has_rest: bool,
+    /// The payload itself says where it ends.
+    pub is_streamed: bool,
+}
+
+/// The body of a response.
+struct Body {
+    bytes: Vec<u8>,
+    payload: Payload,
+}
+
+impl Body {
+    fn of(bytes: Vec<u8>) -> Self {
+        Self { payload: Payload::Hash(hash(&bytes)), bytes }
+    }
+
+    /// Draws a body, which carries a payload that names its call.
+    fn draw(kind: &str, call: &Call, draw: &mut Draw) -> Self {
+        let content = content(call, draw);
+        if !call.is_streamed {
+            return Self::of(content);
+        }
+        let bytes = frames::stream(kind, &content, draw);
+        let payload = if frames::is_whole(kind) { Payload::Hash(hash(&content)) } else { Payload::Broken };
+        Self { bytes, payload }
+    }
 }
 
 impl Answer {
@@ -87,6 +115,7 @@ impl Answer {
             payload: Payload::Broken,
             ends_with_connection: false,
             has_rest: false,
+            is_streamed: false,
         }
     }
 
@@ -95,9 +124,8 @@ impl Answer {
         self
     }
 
-    fn with_payload(mut self, payload: &[u8]) -> Self {
-        self.payload = Payload::Hash(hash(payload));
-        self
+    fn with_payload(self, payload: Payload) -> Self {
+        Self { payload, ..self }
     }
 
     fn ending_with_connection(mut self) -> Self {
@@ -113,8 +141,18 @@ impl Answer {
 
 /// Draws a response: half of them are sound, and all kinds are equally likely among the others.
 pub fn draw(call: &Call, draw: &mut Draw) -> Answer {
-    let kind = if draw.percent(50) { "sound" } else { draw.one_of(&KINDS) };
+    let kind = match draw.percent(50) {
+        true => "sound",
+        false if call.is_streamed && draw.percent(40) => draw.one_of(&FRAME_KINDS),
+        false => draw.one_of(&KINDS),
+    };
+    let answer = draw_kind(kind, call, draw);
+    Answer { is_streamed: call.is_streamed, ..answer }
+}
+
+fn draw_kind(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
     match kind {
+        _ if FRAME_KINDS.contains(&kind) => ok(kind, call, draw),
         "sound" => sound(call, draw),
         "throttled" => throttled(call, draw),
         "until-close" => until_close(call, draw),
@@ -132,7 +170,8 @@ fn head(status: &str, call: &Call) -> String {
 }
 
 fn ok_head(call: &Call) -> String {
-    head("200 OK", call) + "Content-Type: application/json\r\nX-Amz-Executed-Version: $LATEST\r\n"
+    let content_type = if call.is_streamed { "application/vnd.amazon.eventstream" } else { "application/json" };
+    head("200 OK", call) + &format!("Content-Type: {content_type}\r\nX-Amz-Executed-Version: $LATEST\r\n")
 }
 
 fn length(body: &[u8]) -> String {
@@ -168,19 +207,22 @@ pub fn sound(call: &Call, draw: &mut Draw) -> Answer {
 
 /// A 200 with a sound length.
 fn ok(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
-    let mut body = content(call, draw);
+    let mut body = Body::draw(kind, call, draw);
     let mut head = ok_head(call).into_bytes();
     let mut expected = Expected::Ran;
     match kind {
         "function-error" => {
             let value = draw.one_of(&["Unhandled", "Handled"]);
             head.extend_from_slice(format!("X-Amz-Function-Error: {value}\r\n").as_bytes());
-            body = format!(r#"{{"id":"{}","errorType":"E","errorMessage":"of {}"}}"#, call.id, call.id).into();
+            if !call.is_streamed {
+                let document = format!(r#"{{"id":"{}","errorType":"E","errorMessage":"of {}"}}"#, call.id, call.id);
+                body = Body::of(document.into());
+            }
         }
         "with-log" => head.extend_from_slice(b"X-Amz-Log-Result: U1RBUlQKRU5ECg==\r\n"),
         "gzip" => {
             head.extend_from_slice(b"Content-Encoding: gzip\r\n");
-            body = gzip(&body);
+            body = Body::of(gzip(&body.bytes));
         }
         "interim-responses" => {
             let one: &[u8] = draw.one_of(&[
@@ -219,8 +261,8 @@ fn ok(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
         }
         _ => {}
     }
-    head.extend_from_slice(length(&body).as_bytes());
-    Answer::new(kind, &head, &body, true).expecting(expected).with_payload(&body)
+    head.extend_from_slice(length(&body.bytes).as_bytes());
+    Answer::new(kind, &head, &body.bytes, true).expecting(expected).with_payload(body.payload)
 }
 
 /// The form of gzip around a block that is not compressed. Nobody is to read it, so its checksum is 0.
@@ -232,7 +274,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn with_length_fault(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
-    let body = content(call, draw);
+    let Body { bytes: body, payload } = Body::draw(kind, call, draw);
     let (count, off) = (body.len(), 1 + draw.below(50));
     let headers = match kind {
         "length-too-long" => format!("Content-Length: {}\r\n", count + off),
@@ -245,13 +287,17 @@ fn with_length_fault(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer
     let sent = if kind == "length-and-chunks" { in_chunks(&body, draw) } else { body.clone() };
     let answer = Answer::new(kind, (ok_head(call) + &headers).as_bytes(), &sent, true);
     match kind {
+        "length-too-long" if call.is_streamed => {
+            answer.expecting(Expected::Ran).with_payload(payload).ending_with_connection()
+        }
         "length-too-long" => answer.expecting(Expected::Ran).ending_with_connection(),
         "length-too-short" => {
             let kept = count.saturating_sub(off);
-            let answer = answer.expecting(Expected::Ran).with_payload(&body[..kept]);
+            let payload = if call.is_streamed { payload } else { Payload::Hash(hash(&body[..kept])) };
+            let answer = answer.expecting(Expected::Ran).with_payload(payload);
             Answer { has_rest: kept < count, ..answer }
         }
-        "length-twice" | "length-and-chunks" => answer.with_payload(&body),
+        "length-twice" | "length-and-chunks" => answer.with_payload(payload),
         _ => answer,
     }
 }
@@ -270,7 +316,7 @@ fn in_chunks(body: &[u8], draw: &mut Draw) -> Vec<u8> {
 }
 
 fn chunked(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
-    let body = content(call, draw);
+    let Body { bytes: body, payload } = Body::draw(kind, call, draw);
     let whole = in_chunks(&body, draw);
     let head = ok_head(call) + "Transfer-Encoding: chunked\r\n";
     let chunks = match kind {
@@ -285,7 +331,10 @@ fn chunked(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
     };
     let answer = Answer::new(kind, head.as_bytes(), &chunks, true).expecting(Expected::Ran);
     match kind {
-        "chunked" => answer.with_payload(&body),
+        "chunked" => answer.with_payload(payload),
+        "chunks-without-end" | "chunk-size-huge" if call.is_streamed => {
+            answer.with_payload(payload).ending_with_connection()
+        }
         _ => answer.ending_with_connection(),
     }
 }
@@ -417,10 +466,10 @@ fn foreign(kind: &'static str, call: &Call, draw: &mut Draw) -> Answer {
 
 /// The connection ends the response, which has no length.
 fn until_close(call: &Call, draw: &mut Draw) -> Answer {
-    let body = content(call, draw);
+    let Body { bytes: body, payload } = Body::draw("until-close", call, draw);
     let head = ok_head(call) + draw.one_of(&["", "Connection: close\r\n"]);
     let answer = Answer::new("until-close", head.as_bytes(), &body, true).expecting(Expected::Ran);
-    answer.with_payload(&body).ending_with_connection()
+    answer.with_payload(payload).ending_with_connection()
 }
 
 /// A whole response that nobody asked for.

@@ -15,6 +15,7 @@
 mod answers;
 mod connection;
 mod draw;
+mod frames;
 mod ledger;
 mod script;
 
@@ -34,6 +35,7 @@ use socket2::{Domain, Socket, Type};
 use answers::{Call, Invocation, KINDS};
 use connection::{Connection, ENDINGS, Ending, Head};
 use draw::Draw;
+use frames::FRAME_KINDS;
 use ledger::{Entry, Expected, Ledger, Payload, hash};
 use script::{AFTER, After, PACES, PLACES, Pace, Place, Script};
 
@@ -111,6 +113,7 @@ fn main() {
     ];
     let declared = [
         KINDS.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        FRAME_KINDS.iter().map(ToString::to_string).collect(),
         PLACES.iter().map(ToString::to_string).collect(),
         ENDINGS.iter().map(|ending| format!("{ending:?}")).collect(),
         PACES.iter().map(|pace| format!("{pace:?}")).collect(),
@@ -239,7 +242,8 @@ fn begin(endpoint: &'static Endpoint, tcp: TcpStream, manner: Manner) {
     thread::Builder::new().stack_size(256 * 1024).spawn(serve).unwrap();
 }
 
-/// The call that a request's path names: `/2015-03-31/functions/f-<id>/invocations`.
+/// The call that a request's path names: `/2015-03-31/functions/f-<id>/invocations`, or with another date
+/// `response-streaming-invocations`.
 fn id_of(head: &Head) -> Option<u64> {
     let (_, rest) = head.text.split_once("/functions/f-")?;
     rest.split_once('/')?.0.parse().ok()
@@ -340,7 +344,9 @@ impl Endpoint {
             _ => Invocation::RequestResponse,
         };
         let attempt = self.ledger.begin(id);
-        Call { id, attempt, invocation, errors: &self.errors, redirected_to: self.redirected_to }
+        let is_streamed =
+            invocation == Invocation::RequestResponse && head.text.contains("/response-streaming-invocations ");
+        Call { id, attempt, invocation, is_streamed, errors: &self.errors, redirected_to: self.redirected_to }
     }
 
     /// Reads a request as far as the script says, and enters it in the ledger. Returns the connection if there is something
