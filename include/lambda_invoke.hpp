@@ -3,7 +3,7 @@
 /// Invokes AWS Lambda functions from C++17 and later: header only, over the C ABI of lambda_invoke.h, whose conventions
 /// hold here.
 ///
-/// Handles    config, client, request and result free what they hold. A request can be copied, the others only moved.
+/// Handles    Every object frees what it holds. A request can be copied, the others only moved.
 ///            Every object that was moved from says "was moved from" where it is used: a client, a config and a request
 ///            make the call or the new client fail with status::invalid_argument, and a result has that status.
 /// Setters    Return the object, so that calls can be chained: an lvalue returns a reference, an rvalue a new object,
@@ -18,8 +18,8 @@
 ///            and never as the default.
 /// Failures   invoke() throws error or a class derived from it; try_invoke() never throws for a failed call. Both tell
 ///            whether the function ran: result::execution(). Without memory for a handle: std::bad_alloc.
-/// Threads    client: any thread at any time, except for moving and destroying it. All others: one thread at a time,
-///            many may read, so many threads may invoke one request at once.
+/// Threads    client, queue and dispatcher: any thread at any time, except for moving and destroying them. All others:
+///            one thread at a time, many may read, so many threads may invoke one request at once.
 /// Callbacks  `callback`, any function object, also one that can only be moved. It may throw. An exception from an
 ///            interrupt ends the call, and invoke() throws that very exception once the C function has returned. The
 ///            what() of an exception from a credentials callback becomes part of the failed call's message. An
@@ -27,19 +27,22 @@
 ///            could call it is gone.
 /// Tests      Write code against `invoker`, which client implements, and give it a class of your own in tests: see
 ///            there.
-/// Compilers  Without exceptions (-fno-exceptions) there are only client::try_make and try_invoke, callbacks cannot
+/// Compilers  Without exceptions (-fno-exceptions) there are only the functions that begin with try_, callbacks cannot
 ///            throw, and what would be std::bad_alloc ends the program. Such code may share a program with code that
 ///            has exceptions, but not objects of these classes.
 
 #ifndef LAMBDA_INVOKE_HPP
 #define LAMBDA_INVOKE_HPP
 
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <future>
 #include <initializer_list>
 #include <iosfwd>
 #include <iterator>
@@ -51,8 +54,22 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#if __cplusplus >= 202002L
+#include <version>
+#endif
+#if defined(__cpp_lib_coroutine)
+#include <coroutine>
+#endif
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
 
 #include "lambda_invoke.h"
 
@@ -467,6 +484,7 @@ struct release {
     void operator()(lambda_request *request) const noexcept { lambda_request_free(request); }
     void operator()(lambda_result *result) const noexcept { lambda_result_free(result); }
     void operator()(lambda_error *error) const noexcept { lambda_error_free(error); }
+    void operator()(lambda_queue *queue) const noexcept { lambda_queue_free(queue); }
     void operator()(char *string) const noexcept { lambda_string_free(string); }
 };
 
@@ -745,6 +763,10 @@ public:
         return std::chrono::microseconds(static_cast<std::chrono::microseconds::rep>(get()->duration_us));
     }
 
+    /// Returns the tag of queue::submit().
+    /// @return 0 for a call without a queue.
+    [[nodiscard]] std::uint64_t tag() const noexcept { return get()->tag; }
+
     /// Returns the exception of the request's interrupt that ended the call. For try_invoke(), whose status is then
     /// cancelled, or that of the response as far as it had come.
     /// @return Null if the interrupt threw nothing.
@@ -765,6 +787,7 @@ public:
 
 private:
     friend class client;
+    friend class queue;
     friend class stream;
 
     explicit result(lambda_result *made, std::exception_ptr thrown = nullptr) noexcept
@@ -774,14 +797,39 @@ private:
     std::exception_ptr thrown_;
 };
 
-/// Tells why a client could not be made.
+namespace detail {
+
+/// Makes a result for a call that failed before it began.
+[[nodiscard]] inline result failed(lambda_status status, const char *message) {
+    lambda_result made = {};
+    made.status = status;
+    made.execution = LAMBDA_EXECUTION_NONE;
+    made.error_message = message;
+    return result::copy_of(made);
+}
+
+}  // namespace detail
+
+/// Tells why a client, a queue or a dispatcher could not be made.
 struct failure {
     lambda::status status = lambda::status::ok;
     /// What is wrong and what to do about it. Never a secret.
     std::string message{};
 };
 
-/// Reports a call that failed, or a client that could not be made. what() is the status's name, the error's type if
+namespace detail {
+
+/// Says why an object could not be made, to whoever asked.
+inline std::nullopt_t refuse(failure because, failure *why) {
+    if (why != nullptr) {
+        *why = std::move(because);
+    }
+    return std::nullopt;
+}
+
+}  // namespace detail
+
+/// Reports a call that failed, or an object that could not be made. what() is the status's name, the error's type if
 /// there is one, and the message. Copies share one result.
 class error : public std::runtime_error {
 public:
@@ -793,7 +841,7 @@ public:
     error &operator=(const error &) noexcept = default;
     ~error() override = default;
 
-    /// Returns all that is known about the call. For a client that could not be made: status, message, execution none.
+    /// Returns all that is known about the call. For an object that could not be made: status, message, execution none.
     [[nodiscard]] const lambda::result &result() const noexcept { return *result_; }
 
     /// Returns how the call ended.
@@ -864,7 +912,7 @@ public:
     using error::error;
 };
 
-/// Reports status::cancelled: the interrupt or the stop token ended the call. execution() tells what is known.
+/// Reports status::cancelled: the interrupt, the stop token or the end of a dispatcher ended the call. execution() tells what is known.
 class cancelled_error : public error {
 public:
     using error::error;
@@ -919,6 +967,11 @@ namespace detail {
     case status::no_memory: break;
     }
     throw error(std::move(failed));
+}
+
+/// Throws the class that fits why an object could not be made.
+[[noreturn]] inline void raise(const failure &why) {
+    raise(failed(static_cast<lambda_status>(why.status), why.message.c_str()));
 }
 
 }  // namespace detail
@@ -1564,10 +1617,10 @@ public:
     [[nodiscard]] static std::optional<client> try_make(const config &settings, failure *why = nullptr) {
         if (settings.get() == nullptr) {
             // To C it would mean: all from the environment.
-            return refuse({status::invalid_argument, "config: was moved from"}, why);
+            return detail::refuse({status::invalid_argument, "config: was moved from"}, why);
         }
         if (std::optional<std::string> message = settings.nuls_.message()) {
-            return refuse({status::invalid_argument, std::move(*message)}, why);
+            return detail::refuse({status::invalid_argument, std::move(*message)}, why);
         }
         return make(settings.get(), why);
     }
@@ -1598,7 +1651,7 @@ public:
     [[nodiscard]] std::string describe() const {
         if (client_ == nullptr) {
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
-            detail::raise(failed(LAMBDA_E_INVALID_ARGUMENT, "client: was moved from"));
+            detail::raise(detail::failed(LAMBDA_E_INVALID_ARGUMENT, "client: was moved from"));
 #else
             return {};
 #endif
@@ -1641,21 +1694,24 @@ private:
         detail::interrupter interrupter(request.interrupt_);
         const detail::handle<lambda_request> own(lambda_request_clone(request.get()));
         if (own == nullptr) {
-            return failed(LAMBDA_E_NO_MEMORY, "there is no memory for a copy of the request");
+            return detail::failed(LAMBDA_E_NO_MEMORY, "there is no memory for a copy of the request");
         }
         lambda_request_set_interrupt(own.get(), &detail::interrupter::poll, &interrupter);
         lambda_result *const response = lambda_invoke(client_.get(), own.get());
         return result(response, interrupter.thrown());
     }
 
+    friend class dispatcher;
+
     explicit client(lambda_client *made) noexcept : client_(made) {}
 
     static std::optional<client> make(const lambda_config *settings, failure *why) {
         const std::uint32_t number = lambda_version_number();
         if (number / 1000000 != LAMBDA_VERSION_MAJOR || number < LAMBDA_VERSION_NUMBER) {
-            return refuse({status::config, "the library is version " + std::string(version()) + " (number " +
-                                               std::to_string(number) + "), but this program was built for number " +
-                                               std::to_string(LAMBDA_VERSION_NUMBER) + ": install a newer library"},
+            return detail::refuse(
+                {status::config, "the library is version " + std::string(version()) + " (number " +
+                                     std::to_string(number) + "), but this program was built for number " +
+                                     std::to_string(LAMBDA_VERSION_NUMBER) + ": install a newer library"},
                 why);
         }
         lambda_client *made = nullptr;
@@ -1663,22 +1719,15 @@ private:
         const lambda_status status = lambda_client_new(settings, &made, &failed);
         const detail::handle<lambda_error> owner(failed);
         if (status != LAMBDA_OK) {
-            return refuse({static_cast<lambda::status>(status), lambda_error_message(failed)}, why);
+            return detail::refuse({static_cast<lambda::status>(status), lambda_error_message(failed)}, why);
         }
         return client(made);
-    }
-
-    static std::optional<client> refuse(failure because, failure *why) {
-        if (why != nullptr) {
-            *why = std::move(because);
-        }
-        return std::nullopt;
     }
 
 #if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
     void take(std::optional<client> made, const failure &why) {
         if (!made) {
-            detail::raise(failed(static_cast<lambda_status>(why.status), why.message.c_str()));
+            detail::raise(why);
         }
         *this = std::move(*made);
     }
@@ -1695,22 +1744,432 @@ private:
         return request.nuls_.message();
     }
 
-    /// Makes a result for a call that failed before it began.
-    static result failed(lambda_status status, const char *message) {
-        lambda_result made = {};
-        made.status = status;
-        made.execution = LAMBDA_EXECUTION_NONE;
-        made.error_message = message;
-        return result::copy_of(made);
-    }
-
     /// Makes a result for a call that was rejected here. Like the library's messages it begins with what was called.
     static result refused(const request &request, const std::string &message) {
         const std::string &called = request.function_name();
-        return failed(LAMBDA_E_INVALID_ARGUMENT, (called.empty() ? message : called + ": " + message).c_str());
+        return detail::failed(LAMBDA_E_INVALID_ARGUMENT, (called.empty() ? message : called + ": " + message).c_str());
     }
 
     detail::handle<lambda_client> client_{};
+};
+
+/// Holds calls under way and their results, of any number of clients, for event loops: lambda_queue of the C header. See
+/// dispatcher for futures. Can be moved but not copied; a queue that was moved from accepts no call and has none.
+/// Destroying it cancels the calls that are left and drops their results. No thread may be inside next() then.
+class queue {
+public:
+    /// Makes an empty queue. Throws nothing but std::bad_alloc.
+    /// @param why If not null, is written on failure.
+    /// @return std::nullopt on failure.
+    [[nodiscard]] static std::optional<queue> try_make(failure *why = nullptr) {
+        lambda_queue *made = nullptr;
+        lambda_error *failed = nullptr;
+        const lambda_status status = lambda_queue_new(&made, &failed);
+        const detail::handle<lambda_error> owner(failed);
+        if (status != LAMBDA_OK) {
+            return detail::refuse({static_cast<lambda::status>(status), lambda_error_message(failed)}, why);
+        }
+        return queue(made);
+    }
+
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    /// Makes an empty queue. Throws error.
+    queue() {
+        failure why;
+        std::optional<queue> made = try_make(&why);
+        if (!made) {
+            detail::raise(why);
+        }
+        *this = std::move(*made);
+    }
+
+    /// Submits a call, as try_submit(). Throws error, or a class derived from it, if the call was not accepted.
+    void submit(const client &client, const request &request, std::uint64_t tag) {
+        const lambda::status status = try_submit(client, request, tag);
+        if (status != lambda::status::ok) {
+            detail::raise(detail::failed(static_cast<lambda_status>(status), not_accepted(client, request)));
+        }
+    }
+#endif
+
+    /// Submits a call and does not wait for it. The request may be changed or destroyed at once; its interrupt is not
+    /// polled. The timeout of the call begins now.
+    /// @param tag Any number; the result carries it, see result::tag().
+    /// @return ok: next() will give exactly one result for it, also if the request cannot be sent. Anything else: none.
+    [[nodiscard]] lambda::status try_submit(const client &client, const request &request, std::uint64_t tag) noexcept {
+        return static_cast<lambda::status>(lambda_queue_submit(get(), client.get(), request.get(), tag));
+    }
+
+    /// Waits for the next result, in the order in which calls end, for `wait` at most or without a limit. Zero only looks.
+    /// @return std::nullopt: none came in time, or wake() was called, or there is no memory for the result now.
+    [[nodiscard]] std::optional<result> next(std::optional<std::chrono::milliseconds> wait = std::nullopt) noexcept {
+        const std::int64_t limit = wait ? (wait->count() < 0 ? 0 : static_cast<std::int64_t>(wait->count())) : -1;
+        lambda_result *const taken = lambda_queue_next(get(), limit);
+        if (taken == nullptr) {
+            return std::nullopt;
+        }
+        return result(taken);
+    }
+
+    /// Returns a descriptor for an event loop: readable while a result or a wake waits. Then take them with next(0ms) until
+    /// there are none. Never read, write or close it. A forked child asks anew.
+    [[nodiscard]] int fd() const noexcept { return lambda_queue_fd(get()); }
+
+    /// Cancels every call under way with this tag. Their results still come.
+    void cancel(std::uint64_t tag) noexcept { lambda_queue_cancel(get(), tag); }
+
+    /// Makes one next() return std::nullopt: one that waits, or else the next one that finds no result.
+    void wake() noexcept { lambda_queue_wake(get()); }
+
+    /// Returns how many calls were accepted and not yet taken with next().
+    [[nodiscard]] std::size_t in_flight() const noexcept { return lambda_queue_in_flight(get()); }
+
+    /// Returns the C queue, for the functions of lambda_invoke.h; NULL once it was moved from. This object keeps ownership.
+    [[nodiscard]] lambda_queue *get() const noexcept LAMBDA_INVOKE_HPP_VIEW { return queue_.get(); }
+
+private:
+    explicit queue(lambda_queue *made) noexcept : queue_(made) {}
+
+    [[nodiscard]] const char *not_accepted(const client &client, const request &request) const noexcept {
+        if (get() == nullptr) {
+            return "queue: was moved from";
+        }
+        if (client.get() == nullptr) {
+            return "client: was moved from";
+        }
+        return request.get() == nullptr ? "request: was moved from" : "queue: the call could not be accepted";
+    }
+
+    detail::handle<lambda_queue> queue_{};
+};
+
+namespace detail {
+
+/// Takes the result of one call of a dispatcher.
+class waiter {
+public:
+    waiter() = default;
+    waiter(const waiter &) = delete;
+    waiter &operator=(const waiter &) = delete;
+    virtual ~waiter() = default;
+
+    virtual void complete(result done) noexcept = 0;
+    /// Watches for a wish to cancel the call, which was submitted.
+    virtual void watch(lambda_queue *, std::uint64_t) {}
+};
+
+/// Returns the result, or throws what the call failed with.
+[[nodiscard]] inline result checked(result done, [[maybe_unused]] bool throws) {
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    if (throws) {
+        return std::move(done).check();
+    }
+#endif
+    return done;
+}
+
+class promise_waiter : public waiter {
+public:
+    explicit promise_waiter(bool throws) : throws_(throws) {}
+
+    [[nodiscard]] std::future<result> future() { return promise_.get_future(); }
+
+    void complete(result done) noexcept override {
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+        try {
+            promise_.set_value(checked(std::move(done), throws_));
+        } catch (...) {
+            promise_.set_exception(std::current_exception());
+        }
+#else
+        promise_.set_value(checked(std::move(done), throws_));
+#endif
+    }
+
+private:
+    std::promise<result> promise_{};
+    bool throws_;
+};
+
+#if defined(__cpp_lib_jthread)
+class stoppable_waiter : public promise_waiter {
+public:
+    stoppable_waiter(bool throws, std::stop_token stop) : promise_waiter(throws), stop_(std::move(stop)) {}
+
+    void watch(lambda_queue *queue, std::uint64_t tag) override { watch_.emplace(stop_, canceller{queue, tag}); }
+
+private:
+    struct canceller {
+        lambda_queue *queue;
+        std::uint64_t tag;
+        void operator()() const noexcept { lambda_queue_cancel(queue, tag); }
+    };
+
+    std::stop_token stop_;
+    std::optional<std::stop_callback<canceller>> watch_{};
+};
+#endif
+
+}  // namespace detail
+
+/// Invokes functions without waiting: owns a queue and one thread that takes its results, and gives futures. In C++20 also
+/// awaitables.
+///
+/// ```cpp
+/// lambda::dispatcher dispatcher;
+/// std::future<lambda::result> one = dispatcher.invoke(client, lambda::request{"hello"}.payload("{}"));
+/// std::future<lambda::result> other = dispatcher.invoke(client, lambda::request{"hello"}.payload("{}"));
+/// std::cout << one.get().payload() << other.get().payload();
+/// ```
+///
+/// A call takes its own copy of the request, whose interrupt is not polled, and its timeout begins at once. The client may
+/// be destroyed before its calls end. What exceeds config::max_connections waits for its turn. Can be moved but not copied.
+/// Destroying it, or moving to it, cancels the calls that are left, waits for their results, but not for the network, and
+/// gives them to their futures: status::cancelled, and execution() tells whether the function may have run. A forked child
+/// makes a dispatcher of its own: its parent's accepts no call there, and futures of the parent's calls never become ready.
+class dispatcher {
+public:
+    /// Makes a dispatcher and starts its thread, with all signals blocked. Throws nothing but std::bad_alloc.
+    /// @param why If not null, is written on failure.
+    /// @return std::nullopt on failure.
+    [[nodiscard]] static std::optional<dispatcher> try_make(failure *why = nullptr) {
+        std::optional<queue> calls = queue::try_make(why);
+        if (!calls) {
+            return std::nullopt;
+        }
+        dispatcher made(std::make_shared<state>(std::move(*calls)));
+        // The thread's own hold on the state. A forked child, which lacks the thread, never frees it.
+        auto own = std::make_unique<std::shared_ptr<state>>(made.state_);
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        const int error = pthread_create(&made.state_->thread, nullptr, &dispatcher::run, own.get());
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        if (error != 0) {
+            made.state_ = nullptr;
+            return detail::refuse(
+                {status::internal, "dispatcher: its thread could not be started: error " + std::to_string(error)}, why);
+        }
+        static_cast<void>(own.release());
+        return made;
+    }
+
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    /// Makes a dispatcher, as try_make(). Throws error.
+    dispatcher() {
+        failure why;
+        std::optional<dispatcher> made = try_make(&why);
+        if (!made) {
+            detail::raise(why);
+        }
+        state_ = std::move(made->state_);
+    }
+
+    /// Invokes. The future's get() throws unless the status is ok, as client::invoke(). Throws std::bad_alloc.
+    [[nodiscard]] std::future<result> invoke(const client &client, const request &request) {
+        return promise(client, request, std::make_unique<detail::promise_waiter>(true));
+    }
+#endif
+
+    dispatcher(dispatcher &&) noexcept = default;
+    dispatcher &operator=(dispatcher &&other) noexcept {
+        if (this != &other) {
+            stop();
+            state_ = std::move(other.state_);
+        }
+        return *this;
+    }
+    ~dispatcher() { stop(); }
+
+    /// Invokes. Every failure is a result, as with client::try_invoke(). Throws std::bad_alloc.
+    [[nodiscard]] std::future<result> try_invoke(const client &client, const request &request) {
+        return promise(client, request, std::make_unique<detail::promise_waiter>(false));
+    }
+
+#if defined(__cpp_lib_jthread)
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    /// Invokes, as invoke(), and ends the call as soon as `stop` is requested.
+    [[nodiscard]] std::future<result> invoke(const client &client, const request &request, std::stop_token stop) {
+        return promise(client, request, std::make_unique<detail::stoppable_waiter>(true, std::move(stop)));
+    }
+#endif
+
+    /// Invokes, as try_invoke(), and ends the call as soon as `stop` is requested.
+    [[nodiscard]] std::future<result> try_invoke(const client &client, const request &request, std::stop_token stop) {
+        return promise(client, request, std::make_unique<detail::stoppable_waiter>(false, std::move(stop)));
+    }
+#endif
+
+#if defined(__cpp_lib_coroutine)
+    /// Invokes when it is awaited, and gives the result. The coroutine goes on, on the dispatcher's thread, which takes no
+    /// other result until the coroutine awaits again or returns. It must not be destroyed while it awaits.
+    class [[nodiscard]] awaitable {
+    public:
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+        bool await_suspend(std::coroutine_handle<> coroutine) {
+            std::unique_ptr<detail::waiter> own = std::make_unique<resumer>(*this, coroutine);
+            std::optional<result> refused = dispatcher_.submit(client_, request_, own);
+            if (!refused) {
+                // The coroutine, and this object with it, may be gone.
+                return true;
+            }
+            result_ = std::move(refused);
+            return false;
+        }
+        [[nodiscard]] result await_resume() { return detail::checked(std::move(*result_), throws_); }
+
+    private:
+        friend class dispatcher;
+
+        class resumer : public detail::waiter {
+        public:
+            resumer(awaitable &of, std::coroutine_handle<> coroutine) : of_(of), coroutine_(coroutine) {}
+            void complete(result done) noexcept override {
+                of_.result_ = std::move(done);
+                coroutine_.resume();
+            }
+
+        private:
+            awaitable &of_;
+            std::coroutine_handle<> coroutine_;
+        };
+
+        awaitable(dispatcher &by, const client &client, const request &request, bool throws)
+            : dispatcher_(by), client_(client), request_(request), throws_(throws) {}
+
+        dispatcher &dispatcher_;
+        const client &client_;
+        const request &request_;
+        std::optional<result> result_{};
+        bool throws_;
+    };
+
+#if defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)
+    /// Invokes, as in `co_await dispatcher.co_invoke(client, request)`, which throws as client::invoke().
+    awaitable co_invoke(const client &client, const request &request) { return {*this, client, request, true}; }
+#endif
+
+    /// Invokes, as in `co_await dispatcher.co_try_invoke(client, request)`. Every failure is a result.
+    awaitable co_try_invoke(const client &client, const request &request) { return {*this, client, request, false}; }
+#endif
+
+    /// Returns how many calls have not ended.
+    [[nodiscard]] std::size_t in_flight() const noexcept {
+        return state_ != nullptr && state_->is_here() ? state_->calls.in_flight() : 0;
+    }
+
+private:
+    struct state {
+        explicit state(queue made) : calls(std::move(made)) {}
+
+        [[nodiscard]] bool is_here() const noexcept { return process == getpid(); }
+
+        queue calls;
+        const pid_t process = getpid();
+        pthread_t thread{};
+        std::atomic<bool> stopping{false};
+        std::mutex mutex{};
+        // By tag.
+        std::unordered_map<std::uint64_t, std::unique_ptr<detail::waiter>> waiters{};
+        std::uint64_t last_tag = 0;
+    };
+
+    explicit dispatcher(std::shared_ptr<state> made) noexcept : state_(std::move(made)) {}
+
+    std::future<result> promise(
+        const client &client, const request &request, std::unique_ptr<detail::promise_waiter> made) {
+        std::future<result> future = made->future();
+        std::unique_ptr<detail::waiter> own = std::move(made);
+        if (std::optional<result> refused = submit(client, request, own)) {
+            own->complete(std::move(*refused));
+        }
+        return future;
+    }
+
+    /// Submits a call, and takes its waiter. Or leaves the waiter, and returns why the call was refused.
+    std::optional<result> submit(
+        const client &client, const request &request, std::unique_ptr<detail::waiter> &waiter) {
+        if (const std::optional<std::string> message = client.unusable(request)) {
+            return client.refused(request, *message);
+        }
+        // A copy: as soon as the call is submitted, its end may destroy this object.
+        const std::shared_ptr<state> own = state_;
+        if (own == nullptr) {
+            return client.refused(request, "dispatcher: was moved from");
+        }
+        if (!own->is_here()) {
+            return client.refused(request, "dispatcher: belongs to the parent process; make one after the fork");
+        }
+        std::uint64_t tag = 0;
+        {
+            const std::lock_guard<std::mutex> lock(own->mutex);
+            if (own->stopping) {
+                return detail::failed(LAMBDA_E_CANCELLED, "dispatcher: is being destroyed");
+            }
+            tag = ++own->last_tag;
+            own->waiters.emplace(tag, std::move(waiter));
+        }
+        const lambda::status status = own->calls.try_submit(client, request, tag);
+        if (status != lambda::status::ok) {
+            waiter = own_waiter(*own, tag);
+            return detail::failed(static_cast<lambda_status>(status), "dispatcher: the call could not be accepted");
+        }
+        const std::lock_guard<std::mutex> lock(own->mutex);
+        const auto submitted = own->waiters.find(tag);
+        if (submitted != own->waiters.end()) {
+            submitted->second->watch(own->calls.get(), tag);
+            if (own->stopping) {
+                own->calls.cancel(tag);
+            }
+        }
+        return std::nullopt;
+    }
+
+    static std::unique_ptr<detail::waiter> own_waiter(state &of, std::uint64_t tag) {
+        const std::lock_guard<std::mutex> lock(of.mutex);
+        const auto found = of.waiters.find(tag);
+        std::unique_ptr<detail::waiter> own = std::move(found->second);
+        of.waiters.erase(found);
+        return own;
+    }
+
+    static void *run(void *own) {
+        const std::unique_ptr<std::shared_ptr<state>> holder(static_cast<std::shared_ptr<state> *>(own));
+        state &of = **holder;
+        while (!of.stopping || of.calls.in_flight() > 0) {
+            if (std::optional<result> done = of.calls.next()) {
+                const std::uint64_t tag = done->tag();
+                own_waiter(of, tag)->complete(std::move(*done));
+            } else if (!of.stopping) {
+                // No memory for the result. It stays in the queue.
+                usleep(10000);
+            }
+        }
+        return nullptr;
+    }
+
+    void stop() noexcept {
+        if (state_ == nullptr || !state_->is_here()) {
+            return;
+        }
+        {
+            const std::lock_guard<std::mutex> lock(state_->mutex);
+            state_->stopping = true;
+            for (const auto &waiting : state_->waiters) {
+                state_->calls.cancel(waiting.first);
+            }
+        }
+        state_->calls.wake();
+        // A coroutine may destroy its dispatcher on the dispatcher's own thread, which then frees the state.
+        if (pthread_equal(state_->thread, pthread_self()) != 0) {
+            pthread_detach(state_->thread);
+        } else {
+            pthread_join(state_->thread, nullptr);
+        }
+        state_ = nullptr;
+    }
+
+    std::shared_ptr<state> state_{};
 };
 
 #if !defined(LAMBDA_INVOKE_HPP_EXCEPTIONS)

@@ -30,10 +30,9 @@ SOURCES = {
     "go": sources("bindings/go", "*.go", "numbers.go"),
 }
 # How a binding reads a field of struct lambda_result.
-READS = {"c++": r"get\(\)->{}\b", "python": r"\braw\.{}\b", "go": r"\br\.{}\b"}
+READS = {"c++": r"get\(\)->{}\b", "python": r"\braw\.{}\b", "go": r"\b(?:r|result)\.{}\b"}
 # Fields that a binding does not read, and why.
-TAG = {"tag": "0 for a blocking call, the only kind there is"}
-UNREAD = {"c++": {"reserved": "0", **TAG}, "python": {"reserved": "0"}, "go": {"reserved": "0", **TAG}}
+UNREAD = {language: {"reserved": "0"} for language in SOURCES}
 # Functions that a binding does not call, and why.
 UNUSED = {
     "c++": {"lambda_error_status": "lambda_client_new returns it"},

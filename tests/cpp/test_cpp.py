@@ -224,6 +224,8 @@ MISUSES = {
     "a payload that is a null pointer": ("void f(lambda::request &r) { r.payload(nullptr); }", "deleted function"),
     "a copy of a client": ("void f(lambda::client &c) { lambda::client copy(c); }", "deleted function"),
     "a copy of a result": ("void f(lambda::result &r) { lambda::result copy(r); }", "deleted function"),
+    "a copy of a queue": ("void f(lambda::queue &q) { lambda::queue copy(q); }", "deleted function"),
+    "a copy of a dispatcher": ("void f(lambda::dispatcher &d) { lambda::dispatcher copy(d); }", "deleted function"),
     "a number for a duration": ("void f(lambda::request &r) { r.timeout(5); }", "timeout"),
     "a number for a switch": ("void f(lambda::config &c) { c.use_fips(-1); }", "deleted function"),
     "a number for no time": ("void f(lambda::config &c) { c.timeout(0); }", "timeout"),
@@ -240,6 +242,14 @@ MISUSES = {
     "a copy that is lost": ("void f(const lambda::result &r) { r.clone(); }", "nodiscard"),
     "a result of try_invoke that is lost": (
         "void f(lambda::client &c, lambda::request &r) { c.try_invoke(r); }",
+        "nodiscard",
+    ),
+    "a future that is lost": (
+        "void f(lambda::dispatcher &d, lambda::client &c, lambda::request &r) { d.invoke(c, r); }",
+        "nodiscard",
+    ),
+    "a status of a queue that is lost": (
+        "void f(lambda::queue &q, lambda::client &c, lambda::request &r) { q.try_submit(c, r, 1); }",
         "nodiscard",
     ),
     "a result of any invoker that is lost": (

@@ -28,5 +28,15 @@ bool without_exceptions(const char *function) {
         return false;
     });
     const lambda::result result = client->try_invoke(request);
-    return result.ok() && result.payload() == "1" && asked > 0 && logged > 0;
+    if (!result.ok() || result.payload() != "1" || asked == 0 || logged == 0) {
+        return false;
+    }
+    std::optional<lambda::queue> queue = lambda::queue::try_make(&why);
+    if (!queue || queue->try_submit(*client, request, 5) != lambda::status::ok) {
+        return false;
+    }
+    const std::optional<lambda::result> queued = queue->next();
+    std::optional<lambda::dispatcher> dispatcher = lambda::dispatcher::try_make(&why);
+    return queued && queued->ok() && queued->tag() == 5 && dispatcher &&
+           dispatcher->try_invoke(*client, request).get().payload() == "1";
 }
