@@ -91,14 +91,14 @@ test-go: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## the Go package:
 	$(GO_TEST) -tags lambda_invoke_static ./...
 
 test-docs: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/demo ## links, programs and generated pages of all documents, and the demo
-	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/docs
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest -rs tests/docs
 
 test-install: $(VENV)/ready lib ## programs outside the repository against an installation
 	CC='$(CC)' $(VENV)/bin/pytest -rs tests/install
 
 # Not part of test: it compiles the crate again. Where the dependencies are compiled already, they are used.
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
-C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c include/*.h include/*.hpp \
+C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c examples/*.cpp include/*.h include/*.hpp \
 	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp))
 
 lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at its strictest

@@ -27,9 +27,9 @@
 ///            could call it is gone.
 /// Tests      Write code against `invoker`, which client implements, and give it a class of your own in tests: see
 ///            there.
-/// Compilers  Without exceptions (-fno-exceptions) there are only the functions that begin with try_, callbacks cannot
-///            throw, and what would be std::bad_alloc ends the program. Such code may share a program with code that
-///            has exceptions, but not objects of these classes.
+/// Compilers  Without exceptions (-fno-exceptions) there are no functions that throw for a failed call, only those with
+///            try_ in their names; callbacks cannot throw, and what would be std::bad_alloc ends the program. Such code
+///            may share a program with code that has exceptions, but not objects of these classes.
 
 #ifndef LAMBDA_INVOKE_HPP
 #define LAMBDA_INVOKE_HPP
