@@ -46,6 +46,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -54,7 +55,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -2069,8 +2069,8 @@ private:
         pthread_t thread{};
         std::atomic<bool> stopping{false};
         std::mutex mutex{};
-        // By tag.
-        std::unordered_map<std::uint64_t, std::unique_ptr<detail::waiter>> waiters{};
+        // By tag, so in the order of the submits.
+        std::map<std::uint64_t, std::unique_ptr<detail::waiter>> waiters{};
         std::uint64_t last_tag = 0;
     };
 
@@ -2155,8 +2155,9 @@ private:
         {
             const std::lock_guard<std::mutex> lock(state_->mutex);
             state_->stopping = true;
-            for (const auto &waiting : state_->waiters) {
-                state_->calls.cancel(waiting.first);
+            // The last one first: a call that waits for its turn must not begin where another one ends.
+            for (auto waiting = state_->waiters.rbegin(); waiting != state_->waiters.rend(); ++waiting) {
+                state_->calls.cancel(waiting->first);
             }
         }
         state_->calls.wake();

@@ -3,11 +3,13 @@
 #include "check.hpp"
 #include "gate.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <filesystem>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -122,7 +124,8 @@ void moves(const lambda::client &client) {
     lambda::dispatcher &same = other;
     other = std::move(same);
     CHECK_SAME(other.invoke(client, echo("here")).get().payload(), "here");
-    other = lambda::dispatcher();
+    lambda::dispatcher fresh;
+    other = std::move(fresh);
     CHECK(call.get().status() == lambda::status::cancelled);
     CHECK_SAME(other.invoke(client, echo("there")).get().payload(), "there");
 }
@@ -146,6 +149,41 @@ void a_forked_child_makes_its_own(const lambda::client &client) {
     CHECK_SAME(status, 0);
     CHECK_SAME(dispatcher.in_flight(), std::size_t{1});
     CHECK_SAME(dispatcher.invoke(client, echo("parent")).get().payload(), "parent");
+}
+
+// Its thread takes none of the program's signals: this one would end the program there.
+void signals_are_blocked(const lambda::client &client) {
+    lambda::dispatcher dispatcher;
+    CHECK_SAME(dispatcher.invoke(client, echo("started")).get().payload(), "started");
+    sigset_t one, before;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &one, &before);
+    kill(getpid(), SIGUSR1);
+    CHECK_SAME(dispatcher.invoke(client, echo("alive")).get().payload(), "alive");
+    int taken = 0;
+    CHECK_SAME(sigwait(&one, &taken), 0);
+    CHECK_SAME(taken, SIGUSR1);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+std::ptrdiff_t count(const char *folder) {
+    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+}
+
+void nothing_is_left() {
+    const std::ptrdiff_t threads = count("/proc/self/task"), descriptors = count("/proc/self/fd");
+    {
+        const lambda::client client;
+        lambda::dispatcher dispatcher;
+        CHECK_SAME(dispatcher.invoke(client, echo("x")).get().payload(), "x");
+        CHECK_SAME(count("/proc/self/task"), threads + 2);
+    }
+    CHECK_SAME(count("/proc/self/fd"), descriptors);
+    // The kernel takes a moment longer than the join.
+    while (count("/proc/self/task") != threads) {
+        std::this_thread::yield();
+    }
 }
 
 #if defined(__cpp_lib_jthread)
@@ -248,6 +286,7 @@ void coroutines(const lambda::client &client) {
 }  // namespace
 
 int main() {
+    nothing_is_left();
     // No more than the functions of the endpoint run at once.
     const lambda::client client(lambda::config{}.max_connections(8));
     results(client);
@@ -255,6 +294,7 @@ int main() {
     destruction_gives_every_future_its_outcome(client);
     moves(client);
     a_forked_child_makes_its_own(client);
+    signals_are_blocked(client);
 #if defined(__cpp_lib_jthread)
     stop_tokens(client);
 #endif
