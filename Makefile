@@ -216,11 +216,12 @@ HARDENING = -fstack-protector-strong $(HARDENING_$(firstword $(subst -, ,$(TARGE
 HARDENING_x86_64 := -fcf-protection
 HARDENING_aarch64 := -mbranch-protection=standard
 
-# Says how the libraries were built last. It changes only when that does, so that make builds them anew: a library that is
-# there already may be another system's.
+# Says for what system the libraries were built last. It changes only when that does, so that make builds them anew: a library
+# that is there already may be another system's. Compilers and flags are not among it: whoever changes them wants a demo or a
+# test with what is there, or says make clean.
 $(BUILD)/configuration: FORCE
 	@mkdir -p $(BUILD)
-	@printf '%s\n' '$(TARGET)' '$(CARGO)' '$(CC)' '$(DEBUG_INFO)' "$$RUSTFLAGS" > $@.new
+	@printf '%s\n' '$(TARGET)' '$(CARGO)' '$(DEBUG_INFO)' > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/THIRD-PARTY-NOTICES: Cargo.lock packaging/notices.py $(wildcard packaging/licenses/*) $(BUILD)/configuration
