@@ -75,11 +75,6 @@ def test_epoll_counts_what_fails(tmp_path: Path) -> None:
     assert done.stderr.count("hello: ") == 3
 
 
-def test_stream(tmp_path: Path) -> None:
-    program = build("stream.c", tmp_path / "stream")
-    assert printed(str(program), "counting", "3") == "0\n1\n2\n"
-
-
 @needs("uv.h", "libuv1-dev")
 def test_libuv(tmp_path: Path) -> None:
     program = build("libuv.c", tmp_path / "libuv", "-luv")
