@@ -63,7 +63,7 @@ test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest -rs tests/cpp
 
 test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
-	$(VENV)/bin/pytest bindings/python/tests
+	$(VENV)/bin/pytest -n 2 bindings/python/tests
 
 test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one table of cases through C, C++, Python and Go
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/conformance
