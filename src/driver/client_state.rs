@@ -126,6 +126,9 @@ pub(crate) struct Connection {
 }
 
 impl Reusable for Connection {
+    /// The runtime of the queue has the socket.
+    const CLOSES_LATER: bool = true;
+
     fn idle_since(&self) -> Option<Instant> {
         Some(self.idle_since)
     }

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::driver::pool::{IdleConnections, Pool};
@@ -23,6 +24,9 @@ use crate::platform::per_process::PerProcess;
 /// The first in the queue looks this often whether the application has closed something.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// A queue closes the connections that were taken from it within this time.
+const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
 static DESCRIPTORS: PerProcess<Arc<Descriptors>> = PerProcess::new();
 
 /// Who holds descriptors in this process, and who waits for some.
@@ -31,6 +35,8 @@ pub(crate) struct Descriptors {
     counts: Counts,
     queue: Mutex<Queue>,
     pools: Mutex<Vec<Weak<dyn IdleConnections>>>,
+    /// When a connection of a queue was last taken from it, to be closed by its thread.
+    taken_from_a_queue: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -141,7 +147,12 @@ impl Descriptors {
     pub(crate) fn close_idle(&self) -> bool {
         let pools: Vec<_> = lock(&self.pools).iter().filter_map(Weak::upgrade).collect();
         let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
-        oldest.is_some_and(|(_, pool)| pool.close_oldest())
+        oldest.is_some_and(|(_, pool)| {
+            if pool.closes_later() {
+                *lock(&self.taken_from_a_queue) = Some(Instant::now());
+            }
+            pool.close_oldest()
+        })
     }
 
     fn lease(self: &Arc<Self>, worker: Option<Leased>, released: u64, has_waited: bool) -> Lease {
@@ -201,7 +212,12 @@ impl Lease {
             // The lock goes first: the right is passed on when `self` is dropped.
             drop(queue);
             if released == self.seen {
-                return Shortage::Hopeless;
+                let taken = *lock(&descriptors.taken_from_a_queue);
+                if taken.is_none_or(|taken| taken.elapsed() > CLOSES_WITHIN) {
+                    return Shortage::Hopeless;
+                }
+                // The thread of the queue is about to close them.
+                thread::yield_now();
             }
             self.seen = released;
             return Shortage::LookAgain(self);

@@ -20,6 +20,9 @@ pub(crate) struct Pool<C> {
 
 /// What a pool keeps.
 pub(crate) trait Reusable: Send {
+    /// Whether its descriptors are closed by another thread, a moment after it is dropped.
+    const CLOSES_LATER: bool;
+
     /// Returns when its last call ended.
     fn idle_since(&self) -> Option<Instant>;
 }
@@ -31,6 +34,9 @@ pub(crate) trait IdleConnections: Send + Sync {
 
     /// Closes that connection. `false`: there is none.
     fn close_oldest(&self) -> bool;
+
+    /// Returns whether descriptors are closed a moment after that.
+    fn closes_later(&self) -> bool;
 }
 
 /// The hub that the connections of a pool belong to; it is gone when the hub has ended.
@@ -110,6 +116,10 @@ impl<C: Reusable> IdleConnections for Pool<C> {
     fn close_oldest(&self) -> bool {
         let oldest = lock(&self.idle).pop_front();
         oldest.is_some()
+    }
+
+    fn closes_later(&self) -> bool {
+        C::CLOSES_LATER
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) fn runtime(barrier: &Arc<ForkBarrier>, max_events: usize) -> io::Resu
 }
 
 impl Reusable for Box<Worker> {
+    const CLOSES_LATER: bool = false;
+
     fn idle_since(&self) -> Option<Instant> {
         self.idle_since
     }
