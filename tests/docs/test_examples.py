@@ -47,10 +47,19 @@ def build(name: str, output: Path, *options: str) -> Path:
     return output
 
 
+def endpoint(functions: Path) -> list[str]:
+    """The beginning of a command that runs on the local endpoint."""
+    return [sys.executable, str(ROOT / "local" / "lambda-local"), str(functions), "--"]
+
+
+def settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
 def run(*command: str, functions: Path = EXAMPLES / "functions") -> subprocess.CompletedProcess[str]:
-    endpoint = [sys.executable, str(ROOT / "local" / "lambda-local"), str(functions), "--"]
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return subprocess.run([*endpoint, *command], env=settings, text=True, capture_output=True, check=False, timeout=100)
+    return subprocess.run(
+        [*endpoint(functions), *command], env=settings(), text=True, capture_output=True, check=False, timeout=100
+    )
 
 
 def printed(*command: str) -> str:
@@ -111,6 +120,40 @@ def test_sqlite(sqlite: list[str]) -> None:
 def test_futures(tmp_path: Path) -> None:
     program = build("futures.cpp", tmp_path / "futures")
     assert printed(str(program)).splitlines() == [*GREETINGS.values(), "missing: service, did it run? none"]
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(build("stream.c", tmp_path_factory.mktemp("stream") / "stream"))
+
+
+def test_stream(stream: str) -> None:
+    assert printed(stream, "counting", "3") == "0\n1\n2\n"
+
+
+def test_stream_prints_what_has_arrived(stream: str) -> None:
+    # The function would take ten minutes.
+    command = [*endpoint(EXAMPLES / "functions"), stream, "counting", "6000"]
+    with subprocess.Popen(command, env=settings(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [("failing", "LAMBDA_FUNCTION_ERROR: no order 42"), ("missing", "LAMBDA_E_SERVICE: "), ("", "function_name")],
+)
+def test_stream_tells_a_failure_on_stderr(stream: str, function: str, named: str) -> None:
+    done = run(stream, function, "{}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert named in done.stderr
+
+
+def test_stream_without_a_client(stream: str) -> None:
+    done = run("env", "AWS_REGION=not a region", stream)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "AWS_REGION" in done.stderr
 
 
 def test_each_is_a_page_and_has_a_test() -> None:
