@@ -180,14 +180,15 @@ const _: () = owns_what_it_needs::<Call>();
 
 impl Call {
     /// Makes a call. Fails if the request cannot be sent.
-    pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+    pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Box<Self>, Error> {
         Self::of(Operation::Invoke, shared, invocation, started)
     }
 
     /// Makes a call whose response is handed out in chunks. Fails if the request cannot be sent.
-    pub(crate) fn streamed(shared: Arc<Shared>, invocation: &Invocation, chunks: Chunks) -> Result<Self, Error> {
-        let call = Self::of(Operation::InvokeWithResponseStream, shared, invocation, Instant::now())?;
-        Ok(Self { chunks: Some(chunks), ..call })
+    pub(crate) fn streamed(shared: Arc<Shared>, invocation: &Invocation, chunks: Chunks) -> Result<Box<Self>, Error> {
+        let mut call = Self::of(Operation::InvokeWithResponseStream, shared, invocation, Instant::now())?;
+        call.chunks = Some(chunks);
+        Ok(call)
     }
 
     /// Lets the call, and with it its deadline, begin now.
@@ -196,12 +197,18 @@ impl Call {
         self.deadline = self.deadline.moved_to(self.started.checked_add(self.timeout));
     }
 
-    fn of(operation: Operation, shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Self, Error> {
+    fn of(
+        operation: Operation,
+        shared: Arc<Shared>,
+        invocation: &Invocation,
+        started: Instant,
+    ) -> Result<Box<Self>, Error> {
         let settings = &shared.settings;
         let request = HttpRequest::new(operation, invocation, settings)?;
         let waits = request.kind == InvocationType::RequestResponse;
         let timeout = invocation.timeout.unwrap_or_else(|| settings.timeout(waits));
-        Ok(Self {
+        // It is passed on several times, and each would copy it.
+        Ok(Box::new(Self {
             mode: invocation.retry.unwrap_or(settings.retry.value),
             timeout,
             deadline: Deadline::new(started.checked_add(timeout)),
@@ -222,7 +229,7 @@ impl Call {
             new_credentials_were_requested: false,
             signed_at: SystemTime::UNIX_EPOCH,
             last_response: None,
-        })
+        }))
     }
 
     /// Returns the call's deadline, which can also cancel it.
@@ -241,7 +248,7 @@ impl Call {
     }
 
     /// Runs the call until it ends, whatever ends it: a response, a failure, its deadline or its cancellation.
-    pub(crate) async fn run(mut self, driver: &impl Driver) -> Outcome {
+    pub(crate) async fn run(mut self: Box<Self>, driver: &impl Driver) -> Outcome {
         let deadline = self.deadline.clone();
         let ended = deadline.bound(pin!(self.progress(driver))).await;
         ended.unwrap_or_else(|status| self.end(status))
@@ -584,6 +591,6 @@ mod tests {
     #[test]
     fn a_call_can_be_moved_to_another_thread() {
         fn is_sent(_: impl Send + 'static) {}
-        let _ = |call: Call| is_sent(call.run(&NoDriver));
+        let _ = |call: Box<Call>| is_sent(call.run(&NoDriver));
     }
 }

@@ -85,7 +85,7 @@ impl ResponseStream {
                 let mut stream = Self::with(chunks, None);
                 stream.function.clone_from(&invocation.request.function_name);
                 stream.deadline = call.deadline().clone();
-                stream.call = OfOneProcess::new(Progress::New { client: Arc::clone(client), call: Box::new(call) });
+                stream.call = OfOneProcess::new(Progress::New { client: Arc::clone(client), call });
                 stream
             }
             Err(error) => Self::refused(client.shared.refuse(invocation, &error)),
@@ -212,7 +212,7 @@ impl ResponseStream {
         let (progress, ended) = where_runtimes_run(interrupt, |interrupt| {
             let _signals = SigpipeBlocked::new();
             let mut drive = match self.call.take() {
-                Some(Progress::New { client, call }) => Box::new(Drive::new(client, *call)),
+                Some(Progress::New { client, call }) => Box::new(Drive::new(client, call)),
                 Some(Progress::UnderWay(drive)) => drive,
                 None => return (None, None),
             };

@@ -87,7 +87,7 @@ pub(crate) struct Drive {
 }
 
 impl Drive {
-    pub(crate) fn new(client: Arc<ClientState>, call: Call) -> Self {
+    pub(crate) fn new(client: Arc<ClientState>, call: Box<Call>) -> Self {
         let may_still_be_sending = call.may_still_be_sending();
         let resources = Resources { client, log: call.log().clone(), lease: None, permit: None, waiting: None };
         let requests = Arc::<DriverRequests>::default();
@@ -139,7 +139,7 @@ impl Drive {
 
 /// Its own function, so that the large future is not in the stack frame of the one that polls it.
 #[inline(never)]
-fn on_heap(call: Call, requests: Arc<DriverRequests>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+fn on_heap(call: Box<Call>, requests: Arc<DriverRequests>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
     Box::pin(async move { call.run(&*requests).await })
 }
 

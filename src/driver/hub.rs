@@ -28,7 +28,7 @@ use crate::driver::descriptors::{Acquire, LOOK_EVERY, Lease, Shortage, with_limi
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
 use crate::driver::permits::{CallKind, Permit};
 use crate::driver::pool::{IdleConnections, Owner, Pool, can_be_reused};
-use crate::driver::worker::{self, FOR_EVER};
+use crate::driver::worker::{self, FOR_EVER, Pace};
 use crate::error::Error;
 use crate::http::transport::{Failure, Transport};
 use crate::large_future::on_heap;
@@ -39,15 +39,20 @@ use crate::platform::limits;
 use crate::platform::signals::{CallersMask, with_all_blocked};
 use crate::status::Status;
 
-/// How many events of its sockets the hub takes at once from the system; tokio's own number.
-const MAX_EVENTS: usize = 1024;
+/// The hub ends what it has begun before it begins more: what belongs to a few calls stays in the processor's cache. With
+/// tokio's own numbers, 1,024 and 61, and with all submitted calls begun at once, 1,000 calls in flight pass each stage
+/// together, and each costs twice as much as one of 64.
+const PACE: Pace = Pace { max_events: 32, event_interval: 512 };
+
+/// How many calls begin before those under way proceed.
+pub(crate) const BEGUN_AT_ONCE: usize = 16;
 
 /// Where the calls come from that a hub drives.
 pub(crate) trait Submissions: Send + Sync + 'static {
     /// The duty to complete a call.
     type Duty: Duty;
 
-    /// Returns what the hub has to do next, or leaves the waker that tells the hub of it.
+    /// Returns what the hub has to do next, at most [`BEGUN_AT_ONCE`] calls, or leaves the waker that tells the hub of it.
     fn poll_work(&self, waker: &Waker) -> Poll<Work<Self::Duty>>;
 
     /// The hub has ended by a panic.
@@ -67,7 +72,7 @@ pub(crate) enum Work<D> {
 
 /// A call on its way to the hub.
 pub(crate) struct Submitted<D> {
-    pub(crate) call: Call,
+    pub(crate) call: Box<Call>,
     pub(crate) client: Arc<ClientState>,
     pub(crate) duty: D,
 }
@@ -77,7 +82,7 @@ pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Er
     let barrier = Registered::new();
     let runtime = {
         let _running = barrier.running();
-        worker::runtime(barrier.barrier(), MAX_EVENTS)
+        worker::runtime(barrier.barrier(), &PACE)
     };
     let runtime = runtime.map_err(|error| {
         let limit = match limits::is_out_of_descriptors(&error) {
@@ -133,6 +138,7 @@ async fn begin_all<S: Submissions>(
             }
             tokio::spawn(drive(submitted, pool, Arc::clone(barrier)));
         }
+        yield_now().await;
     }
 }
 

@@ -125,7 +125,7 @@ pub(crate) struct QueueState {
 struct Inner {
     hub: Hub,
     /// What the hub has not taken over yet.
-    submitted: Vec<Submitted<Accepted>>,
+    submitted: VecDeque<Submitted<Accepted>>,
     /// Wakes the hub for `submitted` or the end.
     hub_waker: Option<Waker>,
     /// How many calls were accepted; numbers them.
@@ -200,7 +200,7 @@ impl QueueState {
         let number = inner.accept();
         inner.running.insert((tag, number), call.deadline().clone());
         let accepted = Accepted { queue: Arc::clone(self), tag, number, started, is_completed: false };
-        inner.submitted.push(Submitted { call, client, duty: accepted });
+        inner.submitted.push_back(Submitted { call, client, duty: accepted });
         let hub = inner.hub_waker.take();
         drop(inner);
         if let Some(hub) = hub {
@@ -352,7 +352,8 @@ impl Submissions for QueueState {
             return Poll::Ready(Work::End);
         }
         if !inner.submitted.is_empty() {
-            return Poll::Ready(Work::Begin(mem::take(&mut inner.submitted)));
+            let next = inner.submitted.len().min(hub::BEGUN_AT_ONCE);
+            return Poll::Ready(Work::Begin(inner.submitted.drain(..next).collect()));
         }
         inner.hub_waker = Some(waker.clone());
         Poll::Pending

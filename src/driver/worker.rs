@@ -21,8 +21,8 @@ use crate::status::Status;
 /// Later than any deadline, but within a timer's range.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-/// A worker has hardly more than one socket, and tokio would make room for 1,024 events.
-const MAX_EVENTS: usize = 16;
+/// A worker has hardly more than one socket, and tokio would make room for 1,024 events. The interval is tokio's own.
+const PACE: Pace = Pace { max_events: 16, event_interval: 61 };
 
 pub(crate) struct Worker {
     barrier: Registered,
@@ -47,13 +47,22 @@ pub(crate) enum NoWorker {
     Failed(Error),
 }
 
+/// How much a runtime does at once.
+pub(crate) struct Pace {
+    /// How many events of its sockets it takes at once from the system.
+    pub(crate) max_events: usize,
+    /// How many polls later it looks for events again, if it has not run out of work before.
+    pub(crate) event_interval: u32,
+}
+
 /// Makes a runtime for one thread. A fork may happen while it is parked.
-pub(crate) fn runtime(barrier: &Arc<ForkBarrier>, max_events: usize) -> io::Result<Runtime> {
+pub(crate) fn runtime(barrier: &Arc<ForkBarrier>, pace: &Pace) -> io::Result<Runtime> {
     let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_io_events_per_tick(max_events)
+        .max_io_events_per_tick(pace.max_events)
+        .event_interval(pace.event_interval)
         .on_thread_park(move || parked.leave())
         .on_thread_unpark(move || unparked.enter())
         .build()
@@ -81,7 +90,7 @@ impl Worker {
         connector: ConnectorSettings,
         proxies: &Proxies,
     ) -> Result<(Transport, Inside), NoWorker> {
-        let runtime = runtime(barrier, MAX_EVENTS).map_err(|error| match limits::is_out_of_descriptors(&error) {
+        let runtime = runtime(barrier, &PACE).map_err(|error| match limits::is_out_of_descriptors(&error) {
             true => NoWorker::NoDescriptors(error),
             false => NoWorker::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}"))),
         })?;

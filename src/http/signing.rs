@@ -49,21 +49,22 @@ pub(crate) fn signed_headers(request: &HttpRequest, identity: &Identity, now: Sy
     let signed = signed_of(&headers);
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let (region, day) = (&request.region, &time[..DAY]);
-    let scope = format!("{day}/{region}/{SIGNING_NAME}/aws4_request");
+    // Joined and not formatted, which would take six times as long.
+    let scope = [day, "/", region, "/", SIGNING_NAME, "/aws4_request"].concat();
     let canonical = canonical_request(request, &signed, &names);
-    let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(&*canonical)));
+    let to_sign = [ALGORITHM, "\n", &time, "\n", &scope, "\n", &hex(&Sha256::digest(&*canonical))].concat();
     let key = credentials.signing_key(&scope, |secret| {
         let mut key = Key::default();
         key.copy_from_slice(generate_signing_key(secret, now, region, SIGNING_NAME).as_ref());
         key
     });
     let signature = calculate_signature(key.as_slice(), to_sign.as_bytes());
-    let authorization = format!(
-        "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-        known.access_key_id(),
-    );
-    let mut authorization =
-        HeaderValue::from_str(&authorization).map_err(|_| failed("the access key id does not fit into a header"))?;
+    let authorization = [
+        &[ALGORITHM, " Credential=", known.access_key_id(), "/", &scope][..],
+        &[", SignedHeaders=", &names, ", Signature=", &signature],
+    ];
+    let mut authorization = HeaderValue::from_str(&authorization.concat().concat())
+        .map_err(|_| failed("the access key id does not fit into a header"))?;
     authorization.set_sensitive(true);
     headers.insert(AUTHORIZATION, authorization);
     Ok(headers)

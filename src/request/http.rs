@@ -83,7 +83,7 @@ impl HttpRequest {
         let query =
             fields.qualifier.as_ref().map(|qualifier| format!("Qualifier={}", utf8_percent_encode(qualifier, ENCODED)));
 
-        let mut headers = HeaderMap::with_capacity(16);
+        let mut headers = HeaderMap::with_capacity(12);
         headers.insert(HOST, header_value("endpoint_url", &endpoint.host)?);
         headers.insert(USER_AGENT, header_value("app_id", &settings.user_agent)?);
         if fields.invocation_type.is_some() {
