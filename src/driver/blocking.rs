@@ -258,12 +258,12 @@ impl Resources {
     fn serve(&mut self, request: DriverRequest, interrupts: &mut Interrupts<'_>) {
         match request {
             DriverRequest::Begin(sender) => {
-                self.permit = self.client.permits.try_acquire(CallKind::Blocking);
-                let wait = if self.permit.is_some() {
-                    Wait::Descriptors(self.client.descriptors.acquire())
-                } else {
-                    self.client.log_if_calls_wait(CallKind::Blocking, &self.log);
-                    Wait::Permit(self.client.permits.acquire(CallKind::Blocking))
+                let wait = match self.client.permit(CallKind::Blocking, &self.log) {
+                    Ok(permit) => {
+                        self.permit = Some(permit);
+                        Wait::Descriptors(self.client.descriptors.acquire())
+                    }
+                    Err(acquire) => Wait::Permit(acquire),
                 };
                 self.waiting = Some((wait, sender));
             }

@@ -10,7 +10,7 @@ use crate::config::settings::Settings;
 use crate::config::tls::Tls;
 use crate::credentials::source::Source;
 use crate::driver::descriptors::{Descriptors, Lease};
-use crate::driver::permits::{CallKind, Permits};
+use crate::driver::permits::{self, CallKind, Permit, Permits};
 use crate::driver::pool::{Owner, Pool, Reusable};
 use crate::driver::worker::{NoWorker, Worker};
 use crate::error::Error;
@@ -96,8 +96,15 @@ impl ClientState {
         Worker::new(self.connector(), &self.shared.settings.proxies)
     }
 
-    /// Logs that a call which begins now waits for a permit, if it does.
-    pub(crate) fn log_if_calls_wait(&self, kind: CallKind, log: &Log) {
+    /// Returns a permit, or the wait for one, which is logged from time to time.
+    pub(crate) fn permit(&self, kind: CallKind, log: &Log) -> Result<Permit, permits::Acquire> {
+        self.permits.try_acquire(kind).ok_or_else(|| {
+            self.log_if_calls_wait(kind, log);
+            self.permits.acquire(kind)
+        })
+    }
+
+    fn log_if_calls_wait(&self, kind: CallKind, log: &Log) {
         if self.permits.begins_to_wait(kind) {
             log.warn(target::CALL, || {
                 format!(

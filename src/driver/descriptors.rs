@@ -169,8 +169,7 @@ impl Descriptors {
 
 /// Names the limit in the failure of a call that found no descriptor and has nobody to wait for.
 pub(crate) fn with_limit(failure: Failure) -> Failure {
-    let limit = limits::descriptors();
-    Failure { message: format!("{}; the limit of open files (ulimit -n) is {limit}", failure.message), ..failure }
+    Failure { message: failure.message + &limits::descriptors_in_words(), ..failure }
 }
 
 impl Lease {

@@ -86,7 +86,7 @@ pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Er
     };
     let runtime = runtime.map_err(|error| {
         let limit = match limits::is_out_of_descriptors(&error) {
-            true => format!("; the limit of open files (ulimit -n) is {}", limits::descriptors()),
+            true => limits::descriptors_in_words(),
             false => String::new(),
         };
         Error::new(Status::Connect, format!("the queue could not be started: {error}{limit}"))
@@ -266,13 +266,9 @@ impl Driver for HubDriver {
 impl HubDriver {
     /// Waits for the call's turn.
     async fn permit(&self) -> Permit {
-        let permits = &self.client.permits;
-        match permits.try_acquire(CallKind::Queued) {
-            Some(permit) => permit,
-            None => {
-                self.client.log_if_calls_wait(CallKind::Queued, &self.log);
-                permits.acquire(CallKind::Queued).await
-            }
+        match self.client.permit(CallKind::Queued, &self.log) {
+            Ok(permit) => permit,
+            Err(acquire) => acquire.await,
         }
     }
 

@@ -22,6 +22,11 @@ pub(crate) fn descriptors() -> u64 {
     }
 }
 
+/// The same as the end of a message.
+pub(crate) fn descriptors_in_words() -> String {
+    format!("; the limit of open files (ulimit -n) is {}", descriptors())
+}
+
 #[cfg(unix)]
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
