@@ -122,6 +122,13 @@ func endOf(ctx context.Context) *end {
 	return &end{status, err}
 }
 
+// endedByDeadline tells whether the deadline of a context that has ended was its end. That is already the call's timeout,
+// which ends the call at once and by its right name.
+func endedByDeadline(ctx context.Context) bool {
+	_, timed := ctx.Deadline()
+	return timed && errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
+
 // refuse makes the error of a call that the library did not make; what reads on "the context".
 func (e *end) refuse(what string) *Error {
 	return refuse(e.status, e.cause, "the context %s: %v", what, e.cause)

@@ -42,17 +42,17 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // maxInC is how many goroutines may be inside the library to begin or to end a call. Each needs a thread while it is there,
 // a few microseconds; if the system takes the processor away from it, then Go starts another thread for the next goroutine.
-// Without a bound, 10,000 goroutines that begin at once could have as many threads. Two do more than the one thread of the
+// Without a bound, 10,000 goroutines that begin at once could have as many threads. One does as much as the one thread of the
 // queue, which drives all calls, can take.
-const maxInC = 2
+const maxInC = 1
 
 var inC = make(chan struct{}, maxInC)
 
@@ -60,17 +60,75 @@ func enterC() { inC <- struct{}{} }
 
 func leaveC() { <-inC }
 
-// shared is the one queue of the process. The first Invoke of a client makes it if there is none, and it ends with the last
-// of these clients. So any number of clients and of goroutines needs one thread and one goroutine that dispatches.
+// shared are the queues of the process, for all clients. Each is made when the first call needs it, and both end with the
+// last of the clients that have called. So any number of clients and of goroutines needs few threads.
 var shared struct {
+	// How many calls are under way. A call that is alone takes the single queue.
+	calls atomic.Int64
+
+	single atomic.Pointer[single]
+	queue  atomic.Pointer[queue]
+
+	// Held while a queue is made or ends.
 	mutex   sync.Mutex
-	queue   *queue
 	clients int
 }
 
+// joinQueues keeps the queues for one more client, which calls leaveQueues in the end.
+func joinQueues() {
+	shared.mutex.Lock()
+	defer shared.mutex.Unlock()
+	shared.clients++
+}
+
+func leaveQueues() {
+	shared.mutex.Lock()
+	defer shared.mutex.Unlock()
+	if shared.clients--; shared.clients > 0 {
+		return
+	}
+	if ended := shared.single.Swap(nil); ended != nil {
+		go func() {
+			// Waits for the library's thread, which may be in a Logger.
+			C.lambda_queue_free(ended.handle)
+		}()
+	}
+	if ended := shared.queue.Swap(nil); ended != nil {
+		// It ends the goroutine that dispatches, which frees the queue.
+		_ = ended.descriptor.Close()
+	}
+}
+
+// sharedQueue returns one of the shared queues, which it makes if there is none.
+func sharedQueue[Q any](place *atomic.Pointer[Q], make func() (*Q, *Error)) (*Q, *Error) {
+	if made := place.Load(); made != nil {
+		return made, nil
+	}
+	shared.mutex.Lock()
+	defer shared.mutex.Unlock()
+	if made := place.Load(); made != nil {
+		return made, nil
+	}
+	made, failure := make()
+	if failure == nil {
+		place.Store(made)
+	}
+	return made, failure
+}
+
+func newHandle() (*C.lambda_queue, *Error) {
+	var handle *C.lambda_queue
+	var failure *C.lambda_error
+	if status := Status(C.lambda_queue_new(&handle, &failure)); status != StatusOK {
+		defer C.lambda_error_free(failure)
+		return nil, refuse(status, nil, "%s", C.GoString(C.lambda_error_message(failure)))
+	}
+	return handle, nil
+}
+
 // queue hands each completion to the goroutine that waits for it. Waiting takes no thread: Go's network poller watches the
-// queue's descriptor. A thread that is blocked in lambda_queue_next instead takes as much of the processor for one goroutine,
-// and a fifth more for 64.
+// queue's descriptor. A thread that is blocked in lambda_queue_next instead takes a fifth more of the processor for 64
+// goroutines.
 type queue struct {
 	handle     *C.lambda_queue
 	descriptor *os.File
@@ -80,38 +138,12 @@ type queue struct {
 	tags    uint64
 }
 
-// joinQueue returns the queue of the process for one more client, which calls leaveQueue in the end.
-func joinQueue() (*queue, *Error) {
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	if shared.queue == nil {
-		made, failure := newQueue()
-		if failure != nil {
-			return nil, failure
-		}
-		shared.queue = made
-	}
-	shared.clients++
-	return shared.queue, nil
-}
-
-func leaveQueue() {
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	if shared.clients--; shared.clients == 0 {
-		// It ends the goroutine that dispatches, which frees the queue.
-		_ = shared.queue.descriptor.Close()
-		shared.queue = nil
-	}
-}
-
 func newQueue() (*queue, *Error) {
-	made := &queue{waiting: make(map[uint64]chan *C.lambda_result)}
-	var failure *C.lambda_error
-	if status := Status(C.lambda_queue_new(&made.handle, &failure)); status != StatusOK {
-		defer C.lambda_error_free(failure)
-		return nil, refuse(status, nil, "%s", C.GoString(C.lambda_error_message(failure)))
+	handle, failure := newHandle()
+	if failure != nil {
+		return nil, failure
 	}
+	made := &queue{handle: handle, waiting: make(map[uint64]chan *C.lambda_result)}
 	descriptor, err := C.watch(C.lambda_queue_fd(made.handle))
 	if descriptor < 0 {
 		C.lambda_queue_free(made.handle)
@@ -155,21 +187,22 @@ func (q *queue) dispatch(room []*C.lambda_result) int {
 	return taken
 }
 
-// submit begins a call, of which the result comes through the channel; who receives it frees it.
-func (q *queue) submit(client *C.lambda_client, request *C.lambda_request) (tag uint64, results <-chan *C.lambda_result, failure *Error) {
+// expect returns the tag for a call that is about to be submitted. Its result comes through the channel; who receives it frees
+// it.
+func (q *queue) expect() (tag uint64, results <-chan *C.lambda_result) {
 	result := make(chan *C.lambda_result, 1)
 	q.mutex.Lock()
+	defer q.mutex.Unlock()
 	q.tags++
-	tag = q.tags
-	q.waiting[tag] = result
-	q.mutex.Unlock()
-	if status := Status(C.lambda_queue_submit(q.handle, client, request, C.uint64_t(tag))); status != StatusOK {
-		q.mutex.Lock()
-		delete(q.waiting, tag)
-		q.mutex.Unlock()
-		return 0, nil, refuse(status, nil, "the call could not be submitted")
-	}
-	return tag, result, nil
+	q.waiting[q.tags] = result
+	return q.tags, result
+}
+
+// forget expects no result of a call that was not submitted.
+func (q *queue) forget(tag uint64) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	delete(q.waiting, tag)
 }
 
 // await waits for the end of a call, which the end of the context cancels. The caller frees the result.
@@ -179,8 +212,7 @@ func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_
 		return result
 	case <-ctx.Done():
 	}
-	// A deadline is already the call's timeout, which ends it at once and by its right name.
-	if _, timed := ctx.Deadline(); !timed || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !endedByDeadline(ctx) {
 		enterC()
 		C.lambda_queue_cancel(q.handle, C.uint64_t(tag))
 		leaveC()

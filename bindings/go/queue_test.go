@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -34,7 +35,8 @@ func threads(t *testing.T) int {
 	return count
 }
 
-// queueThreads counts the library's threads that drive calls, and queueDescriptors the descriptors for them.
+// queueThreads counts the library's threads that drive calls, and queueDescriptors the descriptors for them. A thread that Go
+// starts while one of them is in a callback has its name, but does not block all signals as it does.
 func queueThreads(t *testing.T) (count int) {
 	t.Helper()
 	tasks, err := os.ReadDir("/proc/self/task")
@@ -43,8 +45,8 @@ func queueThreads(t *testing.T) (count int) {
 	}
 	for _, task := range tasks {
 		// A thread may have ended meanwhile.
-		name, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/comm")
-		if strings.TrimSpace(string(name)) == "lambda-queue" {
+		status, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/status")
+		if strings.HasPrefix(string(status), "Name:\tlambda-queue\n") && !strings.Contains(string(status), "\nSigBlk:\t0000000000000000\n") {
 			count++
 		}
 	}
@@ -65,12 +67,15 @@ func queueDescriptors(t *testing.T) (count int) {
 	return count
 }
 
+// ending are the goroutines that dispatch or that free a queue.
+var ending = regexp.MustCompile(`\.(newQueue|leaveQueues)\b`)
+
 // untilNoQueue waits for the end of the queue, which the clients of other tests may have left a moment ago.
 func untilNoQueue(t *testing.T) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
 	eventually(t, "threads and dispatching goroutines of the queue", func() int {
-		return queueThreads(t) + strings.Count(string(stacks[:runtime.Stack(stacks, true)]), ".newQueue.")
+		return queueThreads(t) + len(ending.FindAll(stacks[:runtime.Stack(stacks, true)], -1))
 	}, 0)
 }
 
@@ -120,6 +125,57 @@ func TestForgottenClientEndsTheQueue(t *testing.T) {
 		runtime.GC()
 		return queueThreads(t)
 	}, 0)
+}
+
+// A call that is alone has one queue, calls at once have another one, and so do the next ones until all are over.
+func TestQueueOfCallsAtOnce(t *testing.T) {
+	untilNoQueue(t)
+	first, second := newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{})
+	begin := func(slow *slowFunction, ctx context.Context) <-chan call {
+		calls := slow.begin(ctx)
+		await(t, "start of the function", slow.started)
+		return calls
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	alone := begin(first, context.Background())
+	expect(t, "threads of one call", queueThreads(t), 1)
+	atOnce := begin(second, ctx)
+	expect(t, "threads of two calls", queueThreads(t), 2)
+	for range [3]struct{}{} {
+		first.answer <- struct{}{}
+		if ended := await(t, "end of a call", alone); ended.err != nil {
+			t.Fatal(ended.err)
+		}
+		alone = begin(first, ctx)
+	}
+	expect(t, "threads of two calls", queueThreads(t), 2)
+	cancel()
+	for _, calls := range []<-chan call{alone, atOnce} {
+		if ended := await(t, "end of a cancelled call", calls); !errors.Is(ended.err, context.Canceled) {
+			t.Fatal(ended.err)
+		}
+	}
+	first.client.Close()
+	second.client.Close()
+	untilNoQueue(t)
+}
+
+// The context of a call that is alone ends it once it has begun to wait, and does nothing once it has ended.
+func TestCancelAtTheEndOfCalls(t *testing.T) {
+	client := newClient(t, lambdainvoke.Config{})
+	for i := range [300]struct{}{} {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Duration(i*10)*time.Microsecond, cancel)
+		if _, err := client.Invoke(ctx, hello); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if i%50 == 0 {
+			client.Close()
+			client = newClient(t, lambdainvoke.Config{})
+		}
+		invoke(t, client, hello)
+	}
 }
 
 // The calls of clients that end and of clients that begin, while the queue comes and goes.

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -73,11 +72,9 @@ func (c *Client) InvokeStream(ctx context.Context, request *Request) (*Stream, e
 	fixed.complete(prepared, limit(time.Now()))
 	s := &Stream{ctx: ctx, client: client, function: function, limit: limit, request: prepared}
 	s.unwatch = context.AfterFunc(ctx, func() {
-		// A deadline is already the call's timeout, which ends it at once and by its right name.
-		if _, timed := ctx.Deadline(); timed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return
+		if !endedByDeadline(ctx) {
+			s.cancel()
 		}
-		s.cancel()
 	})
 	return s, nil
 }
