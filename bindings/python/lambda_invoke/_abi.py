@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 FILE_NAME = "liblambda_invoke.so.0"
 
+# These functions work in memory alone: they wait for nothing and call nobody. So they keep the GIL. If each of them
+# released it, then another thread could take it, for a while.
+_IN_MEMORY = ("lambda_request_", "lambda_result_")
+
 
 def _load() -> ctypes.CDLL:
     chosen = os.environ.get("LAMBDA_INVOKE_LIBRARY")
@@ -57,7 +61,10 @@ def _prepare(library: ctypes.CDLL, path: str, why: str) -> ctypes.CDLL:
                 f"{path} ({why}) is version {_dotted(number)}; this package needs {_dotted(HEADER_VERSION)} or later "
                 f"of the same major version"
             )
+        in_memory = ctypes.PyDLL(path, handle=library._handle)
         for name in FUNCTIONS:
+            if name.startswith(_IN_MEMORY):
+                setattr(library, name, getattr(in_memory, name))
             _declare(library, name)
     except AttributeError as error:
         raise ImportError(f"{path} ({why}) is no usable liblambda_invoke: {error}") from error

@@ -140,6 +140,10 @@ class Callbacks:
         for generator in self._generators:
             _ = generator.send
 
+    def are_none(self) -> bool:
+        """Tells whether the client has no callbacks, so that no call needs the others of these methods."""
+        return not self._generators
+
     def interrupted(self) -> bool:
         """Tells whether to end this thread's call because a callback raised Ctrl-C or its like."""
         error = self._raised.get(threading.get_ident())

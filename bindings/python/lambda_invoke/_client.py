@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
+import operator
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping
 from ctypes import byref
@@ -31,13 +33,14 @@ from ._values import (
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from types import TracebackType
     from typing import Literal, NoReturn, TypedDict, Union
 
     from typing_extensions import Unpack
 
     from . import _map
+    from ._abi import ResultPointer
     from ._callback import Credentials
 
 
@@ -67,28 +70,38 @@ if TYPE_CHECKING:
     InvocationTypeName = Union[InvocationType, Literal["RequestResponse", "Event", "DryRun"]]
     RetryName = Union[Retry, Literal["safe", "none", "always"]]
 
-    class Fields(TypedDict, total=False):
+    class Options(TypedDict, total=False):
+        """The options of every call of a map, as those of invoke."""
+
         qualifier: str | None
         invocation_type: InvocationTypeName | None
+        log: bool
+        client_context: Mapping[str, object] | str | None
         tenant_id: str | None
         durable_execution_name: str | None
+        trace_header: str | None
         timeout: float | None
         retry: RetryName | None
 
-    class Options(Fields, total=False):
-        """The options of every call of a map, as those of invoke."""
 
-        log: bool
-        client_context: Mapping[str, object] | str | None
-        trace_header: str | None
-
-
+# Of the options of calls.
+_IMMUTABLE = frozenset((type(None), bool, int, float, str, InvocationType, Retry))
+# How many functions have a template.
+_MAX_TEMPLATES = 256
 _INVOCATION_TYPES = {
     InvocationType.REQUEST_RESPONSE: _abi.INVOCATION_REQUEST_RESPONSE,
     InvocationType.EVENT: _abi.INVOCATION_EVENT,
     InvocationType.DRY_RUN: _abi.INVOCATION_DRY_RUN,
 }
 _RETRIES = {Retry.SAFE: _abi.RETRY_SAFE, Retry.NONE: _abi.RETRY_NONE, Retry.ALWAYS: _abi.RETRY_ALWAYS}
+
+
+@functools.cache
+def _awaiting() -> Callable[[ClientPointer, RequestPointer, str], Awaitable[ResultPointer]]:
+    """Imports asyncio, which takes longer than all of this package, with the first call that needs it."""
+    from . import _async
+
+    return _async.invoke
 
 
 def _retry(name: str, value: object) -> int:
@@ -142,6 +155,7 @@ _FIELDS: dict[str, Callable[[str, Any], bytes | int]] = {
     "timeout": milliseconds,
     "retry": _retry,
 }
+_OPTIONS = frozenset((*_FIELDS, "log", "client_context"))
 # Where they are not the same.
 _C_NAMES = {"timeout": "timeout_ms", "connect_timeout": "connect_timeout_ms"}
 
@@ -194,6 +208,7 @@ class Client:
     ) -> None:
         given = {name: value for name, value in locals().items() if value is not None}
         self._pointer = None
+        self._templates: dict[str, _Template] = {}
         _interrupt.reserve_stack()
         config: ConfigPointer = library.lambda_config_new()
         if not config:
@@ -337,9 +352,6 @@ class Client:
         Cancelling the task cancels the call. The asyncio.CancelledError then has the call's `result`, whose execution
         tells whether the function may have run; it may even be a success that came in the same moment.
         """
-        # asyncio takes longer to import than all of this package.
-        from . import _async
-
         pointer, request = self._prepare(
             function_name,
             payload,
@@ -353,7 +365,7 @@ class Client:
             timeout=timeout,
             retry=retry,
         )
-        outcome = outcome_of(await _async.invoke(pointer, request, function_name), pointer, function_name)
+        outcome = outcome_of(await _awaiting()(pointer, request, function_name), pointer, function_name)
         if isinstance(outcome, LambdaError):
             raise outcome
         return outcome
@@ -493,6 +505,9 @@ class Client:
         if isinstance(payloads, (str, bytes, bytearray, memoryview, Mapping)):
             # Each is an iterable, and was meant as one payload.
             raise wrong_type("payloads", "an iterable of payloads", payloads)
+        for name in options:
+            if name not in _OPTIONS:
+                raise TypeError(f"a call has no option {name!r}")
         at_once = count("concurrency", concurrency, UINT32_MAX)
         switch("progress", progress)
         switch("raise_on_error", raise_on_error)
@@ -520,18 +535,39 @@ class Client:
         function_name: str,
         payload: object,
         *,
+        qualifier: str | None = None,
+        invocation_type: InvocationTypeName | None = None,
         log: bool = False,
         client_context: Mapping[str, object] | str | None = None,
+        tenant_id: str | None = None,
+        durable_execution_name: str | None = None,
         trace_header: str | None = None,
-        **fields: Unpack[Fields],
+        timeout: float | None = None,
+        retry: RetryName | None = None,
     ) -> tuple[ClientPointer, RequestPointer]:
         """Makes the request of a call."""
-        if trace_header is None:
-            trace_header = os.environ.get("_X_AMZN_TRACE_ID") or None
+        if trace_header is None and "_X_AMZN_TRACE_ID" in os.environ:
+            trace_header = os.environ["_X_AMZN_TRACE_ID"] or None
+        options = (qualifier, invocation_type, log, client_context, tenant_id, durable_execution_name, timeout, retry)
         try:
-            request = _request(function_name, payload, {"trace_header": trace_header, **fields})
-            _ask_for_log(request, log, fields.get("invocation_type"))
-            _set_client_context(request, client_context)
+            template = self._templates.get(function_name) if isinstance(function_name, str) else None
+            if template is None or not template.serves(options, trace_header):
+                fields = {
+                    "qualifier": qualifier,
+                    "invocation_type": invocation_type,
+                    "tenant_id": tenant_id,
+                    "durable_execution_name": durable_execution_name,
+                    "trace_header": trace_header,
+                    "timeout": timeout,
+                    "retry": retry,
+                }
+                template = _Template(_request(function_name, fields), options, trace_header)
+                _ask_for_log(template.request, log, invocation_type)
+                _set_client_context(template.request, client_context)
+                self._keep(function_name, template)
+            request = template.copy(function_name)
+            if payload is not None:
+                set_payload(request, payload)
             pointer = self._open()
             if in_logger():
                 raise refused(
@@ -541,6 +577,13 @@ class Client:
         except InvalidArgumentError as error:
             raise type(error)(error.result, function_name) from error.__cause__
         return pointer, request
+
+    def _keep(self, function_name: str, template: _Template) -> None:
+        """Keeps a template for the next calls of a function, if its options cannot change."""
+        if all(type(option) in _IMMUTABLE for option in template.options):
+            if len(self._templates) >= _MAX_TEMPLATES:
+                self._templates.clear()
+            self._templates[function_name] = template
 
     def _open(self) -> ClientPointer:
         if self._pointer is None:
@@ -565,17 +608,34 @@ class Client:
         self.close()
 
 
-def _request(function_name: str, payload: object, given: dict[str, object]) -> RequestPointer:
+class _Template:
+    """The request of a function's last call, without its payload: most calls have the options of the one before."""
+
+    __slots__ = ("options", "request", "trace_header")
+
+    def __init__(self, request: RequestPointer, options: tuple[object, ...], trace_header: str | None) -> None:
+        self.request = request
+        self.options = options
+        self.trace_header = trace_header
+
+    def serves(self, options: tuple[object, ...], trace_header: str | None) -> bool:
+        # The same objects: what is equal may be of another type, such as 1 and True.
+        return all(map(operator.is_, options, self.options)) and trace_header == self.trace_header
+
+    def copy(self, function_name: str) -> RequestPointer:
+        request: RequestPointer = library.lambda_request_clone(self.request)
+        if not request:
+            raise failed(Status.NO_MEMORY, "no memory for a request", function_name)
+        return request
+
+
+def _request(function_name: str, given: Mapping[str, object]) -> RequestPointer:
     request: RequestPointer = library.lambda_request_new()
     if not request:
         raise failed(Status.NO_MEMORY, "no memory for a request", function_name)
     # What the setters refuse, lambda_invoke tells.
     library.lambda_request_set_function_name(request, text("function_name", function_name, may_be_empty=True))
-    if payload is not None:
-        set_payload(request, payload)
     for name, value in given.items():
-        if name not in _FIELDS:
-            raise TypeError(f"a call has no option {name!r}")
         if value is not None:
             getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")(request, _FIELDS[name](name, value))
     return request

@@ -58,12 +58,15 @@ class Queue:
     def submit(self, client: ClientPointer, request: RequestPointer, tag: int, function_name: str) -> None:
         """Submits a call; `tag` must be new to this queue, or its result taken."""
         callbacks: Callbacks = client.callbacks
-        # A log callback may run on this thread meanwhile.
-        callbacks.prepare()
-        try:
+        if callbacks.are_none():
             status = library.lambda_queue_submit(self._opened(), client, request, tag)
-        finally:
-            callbacks.raised()
+        else:
+            # A log callback may run on this thread meanwhile.
+            callbacks.prepare()
+            try:
+                status = library.lambda_queue_submit(self._opened(), client, request, tag)
+            finally:
+                callbacks.raised()
         if status != Status.OK.number:
             raise failed(Status(status), "the queue could not accept the call", function_name)
 

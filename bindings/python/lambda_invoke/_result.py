@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import struct
 from typing import TYPE_CHECKING
 
 from ._table import Execution as Execution
@@ -164,47 +165,74 @@ bytes_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t
 )
 
 
+# One pass over the struct takes less time than to ask ctypes for each field.
+_LAYOUT = struct.Struct("iiiIPnPnPPPPQPPPQQPII")
+assert _LAYOUT.size == ctypes.sizeof(ResultStruct), "the layout is that of the header"
+
+
 def read(pointer: ResultPointer) -> Result:
     assert pointer.value is not None, "the library never gives NULL for a result"
-    raw = ResultStruct.from_address(pointer.value)
-    status = _STATUSES.get(raw.status) or Status(raw.status)
-    message = _text(raw.error_message)
+    (
+        status_number,
+        execution_number,
+        http_status,
+        attempts,
+        payload_at,
+        payload_len,
+        log_at,
+        log_len,
+        function_error,
+        error_type,
+        error_message,
+        throttle_reason,
+        retry_after_ms,
+        request_id,
+        executed_version,
+        durable_execution_arn,
+        duration_us,
+        _tag,
+        content_type,
+        unknown_attempts,
+        _reserved,
+    ) = _LAYOUT.unpack(ctypes.string_at(pointer.value, _LAYOUT.size))
+    status = _STATUSES.get(status_number) or Status(status_number)
+    message = _text(error_message) if error_message else None
     payload, log = b"", None
     try:
-        payload = bytes_at(raw.payload, raw.payload_len)
-        log = bytes_at(raw.log, raw.log_len) if raw.log else None
+        payload = bytes_at(payload_at, payload_len)
+        log = bytes_at(log_at, log_len) if log_at else None
     except MemoryError:
         # What became of the call is not lost with its payload.
-        status, message = Status.NO_MEMORY, f"no memory for the {raw.payload_len} bytes of the response"
+        status, message = Status.NO_MEMORY, f"no memory for the {payload_len} bytes of the response"
     result = Result.__new__(Result)
     _fill(
         result,
         # In the order of the slots.
         (
             status,
-            _EXECUTIONS.get(raw.execution) or Execution(raw.execution),
+            _EXECUTIONS.get(execution_number) or Execution(execution_number),
             payload,
             log,
-            _text(raw.executed_version),
-            _text(raw.request_id),
-            raw.http_status,
-            raw.attempts,
-            raw.unknown_attempts,
-            _text(raw.function_error),
-            _text(raw.error_type),
+            _text(executed_version) if executed_version else None,
+            _text(request_id) if request_id else None,
+            http_status,
+            attempts,
+            unknown_attempts,
+            _text(function_error) if function_error else None,
+            _text(error_type) if error_type else None,
             message,
-            _text(raw.throttle_reason),
-            raw.retry_after_ms / 1000 if raw.retry_after_ms else None,
-            _text(raw.durable_execution_arn),
-            _text(raw.content_type),
-            raw.duration_us / 1_000_000,
+            _text(throttle_reason) if throttle_reason else None,
+            retry_after_ms / 1000 if retry_after_ms else None,
+            _text(durable_execution_arn) if durable_execution_arn else None,
+            _text(content_type) if content_type else None,
+            duration_us / 1_000_000,
         ),
     )
     return result
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
+def _text(address: int) -> str:
+    return ctypes.string_at(address).decode()
 
 
 def _short(value: str) -> str:
