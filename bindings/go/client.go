@@ -111,10 +111,9 @@ type state struct {
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
+	queue  *queue // nil before the first call
 	calls  int
 	closed bool
-	// Has called, so that it keeps the queues.
-	joined bool
 }
 
 // NewClient makes a client. It reads the environment and files, but does not use the network. The error is an [*Error].
@@ -292,7 +291,7 @@ func (c *Client) ReleaseIdle() {
 
 // Close frees the client. It does not wait: calls under way go on, those that wait their turn included, and the last of
 // them frees it. Later calls fail with ErrClosed. Closing twice is allowed. With the last client that has called, the
-// library's threads end too. The garbage collector closes a client that nothing refers to, at a time of its own.
+// library's thread ends too. The garbage collector closes a client that nothing refers to, at a time of its own.
 func (c *Client) Close() {
 	if c != nil && c.state != nil {
 		c.state.close()
@@ -328,14 +327,14 @@ func (s *state) release() {
 	s.freeIfUnused()
 }
 
-// keepQueues makes sure that an acquired client keeps the queues.
-func (s *state) keepQueues() {
+// useQueue makes sure that an acquired client has the queue.
+func (s *state) useQueue() (failure *Error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if !s.joined {
-		s.joined = true
-		joinQueues()
+	if s.queue == nil {
+		s.queue, failure = joinQueue()
 	}
+	return failure
 }
 
 // freeIfUnused wants the mutex locked. A second time it frees NULL, which is nothing to free.
@@ -343,9 +342,9 @@ func (s *state) freeIfUnused() {
 	if s.closed && s.calls == 0 {
 		C.lambda_client_free(s.handle)
 		s.handle = nil
-		if s.joined {
-			s.joined = false
-			leaveQueues()
+		if s.queue != nil {
+			s.queue = nil
+			leaveQueue()
 		}
 	}
 }
@@ -356,9 +355,8 @@ func (s *state) freeIfUnused() {
 // The context's deadline ends the call as a timeout does, and cancelling it ends the call at once. If it has ended already,
 // nothing is sent. The function itself, once started, runs on: the error's Execution says so.
 //
-// Any number of goroutines may call. One that waits needs no thread, but for a call that is alone when it begins. One thread
-// of the library drives that call, and another one all others of the process, as long as there is a client that has called.
-// [Config].MaxConnections bounds the calls of a client that are under
+// Any number of goroutines may call. One that waits needs no thread, unless its call was alone when it began. One thread of the
+// library drives all calls of the process, as long as there is a client that has called. [Config].MaxConnections bounds the calls of a client that are under
 // way at once; the others wait their turn, inside their timeout and context.
 func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) {
 	begin := time.Now()
@@ -390,12 +388,17 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 	if end := endOf(ctx); end != nil {
 		return nil, end.refuse("had ended before the call, so that nothing was sent").of(function)
 	}
-	client.keepQueues()
-	answer, waited, failure := client.call(ctx, request, begin)
+	if failure := client.useQueue(); failure != nil {
+		return nil, failure.of(function)
+	}
+	tag, results := client.queue.expect()
+	waited, failure := client.begin(ctx, request, begin, tag, results == nil)
 	if failure != nil {
+		client.queue.forget(tag)
 		failure.Duration = waited
 		return nil, failure.of(function)
 	}
+	answer := client.queue.await(ctx, tag, results)
 	result := newResult(answer)
 	result.Duration += waited
 	enterC()
@@ -407,38 +410,13 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 	return nil, client.failure(ctx, function, result)
 }
 
-// call makes the call, and returns its result and how long it took to begin. The caller frees the result.
-func (s *state) call(ctx context.Context, request *Request, begin time.Time) (*C.lambda_result, time.Duration, *Error) {
-	defer shared.calls.Add(-1)
-	if shared.calls.Add(1) == 1 {
-		single, failure := sharedQueue(&shared.single, newSingle)
-		if failure != nil {
-			return nil, 0, failure
-		}
-		tag := single.expect()
-		waited, failure := s.begin(ctx, request, begin, single.handle, tag)
-		if failure != nil {
-			return nil, waited, failure
-		}
-		return single.await(ctx, tag), waited, nil
-	}
-	queue, failure := sharedQueue(&shared.queue, newQueue)
-	if failure != nil {
-		return nil, 0, failure
-	}
-	tag, results := queue.expect()
-	waited, failure := s.begin(ctx, request, begin, queue.handle, tag)
-	if failure != nil {
-		queue.forget(tag)
-		return nil, waited, failure
-	}
-	return queue.await(ctx, tag, results), waited, nil
-}
-
 // begin submits the call. It returns how long it waited before that.
-func (s *state) begin(ctx context.Context, request *Request, begin time.Time, queue *C.lambda_queue, tag uint64) (time.Duration, *Error) {
-	enterC()
-	defer leaveC()
+func (s *state) begin(ctx context.Context, request *Request, begin time.Time, tag uint64, leads bool) (time.Duration, *Error) {
+	if !leads {
+		// The leader has a thread anyhow, and others may wait for it.
+		enterC()
+		defer leaveC()
+	}
 	waited := time.Since(begin)
 	if end := endOf(ctx); end != nil {
 		return waited, end.refuse("ended the call before its request was sent")
@@ -449,7 +427,7 @@ func (s *state) begin(ctx context.Context, request *Request, begin time.Time, qu
 	}
 	defer C.lambda_request_free(prepared)
 	request.complete(prepared, request.limit(ctx, s.timeout, begin)-waited)
-	if status := Status(C.lambda_queue_submit(queue, s.handle, prepared, C.uint64_t(tag))); status != StatusOK {
+	if status := Status(C.lambda_queue_submit(s.queue.handle, s.handle, prepared, C.uint64_t(tag))); status != StatusOK {
 		return waited, refuse(status, nil, "the call could not be submitted")
 	}
 	return waited, nil

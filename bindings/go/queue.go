@@ -5,6 +5,7 @@ package lambdainvoke
 
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #ifdef __linux__
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -17,6 +18,16 @@ static int32_t take(lambda_queue *queue, lambda_result **results, int32_t room) 
 		taken++;
 	}
 	return taken;
+}
+
+// Waits for the first completion.
+static int32_t wait_and_take(lambda_queue *queue, lambda_result **results, int32_t room) {
+	while ((results[0] = lambda_queue_next(queue, -1)) == NULL) {
+		// There was no memory for the result.
+		struct timespec moment = {.tv_nsec = 1000000};
+		nanosleep(&moment, NULL);
+	}
+	return 1 + take(queue, results + 1, room - 1);
 }
 
 // Makes a descriptor that is readable while the queue's is, for Go's poller, which closes it. On Linux that is an epoll of the
@@ -37,6 +48,16 @@ static int32_t watch(int32_t descriptor) {
 	return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
 #endif
 }
+
+// Switches that on or off. Returns 0 where it is always on.
+static int32_t switch_watch(int32_t watch, int32_t descriptor, int32_t on) {
+#ifdef __linux__
+	struct epoll_event event = {.events = on ? EPOLLIN : 0};
+	return epoll_ctl(watch, EPOLL_CTL_MOD, descriptor, &event) == 0;
+#else
+	return 0;
+#endif
+}
 */
 import "C"
 
@@ -44,7 +65,6 @@ import (
 	"context"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -60,112 +80,97 @@ func enterC() { inC <- struct{}{} }
 
 func leaveC() { <-inC }
 
-// shared are the queues of the process, for all clients. Each is made when the first call needs it, and both end with the
-// last of the clients that have called. So any number of clients and of goroutines needs few threads.
+// shared is the one queue of the process. The first Invoke of a client makes it if there is none, and it ends with the last
+// of these clients. So any number of clients and of goroutines needs one thread and one goroutine that dispatches.
 var shared struct {
-	// How many calls are under way. A call that is alone takes the single queue.
-	calls atomic.Int64
-
-	single atomic.Pointer[single]
-	queue  atomic.Pointer[queue]
-
-	// Held while a queue is made or ends.
 	mutex   sync.Mutex
+	queue   *queue
 	clients int
 }
 
-// joinQueues keeps the queues for one more client, which calls leaveQueues in the end.
-func joinQueues() {
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	shared.clients++
-}
-
-func leaveQueues() {
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	if shared.clients--; shared.clients > 0 {
-		return
-	}
-	if ended := shared.single.Swap(nil); ended != nil {
-		go func() {
-			// Waits for the library's thread, which may be in a Logger.
-			C.lambda_queue_free(ended.handle)
-		}()
-	}
-	if ended := shared.queue.Swap(nil); ended != nil {
-		// It ends the goroutine that dispatches, which frees the queue.
-		_ = ended.descriptor.Close()
-	}
-}
-
-// sharedQueue returns one of the shared queues, which it makes if there is none.
-func sharedQueue[Q any](place *atomic.Pointer[Q], make func() (*Q, *Error)) (*Q, *Error) {
-	if made := place.Load(); made != nil {
-		return made, nil
-	}
-	shared.mutex.Lock()
-	defer shared.mutex.Unlock()
-	if made := place.Load(); made != nil {
-		return made, nil
-	}
-	made, failure := make()
-	if failure == nil {
-		place.Store(made)
-	}
-	return made, failure
-}
-
-func newHandle() (*C.lambda_queue, *Error) {
-	var handle *C.lambda_queue
-	var failure *C.lambda_error
-	if status := Status(C.lambda_queue_new(&handle, &failure)); status != StatusOK {
-		defer C.lambda_error_free(failure)
-		return nil, refuse(status, nil, "%s", C.GoString(C.lambda_error_message(failure)))
-	}
-	return handle, nil
-}
-
-// queue hands each completion to the goroutine that waits for it. Waiting takes no thread: Go's network poller watches the
-// queue's descriptor. A thread that is blocked in lambda_queue_next instead takes a fifth more of the processor for 64
-// goroutines.
+// queue hands each completion to the goroutine that waits for it. Two do that, one at a time:
+//
+//   - The dispatcher, a goroutine, when calls are under way at once. Waiting takes no thread: Go's network poller watches the
+//     queue's descriptor.
+//   - The leader, a goroutine whose call was alone when it began. It waits inside the library, where the thread of the queue
+//     wakes it directly: that takes half as much of the processor for one call at a time. For 64 goroutines it would take a
+//     fifth more, so the dispatcher takes over when the leader's own call has ended and others are under way.
 type queue struct {
 	handle     *C.lambda_queue
-	descriptor *os.File
+	descriptor C.int32_t
+	watch      *os.File
+	// That of the watch.
+	watching C.int32_t
+	// For the results that the leader takes.
+	room [64]*C.lambda_result
 
-	mutex   sync.Mutex
+	mutex sync.Mutex
+	// The calls under way but the leader's. While there are any, there is a leader, or the watch is on.
 	waiting map[uint64]chan *C.lambda_result
 	tags    uint64
+	// The tag of the leader's call, 0 if there is no leader.
+	leader uint64
+	// The watch is on.
+	isWatched bool
+	// How many goroutines are taking completions in dispatch.
+	dispatching int
+}
+
+// joinQueue returns the queue of the process for one more client, which calls leaveQueue in the end.
+func joinQueue() (*queue, *Error) {
+	shared.mutex.Lock()
+	defer shared.mutex.Unlock()
+	if shared.queue == nil {
+		made, failure := newQueue()
+		if failure != nil {
+			return nil, failure
+		}
+		shared.queue = made
+	}
+	shared.clients++
+	return shared.queue, nil
+}
+
+func leaveQueue() {
+	shared.mutex.Lock()
+	defer shared.mutex.Unlock()
+	if shared.clients--; shared.clients == 0 {
+		// It ends the dispatcher, which frees the queue.
+		_ = shared.queue.watch.Close()
+		shared.queue = nil
+	}
 }
 
 func newQueue() (*queue, *Error) {
-	handle, failure := newHandle()
-	if failure != nil {
-		return nil, failure
+	made := &queue{waiting: make(map[uint64]chan *C.lambda_result), isWatched: true}
+	var failure *C.lambda_error
+	if status := Status(C.lambda_queue_new(&made.handle, &failure)); status != StatusOK {
+		defer C.lambda_error_free(failure)
+		return nil, refuse(status, nil, "%s", C.GoString(C.lambda_error_message(failure)))
 	}
-	made := &queue{handle: handle, waiting: make(map[uint64]chan *C.lambda_result)}
-	descriptor, err := C.watch(C.lambda_queue_fd(made.handle))
-	if descriptor < 0 {
+	made.descriptor = C.int32_t(C.lambda_queue_fd(made.handle))
+	watch, err := C.watch(made.descriptor)
+	if watch < 0 {
 		C.lambda_queue_free(made.handle)
 		return nil, refuse(StatusNoMemory, err, "the descriptor of a queue could not be made: %v", err)
 	}
-	made.descriptor = os.NewFile(uintptr(descriptor), "lambda_queue")
-	completions, err := made.descriptor.SyscallConn()
+	made.watching = watch
+	made.watch = os.NewFile(uintptr(watch), "lambda_queue")
+	completions, err := made.watch.SyscallConn()
 	if err == nil {
 		// Fails if the poller could not take the descriptor.
-		err = made.descriptor.SetReadDeadline(time.Time{})
+		err = made.watch.SetReadDeadline(time.Time{})
 	}
 	if err != nil {
-		_ = made.descriptor.Close()
+		_ = made.watch.Close()
 		C.lambda_queue_free(made.handle)
 		return nil, refuse(StatusNoMemory, err, "the descriptor of a queue could not be watched: %v", err)
 	}
 	go func() {
-		var results [64]*C.lambda_result
-		// Returns when the descriptor is closed.
+		var room [64]*C.lambda_result
+		// Returns when the watch is closed.
 		_ = completions.Read(func(uintptr) bool {
-			for made.dispatch(results[:]) == len(results) {
-			}
+			made.dispatch(&room)
 			return false
 		})
 		C.lambda_queue_free(made.handle)
@@ -173,40 +178,91 @@ func newQueue() (*queue, *Error) {
 	return made, nil
 }
 
-// dispatch hands over the completions that wait, as many as there is room for, and returns how many it were.
-func (q *queue) dispatch(room []*C.lambda_result) int {
-	taken := int(C.take(q.handle, &room[0], C.int32_t(len(room))))
+// dispatch hands over all completions that wait, unless there is a leader.
+func (q *queue) dispatch(room *[64]*C.lambda_result) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
-	for _, result := range room[:taken] {
-		tag := uint64(result.tag)
-		// Has room for the one result that comes.
-		q.waiting[tag] <- result
-		delete(q.waiting, tag)
+	for taken := len(room); taken == len(room) && q.leader == 0; {
+		q.dispatching++
+		q.mutex.Unlock()
+		taken = int(C.take(q.handle, &room[0], C.int32_t(len(room))))
+		q.mutex.Lock()
+		q.dispatching--
+		q.handOver(room[:taken])
 	}
-	return taken
+}
+
+// handOver passes results on to those who wait for them, and returns that of the leader. It wants the mutex locked.
+func (q *queue) handOver(results []*C.lambda_result) (leaders *C.lambda_result) {
+	for _, result := range results {
+		if tag := uint64(result.tag); tag == q.leader {
+			leaders = result
+		} else {
+			// Has room for the one result that comes.
+			q.waiting[tag] <- result
+			delete(q.waiting, tag)
+		}
+	}
+	return leaders
+}
+
+// setWatched switches the watch on or off, and tells whether it is so now. It wants the mutex locked.
+func (q *queue) setWatched(on C.int32_t) bool {
+	if isOn := on != 0; q.isWatched != isOn && C.switch_watch(q.watching, q.descriptor, on) != 0 {
+		q.isWatched = isOn
+	}
+	return q.isWatched == (on != 0)
 }
 
 // expect returns the tag for a call that is about to be submitted. Its result comes through the channel; who receives it frees
-// it.
-func (q *queue) expect() (tag uint64, results <-chan *C.lambda_result) {
-	result := make(chan *C.lambda_result, 1)
+// it. There is none for the leader.
+func (q *queue) expect() (tag uint64, results chan *C.lambda_result) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	q.tags++
-	q.waiting[q.tags] = result
-	return q.tags, result
+	if len(q.waiting) == 0 && q.leader == 0 && q.dispatching == 0 && q.setWatched(0) {
+		q.leader = q.tags
+		return q.tags, nil
+	}
+	if q.leader == 0 {
+		q.setWatched(1)
+	}
+	results = make(chan *C.lambda_result, 1)
+	q.waiting[q.tags] = results
+	return q.tags, results
 }
 
 // forget expects no result of a call that was not submitted.
 func (q *queue) forget(tag uint64) {
 	q.mutex.Lock()
-	defer q.mutex.Unlock()
 	delete(q.waiting, tag)
+	isLeader := tag == q.leader
+	q.mutex.Unlock()
+	if isLeader {
+		q.resign()
+	}
+}
+
+// resign leaves the calls under way to the dispatcher.
+func (q *queue) resign() {
+	q.mutex.Lock()
+	q.leader = 0
+	areOthers := len(q.waiting) > 0
+	if areOthers {
+		q.setWatched(1)
+	}
+	q.mutex.Unlock()
+	if areOthers {
+		// The poller is not told of what came before the watch was on.
+		q.dispatch(new([64]*C.lambda_result))
+	}
 }
 
 // await waits for the end of a call, which the end of the context cancels. The caller frees the result.
 func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_result) *C.lambda_result {
+	if results == nil {
+		return q.lead(ctx, tag)
+	}
 	select {
 	case result := <-results:
 		return result
@@ -218,4 +274,35 @@ func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_
 		leaveC()
 	}
 	return <-results
+}
+
+// lead waits for the end of the leader's call, and hands over the results of others that end before.
+func (q *queue) lead(ctx context.Context, tag uint64) *C.lambda_result {
+	if ctx.Done() != nil {
+		unwatch := context.AfterFunc(ctx, func() {
+			if !endedByDeadline(ctx) {
+				q.cancelLeader(tag)
+			}
+		})
+		defer unwatch()
+	}
+	for {
+		taken := C.wait_and_take(q.handle, &q.room[0], C.int32_t(len(q.room)))
+		q.mutex.Lock()
+		result := q.handOver(q.room[:taken])
+		q.mutex.Unlock()
+		if result != nil {
+			q.resign()
+			return result
+		}
+	}
+}
+
+// cancelLeader does nothing once the call has ended: the queue may have ended with it.
+func (q *queue) cancelLeader(tag uint64) {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	if q.leader == tag {
+		C.lambda_queue_cancel(q.handle, C.uint64_t(tag))
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -67,15 +66,12 @@ func queueDescriptors(t *testing.T) (count int) {
 	return count
 }
 
-// ending are the goroutines that dispatch or that free a queue.
-var ending = regexp.MustCompile(`\.(newQueue|leaveQueues)\b`)
-
 // untilNoQueue waits for the end of the queue, which the clients of other tests may have left a moment ago.
 func untilNoQueue(t *testing.T) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
 	eventually(t, "threads and dispatching goroutines of the queue", func() int {
-		return queueThreads(t) + len(ending.FindAll(stacks[:runtime.Stack(stacks, true)], -1))
+		return queueThreads(t) + strings.Count(string(stacks[:runtime.Stack(stacks, true)]), ".newQueue.")
 	}, 0)
 }
 
@@ -127,38 +123,52 @@ func TestForgottenClientEndsTheQueue(t *testing.T) {
 	}, 0)
 }
 
-// A call that is alone has one queue, calls at once have another one, and so do the next ones until all are over.
-func TestQueueOfCallsAtOnce(t *testing.T) {
-	untilNoQueue(t)
-	first, second := newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{})
+// A call that is alone waits for itself, then also for those that begin meanwhile, until it ends before them.
+func TestCallsThatFollowOneThatIsAlone(t *testing.T) {
 	begin := func(slow *slowFunction, ctx context.Context) <-chan call {
 		calls := slow.begin(ctx)
 		await(t, "start of the function", slow.started)
 		return calls
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	alone := begin(first, context.Background())
-	expect(t, "threads of one call", queueThreads(t), 1)
-	atOnce := begin(second, ctx)
-	expect(t, "threads of two calls", queueThreads(t), 2)
-	for range [3]struct{}{} {
-		first.answer <- struct{}{}
-		if ended := await(t, "end of a call", alone); ended.err != nil {
+	end := func(slow *slowFunction, calls <-chan call) {
+		t.Helper()
+		slow.answer <- struct{}{}
+		if ended := await(t, "end of a call", calls); ended.err != nil {
 			t.Fatal(ended.err)
 		}
-		alone = begin(first, ctx)
 	}
-	expect(t, "threads of two calls", queueThreads(t), 2)
-	cancel()
-	for _, calls := range []<-chan call{alone, atOnce} {
+	cancelled := func(calls <-chan call) {
+		t.Helper()
 		if ended := await(t, "end of a cancelled call", calls); !errors.Is(ended.err, context.Canceled) {
 			t.Fatal(ended.err)
 		}
 	}
-	first.client.Close()
-	second.client.Close()
-	untilNoQueue(t)
+	for range [3]struct{}{} {
+		first, second, third := newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{})
+		ctx, cancel := context.WithCancel(context.Background())
+		leader := begin(first, ctx)
+		for range [3]struct{}{} {
+			end(second, begin(second, context.Background()))
+		}
+		follower := begin(second, context.Background())
+		expect(t, "threads of two calls", queueThreads(t), 1)
+		cancel()
+		cancelled(leader)
+		// Now there is a dispatcher.
+		end(third, begin(third, context.Background()))
+		end(second, follower)
+		// A leader that ends well, and a follower that is cancelled.
+		ctx, cancel = context.WithCancel(context.Background())
+		leader, follower = begin(third, context.Background()), begin(second, ctx)
+		end(third, leader)
+		cancel()
+		cancelled(follower)
+		// A call that cannot be submitted.
+		expired, stop := context.WithDeadline(context.Background(), time.Unix(1, 0))
+		result, err := first.client.Invoke(expired, hello)
+		stop()
+		expectTimeout(t, failure(t, result, err))
+	}
 }
 
 // The context of a call that is alone ends it once it has begun to wait, and does nothing once it has ended.
