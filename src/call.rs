@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) source: Arc<Source>,
     retry_quota: RetryQuota,
     clock: Clock,
-    credentials_cache: Arc<CredentialsCache>,
+    pub(crate) credentials_cache: Arc<CredentialsCache>,
     /// How many calls there have been.
     calls: AtomicU64,
 }

@@ -127,6 +127,10 @@ impl Client {
     }
 
     pub(crate) fn submit_call(&self, queue: &Queue, invocation: &Invocation, tag: u64) -> Result<(), Error> {
+        // Only this thread knows that: the call itself runs on another one.
+        if let Err(error) = self.state().shared.credentials_cache.refuse_inside_callback() {
+            return self.submit_refused(queue, invocation, &error, tag);
+        }
         queue.state().submit(Arc::clone(self.state()), invocation, tag)
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use lambda_invoke::{Client, Config, Credentials, Execution, RetryMode, Status};
+use lambda_invoke::{Client, Config, Credentials, Execution, Queue, RetryMode, Status};
 use support::{Server, request, response};
 
 /// Accepts all credentials but the first.
@@ -118,6 +118,31 @@ fn a_callback_that_calls_with_its_own_client_is_refused_at_once() {
             move |_| Err(place.get().unwrap().invoke(request(b"{}")).error_message.unwrap_or_default()),
         );
         let outcome = own.get_or_init(|| client).invoke(request(b"{}"));
+        assert_eq!((outcome.status, server.connections()), (Status::Credentials, 0), "{outcome:?}");
+        assert!(outcome.duration < Duration::from_secs(10), "{outcome:?}");
+        assert!(outcome.error_message.unwrap().contains("its own client"));
+    }
+}
+
+#[test]
+fn a_callback_that_submits_to_a_queue_with_its_own_client_is_refused_at_once() {
+    let server = server();
+    let own: Arc<OnceLock<Client>> = Arc::default();
+    let place = Arc::clone(&own);
+    let (client, _) = client(
+        &server,
+        |_| {},
+        move |_| {
+            let queue = Queue::new().unwrap();
+            place.get().unwrap().submit(&queue, request(b"{}"), 7).unwrap();
+            Err(queue.next(None).unwrap().outcome.error_message.unwrap_or_default())
+        },
+    );
+    let client = own.get_or_init(|| client);
+    let queue = Queue::new().unwrap();
+    client.submit(&queue, request(b"{}"), 1).unwrap();
+    let (blocking, queued) = (client.invoke(request(b"{}")), queue.next(None).unwrap().outcome);
+    for outcome in [blocking, queued] {
         assert_eq!((outcome.status, server.connections()), (Status::Credentials, 0), "{outcome:?}");
         assert!(outcome.duration < Duration::from_secs(10), "{outcome:?}");
         assert!(outcome.error_message.unwrap().contains("its own client"));

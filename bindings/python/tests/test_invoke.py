@@ -129,6 +129,29 @@ def test_what_is_not_given_is_not_sent(client: Client) -> None:
     assert not extra & seen["headers"].keys()
 
 
+def test_the_options_of_a_call_are_not_those_of_the_next(client: Client) -> None:
+    """The client keeps the request of a function's last call as a template."""
+    seen = {"log": True, "tenant_id": "blue", "client_context": {"custom": {"a": "1"}}}
+    rows: list[dict[str, Any]] = [{}, seen, {}, {"tenant_id": "red"}, {"tenant_id": "red"}, {"log": True}, {}]
+    for options in rows:
+        headers = sent(client, **options)["headers"]
+        assert headers.get("x-amz-tenant-id") == options.get("tenant_id")
+        assert headers.get("x-amz-log-type") == ("Tail" if "log" in options else None)
+        assert ("x-amz-client-context" in headers) == ("client_context" in options)
+    # A payload is not kept, and neither is what only looks the same.
+    assert client.invoke("request").json()["headers"]["content-length"] == "0"
+    context = {"custom": {"a": "1"}}
+    contexts = set()
+    for context["custom"]["a"] in ("1", "2"):
+        contexts.add(sent(client, client_context=context)["headers"]["x-amz-client-context"])
+    assert len(contexts) == 2
+    assert sent(client, timeout=1)
+    with pytest.raises(TypeError, match="timeout must be a number of seconds"):
+        client.invoke("request", timeout=True)
+    with pytest.raises(TypeError, match="a call has no option 'colour'"):
+        client.map("request", [1], colour="blue")  # type: ignore[call-overload]
+
+
 class TestTraceHeader:
     def test_is_passed_on_inside_lambda(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         for trace in ("Root=1-1", "Root=1-2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import json
@@ -237,12 +238,27 @@ def test_a_cause_that_cannot_be_shown_is_still_the_cause(make: Make) -> None:
     assert raised.value.__cause__ is refusal
 
 
-def test_a_callable_that_calls_with_its_own_client_is_told_so(make: Make, endpoint: Endpoint) -> None:
+def _map(client: Client) -> object:
+    return next(client.map("echo", [1], raise_on_error=True))
+
+
+async def _await(client: Client) -> object:
+    return await client.invoke_async("echo", 1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda client: client.invoke("echo", 1), _map, lambda client: asyncio.run(_await(client))],
+    ids=["invoke", "map", "invoke_async"],
+)
+def test_a_callable_that_calls_with_its_own_client_is_told_so(
+    make: Make, endpoint: Endpoint, call: Callable[[Client], object]
+) -> None:
     inner: list[BaseException] = []
 
     def provide() -> Credentials:
         with pytest.raises(CredentialsError, match="its own client") as caught:
-            client.invoke("echo", 1)
+            call(client)
         inner.append(caught.value)
         return own(endpoint)
 
