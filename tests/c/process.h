@@ -4,6 +4,7 @@
 #define PROCESS_H
 
 #include <dirent.h>
+#include <time.h>
 
 #include "check.h"
 
@@ -28,6 +29,15 @@ static inline int count_threads(void) {
 /* The one that the count itself takes is counted every time. */
 static inline int count_descriptors(void) {
     return count_entries("/proc/self/fd");
+}
+
+/* Counts until the count is as expected, for a few seconds: threads of lookups end a moment after the last call. */
+static inline int settled(int (*count)(void), int expected) {
+    struct timespec moment = {0, 10000000};
+    for (int i = 0; i < 500 && count() != expected; i++) {
+        nanosleep(&moment, NULL);
+    }
+    return count();
 }
 
 #endif

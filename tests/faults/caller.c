@@ -725,14 +725,6 @@ static uint64_t number(const char *text) {
     return value;
 }
 
-/* Threads of lookups that nobody waits for any more end a moment later. */
-static int settled(int (*count)(void), int expected) {
-    for (int i = 0; i < 500 && count() != expected; i++) {
-        usleep(10000);
-    }
-    return count();
-}
-
 int main(int argc, char **argv) {
     if (argc < 9 || argc - 8 > MAX_URLS) {
         give_up("usage", "caller SEED FIRST CALLS THREADS DRIVER REPORT CA_FILE URL...");

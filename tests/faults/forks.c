@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../c/call.h"
 #include "../c/process.h"
+#include "sound.h"
 
 enum {
     THREADS = 8,
@@ -36,19 +36,12 @@ static atomic_uint_least64_t calls_of_threads;
 
 /* Returns false if a lookup hung. */
 static bool call(const lambda_client *client, const char *url, uint64_t id, bool may_hang) {
-    char name[32], payload[64], owner[64];
-    snprintf(name, sizeof name, "f-%" PRIu64, id);
-    snprintf(payload, sizeof payload, "{\"id\":\"%" PRIu64 "\"}", id);
-    snprintf(owner, sizeof owner, "%" PRIu64 "-1", id);
-    lambda_request *request = request_of(name, payload);
-    CHECK_INT(lambda_request_set_timeout_ms(request, may_hang ? LOOKUP_TIMEOUT_MS : HANGS_AFTER_S * 1000), LAMBDA_OK);
+    lambda_request *request = sound_request(id, may_hang ? LOOKUP_TIMEOUT_MS : HANGS_AFTER_S * 1000);
     lambda_result *result = invoke_once(client, request);
     bool hung = may_hang && strstr(url, "localhost") != NULL && result->status == LAMBDA_E_TIMEOUT &&
                 result->execution == LAMBDA_EXECUTION_NONE;
     if (!hung) {
-        CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
-        CHECK_INT(result->attempts, 1);
-        CHECK_STRING(result->request_id, owner);
+        check_sound(result, id);
     }
     lambda_result_free(result);
     return !hung;
@@ -127,13 +120,7 @@ static void start_a_program(void) {
 int main(int argc, char **argv) {
     int forks = atoi(argv[1]);
     for (int i = 3; i < argc; i++) {
-        lambda_config *config = lambda_config_new();
-        lambda_config_set_region(config, "us-east-1");
-        lambda_config_set_endpoint_url(config, argv[i]);
-        lambda_config_set_credentials(config, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL);
-        lambda_config_set_ca_bundle(config, argv[2]);
-        lambda_config_set_proxy(config, "");
-        configs[url_count] = config;
+        configs[url_count] = sound_config(argv[i], argv[2]);
         urls[url_count] = argv[i];
         clients[url_count] = new_client(url_count);
         url_count++;

@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../c/call.h"
 #include "../c/process.h"
+#include "sound.h"
 
 enum {
     MAX_THREADS = 1024,
@@ -38,15 +38,8 @@ static long resident_kib(void) {
 
 static void *work(void *argument) {
     for (uint64_t id; (id = atomic_fetch_add(&next_call, 1)) < calls;) {
-        char name[32], owner[32];
-        snprintf(name, sizeof name, "f-%" PRIu64, id);
-        snprintf(owner, sizeof owner, "%" PRIu64 "-1", id);
-        lambda_request *request = request_of(name, "{}");
-        CHECK_INT(lambda_request_set_timeout_ms(request, TIMEOUT_MS), LAMBDA_OK);
-        lambda_result *result = invoke_once(client, request);
-        CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
-        CHECK_INT(result->attempts, 1);
-        CHECK_STRING(result->request_id, owner);
+        lambda_result *result = invoke_once(client, sound_request(id, TIMEOUT_MS));
+        check_sound(result, id);
         lambda_result_free(result);
         if (id == WARM) {
             atomic_store(&warm_kib, resident_kib());
@@ -62,14 +55,6 @@ static uint64_t cpu_ms(void) {
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
-/* Threads of lookups end a moment after the last call. */
-static int settled(int (*count)(void), int expected) {
-    for (int i = 0; i < 500 && count() != expected; i++) {
-        sleep_ms(10);
-    }
-    return count();
-}
-
 int main(int argc, char **argv) {
     if (argc != 6) {
         fprintf(stderr, "usage: load DESCRIPTORS THREADS CALLS CA_FILE URL\n");
@@ -81,13 +66,7 @@ int main(int argc, char **argv) {
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
     int descriptors = count_descriptors(), threads_before = count_threads();
 
-    lambda_config *config = lambda_config_new();
-    lambda_config_set_region(config, "us-east-1");
-    lambda_config_set_endpoint_url(config, argv[5]);
-    lambda_config_set_credentials(config, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL);
-    lambda_config_set_ca_bundle(config, argv[4]);
-    lambda_config_set_proxy(config, "");
-    client = client_of(config);
+    client = client_of(sound_config(argv[5], argv[4]));
 
     static pthread_t started[MAX_THREADS];
     uint64_t began = now_ms();
