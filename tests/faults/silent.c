@@ -1,0 +1,166 @@
+/* Calls on a network that becomes silent in the middle of them: they end at their deadline, with what is known of the function,
+ * and the next call succeeds as soon as the network is back, or at once where only the old connections are dead.
+ *
+ * usage: silent URL, in silent_network.py */
+
+#define _DEFAULT_SOURCE
+
+#include <unistd.h>
+
+#include "../c/process.h"
+#include "../c/queue.h"
+
+enum { LARGE = 6 * 1000 * 1000, CONNECT_MS = 250, DEADLINE_MS = 500, LATE_MS = 100 };
+
+static const char *url;
+static char large[LARGE];
+
+static lambda_client *new_client(uint64_t connect_ms) {
+    lambda_config *config = lambda_config_new();
+    lambda_config_set_region(config, "us-east-1");
+    lambda_config_set_endpoint_url(config, url);
+    lambda_config_set_credentials(config, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL);
+    lambda_config_set_proxy(config, "");
+    lambda_config_set_connect_timeout_ms(config, connect_ms);
+    return client_of(config);
+}
+
+/* Changes the network: "silence" drops everything, "forget" what belongs to a connection that there is now, and "restore" ends
+ * both. */
+static void network(const char *command) {
+    char line[16], answer[5];
+    int length = snprintf(line, sizeof line, "%s\n", command);
+    CHECK_INT(write(STDOUT_FILENO, line, (size_t)length), length);
+    for (size_t got = 0; got < sizeof answer;) {
+        ssize_t count = read(STDIN_FILENO, answer + got, sizeof answer - got);
+        if (count <= 0) {
+            check_failed(__FILE__, __LINE__, "the server is gone");
+            exit(1);
+        }
+        got += (size_t)count;
+    }
+}
+
+/* The three drivers. */
+
+static lambda_result *call_blocking(const lambda_client *client, const lambda_request *request) {
+    return lambda_invoke(client, request);
+}
+
+static lambda_queue *queue;
+
+static lambda_result *call_queued(const lambda_client *client, const lambda_request *request) {
+    CHECK_INT(lambda_queue_submit(queue, client, request, 0), LAMBDA_OK);
+    return lambda_queue_next(queue, LONG_MS);
+}
+
+static lambda_result *call_streamed(const lambda_client *client, const lambda_request *request) {
+    lambda_stream *stream = lambda_invoke_stream(client, request);
+    const uint8_t *data = NULL;
+    size_t length = 0;
+    while (lambda_stream_next(stream, -1, &data, &length) == LAMBDA_OK) {}
+    return lambda_stream_finish(stream);
+}
+
+static const struct driver {
+    const char *name;
+    lambda_result *(*call)(const lambda_client *client, const lambda_request *request);
+} drivers[] = {{"blocking", call_blocking}, {"queue", call_queued}, {"stream", call_streamed}};
+
+/* Calls once, and checks that it ends after so many milliseconds; 0: at any time before its deadline. */
+static void call(const struct driver *driver, const lambda_client *client, const char *function, size_t length,
+    lambda_status status, int32_t execution, uint64_t ends_after_ms) {
+    lambda_request *request = lambda_request_new();
+    lambda_request_set_function_name(request, function);
+    lambda_request_set_payload(request, large, length);
+    lambda_request_set_retry(request, LAMBDA_RETRY_NONE);
+    lambda_request_set_timeout_ms(request, DEADLINE_MS);
+    uint64_t began = now_ms();
+    lambda_result *result = driver->call(client, request);
+    uint64_t took = now_ms() - began;
+    if (result->status != status || result->execution != execution || took > ends_after_ms + LATE_MS ||
+        took + LATE_MS < ends_after_ms) {
+        check_failed(__FILE__, __LINE__,
+            "%s, %s: %s, execution %d after %" PRIu64 " ms, not %s, %d after %" PRIu64 " ms: %s", driver->name,
+            function, lambda_status_name(result->status), result->execution, took, lambda_status_name(status),
+            execution, ends_after_ms, check_show(result->error_message));
+    }
+    lambda_result_free(result);
+    lambda_request_free(request);
+}
+
+static void call_soundly(const struct driver *driver, const lambda_client *client) {
+    call(driver, client, "sound", 2, LAMBDA_OK, LAMBDA_EXECUTION_RAN, 0);
+}
+
+static const struct {
+    const char *function;
+    size_t length;
+    int32_t execution;
+} moments[] = {{"sending", LARGE, LAMBDA_EXECUTION_UNKNOWN}, {"waiting", 2, LAMBDA_EXECUTION_UNKNOWN},
+    {"waiting", LARGE, LAMBDA_EXECUTION_UNKNOWN}, {"reading", 2, LAMBDA_EXECUTION_RAN}};
+
+/* The network becomes silent during a call, on a new connection and on one that was used before. */
+static void silent_during_a_call(const struct driver *driver) {
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        lambda_client *client = new_client(CONNECT_MS);
+        for (int round = 0; round < 2; round++) {
+            call(driver, client, moments[i].function, moments[i].length, LAMBDA_E_TIMEOUT, moments[i].execution,
+                DEADLINE_MS);
+            network("restore");
+            call_soundly(driver, client);
+        }
+        lambda_client_free(client);
+    }
+}
+
+/* Nothing was sent: neither the connect timeout nor the deadline leave anything open. */
+static void silent_before_a_connection(const struct driver *driver) {
+    lambda_client *client = new_client(CONNECT_MS), *patient = new_client(10 * DEADLINE_MS);
+    network("silence");
+    call(driver, client, "sound", 2, LAMBDA_E_CONNECT, LAMBDA_EXECUTION_NONE, CONNECT_MS);
+    call(driver, patient, "sound", 2, LAMBDA_E_TIMEOUT, LAMBDA_EXECUTION_NONE, DEADLINE_MS);
+    network("restore");
+    call_soundly(driver, client);
+    call_soundly(driver, patient);
+    lambda_client_free(client);
+    lambda_client_free(patient);
+}
+
+/* A NAT forgets an idle connection: its next request is lost, and the call after that makes a new connection. */
+static void forgotten_while_idle(const struct driver *driver) {
+    lambda_client *client = new_client(CONNECT_MS);
+    call_soundly(driver, client);
+    network("forget");
+    call(driver, client, "sound", 2, LAMBDA_E_TIMEOUT, LAMBDA_EXECUTION_UNKNOWN, DEADLINE_MS);
+    call_soundly(driver, client);
+    call_soundly(driver, client);
+
+    /* A program that knows of it closes them. */
+    network("forget");
+    lambda_client_release_idle(client);
+    call_soundly(driver, client);
+    lambda_client_free(client);
+    network("restore");
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: silent URL\n");
+        return 2;
+    }
+    url = argv[1];
+    memset(large, ' ', sizeof large);
+    memcpy(large, "{}", 2);
+    int descriptors = count_descriptors(), threads = count_threads();
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+        queue = new_queue();
+        silent_during_a_call(&drivers[i]);
+        silent_before_a_connection(&drivers[i]);
+        forgotten_while_idle(&drivers[i]);
+        lambda_queue_free(queue);
+    }
+    CHECK_INT(settled(count_threads, threads), threads);
+    CHECK_INT(settled(count_descriptors, descriptors), descriptors);
+    return check_done();
+}
