@@ -46,18 +46,21 @@ const CONNECTION: u64 = 1;
 const CALL: u64 = 2;
 
 /// What breaks before a request can name its call.
-const NAMELESS: [&str; 11] = [
+const NAMELESS: [&str; 14] = [
     "accept-Close",
     "accept-Reset",
     "accept-Stall",
+    "accept-HalfClose",
     "handshake-bytes",
     "handshake-Alert",
     "handshake-garbage",
     "head-Close",
     "head-Reset",
     "head-Stall",
+    "head-HalfClose",
     "reuse-Close",
     "reuse-Reset",
+    "reuse-HalfClose",
 ];
 
 /// How a port serves.
@@ -263,6 +266,7 @@ impl Endpoint {
             0 => Some(("accept-Close", Ending::Cut)),
             1 => Some(("accept-Reset", Ending::Reset)),
             2 => Some(("accept-Stall", Ending::Stall)),
+            3 => Some(("accept-HalfClose", Ending::HalfClose)),
             50..54 => {
                 // The server's own bytes of a handshake; a few more than it has let it through.
                 connection.limit(draw.below(1_500));
@@ -309,6 +313,7 @@ impl Endpoint {
                         ("head-Close", Ending::Close),
                         ("head-Reset", Ending::Reset),
                         ("head-Stall", Ending::Stall),
+                        ("head-HalfClose", Ending::HalfClose),
                     ]);
                     self.ledger.enter_nameless(label);
                     connection.end(ending);
@@ -435,10 +440,11 @@ impl Endpoint {
                     return None;
                 }
             }
-            After::CloseOnReuse | After::ResetOnReuse => {
+            After::CloseOnReuse | After::ResetOnReuse | After::HalfCloseOnReuse => {
                 if connection.fill(1) {
                     let (label, ending) = match script.after {
                         After::ResetOnReuse => ("reuse-Reset", Ending::Reset),
+                        After::HalfCloseOnReuse => ("reuse-HalfClose", Ending::HalfClose),
                         _ => ("reuse-Close", Ending::Cut),
                     };
                     self.ledger.enter_nameless(label);

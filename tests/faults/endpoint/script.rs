@@ -44,6 +44,7 @@ pub enum After {
     /// When the next request arrives.
     CloseOnReuse,
     ResetOnReuse,
+    HalfCloseOnReuse,
     /// A second response in the same write.
     UnsolicitedWith,
     UnsolicitedAtOnce,
@@ -53,13 +54,14 @@ pub enum After {
 
 pub const PLACES: [&str; 6] = ["nowhere", "request", "between-them", "answer", "record", "early"];
 pub const PACES: [Pace; 4] = [Pace::AtOnce, Pace::Late, Pace::Pieces, Pace::Drip];
-pub const AFTER: [After; 9] = [
+pub const AFTER: [After; 10] = [
     After::Keep,
     After::CloseAtOnce,
     After::CloseSoon,
     After::CloseLater,
     After::CloseOnReuse,
     After::ResetOnReuse,
+    After::HalfCloseOnReuse,
     After::UnsolicitedWith,
     After::UnsolicitedAtOnce,
     After::UnsolicitedLater,
