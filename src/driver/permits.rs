@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::driver::wait_queue::{Place, WaitQueue};
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicU32, Ordering};
+use crate::lock::{Mutex, lock};
 
 /// The log says at most once in this time that calls wait.
 const LOG_PERIOD: Duration = Duration::from_secs(60);

@@ -1,12 +1,12 @@
 //! Idle connections, which earlier calls left for later ones.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::config::default;
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicU64, Ordering};
+use crate::lock::{Mutex, lock};
 use crate::status::Status;
 
 /// What is idle for one client in one process: workers of its blocking calls, or its connections in the runtime of a queue.

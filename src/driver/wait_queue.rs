@@ -1,10 +1,10 @@
 //! First come, first served. A waiter is a waker, so threads and tasks wait alike.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::lock::lock;
+use crate::lock::{Mutex, lock};
 
 /// Those who wait for a `T`, in their order. A `T` passes itself on when it is dropped, so none is lost with a waiter who left.
 pub(crate) struct WaitQueue<T>(VecDeque<Slot<T>>);

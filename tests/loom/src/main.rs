@@ -1,0 +1,169 @@
+//! Runs the locking parts of the driver under loom, which tries every order of their steps that the memory model allows, and
+//! fails if a thread would wait for ever.
+//!
+//! The sources are those of the library. They get their locks and atomics from `crate::lock`, which is loom's here, and
+//! small stand-ins for what they use of other modules.
+
+#![allow(dead_code, clippy::panic, clippy::unwrap_used, reason = "this is a test, which uses a part of each source")]
+
+use std::future::Future;
+use std::panic::{catch_unwind, set_hook, take_hook};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use loom::future::block_on;
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::thread;
+
+use driver::permits::{CallKind, Permits};
+use driver::pool::{IdleConnections, Pool, Reusable};
+
+mod lock {
+    use std::sync::PoisonError;
+
+    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+mod config {
+    pub(crate) mod config {
+        pub(crate) mod default {
+            pub(crate) const IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(50);
+        }
+    }
+}
+
+#[path = "../../../src/status.rs"]
+mod status;
+
+mod driver;
+
+/// How many threads may be interrupted in a row of steps: without a limit, models of three threads take hours.
+const PREEMPTIONS: usize = 3;
+
+fn check(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    let began = Instant::now();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.check(model);
+    println!("{name}: {:.1} s", began.elapsed().as_secs_f32());
+}
+
+fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Takes a permit, and checks that no more are held than there are.
+fn hold(permits: &Arc<Permits>, kind: CallKind, takes: u32, held: &AtomicU32, max: u32) {
+    let permit = block_on(permits.acquire(kind));
+    assert!(held.fetch_add(takes, Ordering::SeqCst) + takes <= max, "too many permits");
+    held.fetch_sub(takes, Ordering::SeqCst);
+    drop(permit);
+}
+
+fn all_are_back(permits: &Arc<Permits>, max: u32) {
+    let all: Vec<_> = (0..max).map(|_| permits.try_acquire(CallKind::Queued)).collect();
+    assert!(all.iter().all(Option::is_some), "a permit was lost");
+    assert!(permits.try_acquire(CallKind::Queued).is_none(), "there is a permit too many");
+}
+
+/// Three calls, one permit: each gets it, one at a time, and it comes back.
+fn permits_are_passed_on() {
+    let (permits, held) = (Permits::for_calls(1), Arc::new(AtomicU32::new(0)));
+    let others: Vec<_> = (0..2)
+        .map(|_| {
+            let (permits, held) = (Arc::clone(&permits), Arc::clone(&held));
+            thread::spawn(move || hold(&permits, CallKind::Queued, 1, &held, 1))
+        })
+        .collect();
+    hold(&permits, CallKind::Queued, 1, &held, 1);
+    others.into_iter().for_each(|other| other.join().unwrap());
+    all_are_back(&permits, 1);
+}
+
+/// A call that gives up, perhaps at the moment when it is granted the permit, does not take it away from the next.
+fn a_waiter_gives_up() {
+    let (permits, held) = (Permits::for_calls(1), Arc::new(AtomicU32::new(0)));
+    let first = permits.try_acquire(CallKind::Queued).unwrap();
+    let impatient = {
+        let permits = Arc::clone(&permits);
+        thread::spawn(move || drop(poll_once(permits.acquire(CallKind::Queued))))
+    };
+    let patient = {
+        let (permits, held) = (Arc::clone(&permits), Arc::clone(&held));
+        thread::spawn(move || hold(&permits, CallKind::Queued, 1, &held, 1))
+    };
+    drop(first);
+    impatient.join().unwrap();
+    patient.join().unwrap();
+    all_are_back(&permits, 1);
+}
+
+/// A blocking call takes the place of two queued ones.
+fn kinds_of_calls_share_permits() {
+    let (permits, held) = (Permits::by_descriptors(1, 2), Arc::new(AtomicU32::new(0)));
+    let blocking = {
+        let (permits, held) = (Arc::clone(&permits), Arc::clone(&held));
+        thread::spawn(move || hold(&permits, CallKind::Blocking, 2, &held, 2))
+    };
+    hold(&permits, CallKind::Queued, 1, &held, 2);
+    blocking.join().unwrap();
+    all_are_back(&permits, 2);
+}
+
+struct Idle;
+
+impl Reusable for Idle {
+    const CLOSES_LATER: bool = false;
+
+    fn idle_since(&self) -> Option<Instant> {
+        Some(Instant::now() + Duration::from_secs(1))
+    }
+}
+
+/// What was in use when everything idle was closed is not idle afterwards.
+fn nothing_outlasts_a_release() {
+    let pool = Arc::new(Pool::<Idle>::default());
+    pool.keep(Idle);
+    let releases = pool.releases();
+    let call = {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || {
+            let connection = pool.take().unwrap_or(Idle);
+            pool.keep_since(releases, connection);
+        })
+    };
+    pool.close_all();
+    call.join().unwrap();
+    assert!(!pool.close_oldest(), "a connection outlasted the release");
+}
+
+/// A fault that only some orders show: two threads read a number, and each writes back one more.
+fn planted() {
+    let count = Arc::new(AtomicU32::new(0));
+    let other = {
+        let count = Arc::clone(&count);
+        thread::spawn(move || count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst))
+    };
+    count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
+    other.join().unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 2, "planted");
+}
+
+fn main() {
+    // The proof that loom tries other orders than the obvious one.
+    let printing = take_hook();
+    set_hook(Box::new(|_| {}));
+    let found = catch_unwind(|| loom::model(planted)).unwrap_err();
+    set_hook(printing);
+    assert!(found.downcast_ref::<String>().is_some_and(|why| why.contains("planted")), "the planted fault was not found");
+    check("permits are passed on", permits_are_passed_on);
+    check("a waiter gives up", a_waiter_gives_up);
+    check("kinds of calls share permits", kinds_of_calls_share_permits);
+    check("nothing outlasts a release", nothing_outlasts_a_release);
+}
