@@ -164,7 +164,7 @@ lib: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a $(BUILD)/THIRD-PARTY-NOTICES ## both
 RUST_ARCHIVE ?= $(BUILD)/rust.a
 $(BUILD)/rust.a: $(RUST_SOURCES) packaging/build_library.py $(BUILD)/configuration
 	@mkdir -p $(BUILD)
-	CFLAGS="$$CFLAGS $(HARDENING)" $(PYTHON) packaging/build_library.py staticlib $@ $(CARGO) -- $(CARGO_OPTIONS)
+	CFLAGS="$$CFLAGS $(HARDENING)" $(PYTHON) packaging/build_library.py staticlib $@ $(CARGO) -- --features capi $(CARGO_OPTIONS)
 
 # The functions of the header, and nothing else, each with the version LAMBDA_0, by which packagers track them.
 $(BUILD)/lambda_invoke.map: include/lambda_invoke.h Makefile

@@ -29,8 +29,10 @@
  *            A wait is int64_t milliseconds: 0 only looks, -1 waits forever.
  *            Without TLS, a server that sends nothing but interim (1xx) responses can delay the end of a call, and
  *            its interrupts, by about a second.
- * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. This does not cover small allocations and
- *            the read buffer of a connection (up to 408 KiB): they abort the process if less than about 1 MiB is left.
+ * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. When the process has no memory left at
+ *            all, the library has a reserve of 5 MiB, from which about ten calls at once can end normally. While half of
+ *            it is in use, functions that begin something return LAMBDA_E_NO_MEMORY, or NULL, and send nothing. More
+ *            calls than that, or a thread that starts or ends without memory, can still abort the process.
  * Callbacks  Run on a thread that is inside the library, or on one of the library's own, with the signal mask of the
  *            thread that called lambda_*; on one of the library's own, with all signals blocked. They must not throw, call
  *            longjmp, or end the thread. release(user_data), if given, is called once, when the last object that could
@@ -154,7 +156,7 @@
 /** A panic was caught inside the library; please report it. */
 #define LAMBDA_E_INTERNAL -14
 
-/** There was no memory for a payload or a response. */
+/** There was no memory for the call, its payload or its response. */
 #define LAMBDA_E_NO_MEMORY -15
 
 /** It cannot be known whether the function ran: it may have run, may be running, or may run yet. */

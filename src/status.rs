@@ -36,7 +36,7 @@ pub enum Status {
     TooLarge,
     /// A panic was caught.
     Internal,
-    /// There was no memory for a payload or a response.
+    /// There was no memory for the call, its payload or its response.
     NoMemory,
 }
 

@@ -47,7 +47,7 @@ const (
 	StatusTooLarge Status = C.LAMBDA_E_TOO_LARGE
 	// A panic was caught inside the library; please report it.
 	StatusInternal Status = C.LAMBDA_E_INTERNAL
-	// There was no memory for a payload or a response.
+	// There was no memory for the call, its payload or its response.
 	StatusNoMemory Status = C.LAMBDA_E_NO_MEMORY
 )
 

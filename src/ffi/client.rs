@@ -11,6 +11,7 @@ use super::status::lambda_status;
 use super::string;
 use crate::client::Client;
 use crate::config::config::Config;
+use crate::platform::reserve;
 
 /// Settings, credentials cache, connections and retry quota, shared by all threads that call with it. Owned by the
 /// caller: lambda_client_free. Costs no descriptor until the first call, and no thread of its own: a name lookup and a
@@ -75,8 +76,8 @@ pub unsafe extern "C" fn lambda_client_describe(client: *const lambda_client) ->
         || {
             // SAFETY: the header's conventions.
             match unsafe { handle::as_ref(client) } {
-                Some(client) => string::into_raw(client.client.describe()),
-                None => std::ptr::null_mut(),
+                Some(client) if !reserve::is_low() => string::into_raw(client.client.describe()),
+                _ => std::ptr::null_mut(),
             }
         },
     )

@@ -53,7 +53,7 @@ impl lambda_config {
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_config_new() -> *mut lambda_config {
-    entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_config::default()))
+    entry(|_| std::ptr::null_mut(), || handle::new(lambda_config::default))
 }
 
 /// Frees a config. NULL does nothing. Clients made with it keep working.
@@ -439,7 +439,7 @@ fn set(
         || {
             // SAFETY: every setter got this pointer from its caller, under the header's conventions.
             let Some(config) = (unsafe { handle::as_mut(config) }) else { return LAMBDA_E_INVALID_ARGUMENT };
-            let result = change(&mut config.config);
+            let result = text::check_memory(field).and_then(|()| change(&mut config.config));
             config.setter_errors.record(field, result)
         },
     )

@@ -42,6 +42,7 @@ pub(super) unsafe fn hand_over<T: OwnedByCaller>(
         if place.is_null() {
             return Err(Error::argument(format!("{name}: is NULL")));
         }
+        text::check_memory(name)?;
         let made = handle::into_raw::<T>(make()?);
         if made.is_null() {
             return Err(text::no_memory(name));

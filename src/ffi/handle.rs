@@ -2,6 +2,8 @@
 
 use std::alloc::{Layout, alloc};
 
+use crate::platform::reserve;
+
 /// A type that C has pointers to. This module reads, changes and frees no other type, so freeing an object as another
 /// type does not compile (tests/compile_fail).
 ///
@@ -14,6 +16,11 @@ pub(super) unsafe trait Object: Sized {
 
 /// An object that belongs to the caller until the caller frees it.
 pub(super) trait OwnedByCaller: Object {}
+
+/// Makes an object that the caller owns. Returns NULL when there is no memory.
+pub(super) fn new<T: OwnedByCaller>(make: impl FnOnce() -> T::Inside) -> *mut T {
+    if reserve::is_low() { std::ptr::null_mut() } else { into_raw(make()) }
+}
 
 /// Moves an object to the heap, where the caller owns it until [`free`]. Returns NULL when there is no memory.
 pub(super) fn into_raw<T: OwnedByCaller>(object: T::Inside) -> *mut T {

@@ -6,8 +6,9 @@ use super::client::lambda_client;
 use super::guard::entry;
 use super::handle;
 use super::request::lambda_request;
-use super::result::{into_raw, lambda_result, panicked, refused};
+use super::result::{into_raw, lambda_result, panicked, refused, refused_without_memory};
 use crate::error::Error;
+use crate::platform::reserve;
 
 /// Invokes a function and blocks until there is a response, the deadline passes, or an interrupt ends the call.
 ///
@@ -26,6 +27,9 @@ pub unsafe extern "C" fn lambda_invoke(
         let (client, request) = unsafe { (handle::as_ref(client), handle::as_ref(request)) };
         let Some(client) = client else { return refused(&Error::argument("client: is NULL")) };
         let Some(request) = request else { return refused(&Error::argument("request: is NULL")) };
+        if reserve::is_low() {
+            return refused_without_memory();
+        }
         if let Err(error) = request.usable() {
             return into_raw(client.client.refuse(request.invocation(), &error));
         }

@@ -9,8 +9,11 @@ use super::guard::entry;
 use super::handle;
 use super::request::lambda_request;
 use super::result::{Place, lambda_result};
-use super::status::{LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, LAMBDA_OK, lambda_status, number};
+use super::status::{
+    LAMBDA_E_INTERNAL, LAMBDA_E_INVALID_ARGUMENT, LAMBDA_E_NO_MEMORY, LAMBDA_OK, lambda_status, number,
+};
 use crate::driver::queue::Queue;
+use crate::platform::reserve;
 
 /// Calls under way and their results, of any number of clients. Owned by the caller: lambda_queue_free. Every function but
 /// lambda_queue_free may be called from any thread at any time. The first submit starts one library thread with all signals
@@ -69,6 +72,9 @@ pub unsafe extern "C" fn lambda_queue_submit(
             let (Some(queue), Some(client), Some(request)) = (queue, client, request) else {
                 return LAMBDA_E_INVALID_ARGUMENT;
             };
+            if reserve::is_low() {
+                return LAMBDA_E_NO_MEMORY;
+            }
             let (queue, client) = (&queue.queue, &client.client);
             let submitted = match request.usable() {
                 Ok(()) => client.submit_call(queue, request.invocation(), tag),

@@ -82,7 +82,7 @@ impl lambda_request {
 #[must_use]
 #[unsafe(no_mangle)]
 pub extern "C" fn lambda_request_new() -> *mut lambda_request {
-    entry(|_| std::ptr::null_mut(), || handle::into_raw(lambda_request::default()))
+    entry(|_| std::ptr::null_mut(), || handle::new(lambda_request::default))
 }
 
 /// Copies a request; both share the payload.
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn lambda_request_clone(request: *const lambda_request) ->
         || {
             // SAFETY: the header's conventions.
             match unsafe { handle::as_ref(request) } {
-                Some(request) => handle::into_raw(request.clone()),
+                Some(request) => handle::new(|| request.clone()),
                 None => std::ptr::null_mut(),
             }
         },
@@ -385,7 +385,7 @@ fn set(
         || {
             // SAFETY: every setter got this pointer from its caller, under the header's conventions.
             let Some(request) = (unsafe { handle::as_mut(request) }) else { return LAMBDA_E_INVALID_ARGUMENT };
-            let result = change(&mut request.invocation);
+            let result = text::check_memory(field).and_then(|()| change(&mut request.invocation));
             request.setter_errors.record(field, result)
         },
     )

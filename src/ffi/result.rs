@@ -86,17 +86,19 @@ struct Parts {
 }
 
 /// The results that are returned when there is no memory for a result: one for each of LAMBDA_EXECUTION_*, so that at
-/// least the execution is kept. They are never changed and never freed.
-static NO_MEMORY: [NoMemory; 4] = [
-    no_memory(LAMBDA_EXECUTION_UNKNOWN),
-    no_memory(LAMBDA_EXECUTION_NONE),
-    no_memory(LAMBDA_EXECUTION_RAN),
-    no_memory(LAMBDA_EXECUTION_QUEUED),
+/// least the execution is kept, and one for a call that does not begin. They are never changed and never freed.
+static NO_MEMORY: [NoMemory; 5] = [
+    no_memory(LAMBDA_EXECUTION_UNKNOWN, LOST),
+    no_memory(LAMBDA_EXECUTION_NONE, LOST),
+    no_memory(LAMBDA_EXECUTION_RAN, LOST),
+    no_memory(LAMBDA_EXECUTION_QUEUED, LOST),
+    no_memory(LAMBDA_EXECUTION_NONE, c"there is no memory for a call; nothing was sent"),
 ];
 
-const fn no_memory(execution: i32) -> NoMemory {
-    let error_message = c"there is no memory for the result; all it held but status and execution is lost".as_ptr();
-    NoMemory(lambda_result { status: LAMBDA_E_NO_MEMORY, execution, error_message, ..EMPTY })
+const LOST: &CStr = c"there is no memory for the result; all it held but status and execution is lost";
+
+const fn no_memory(execution: i32, message: &'static CStr) -> NoMemory {
+    NoMemory(lambda_result { status: LAMBDA_E_NO_MEMORY, execution, error_message: message.as_ptr(), ..EMPTY })
 }
 
 struct NoMemory(lambda_result);
@@ -151,7 +153,7 @@ impl Place {
         let owned = match parts(outcome, tag) {
             (public, Ok(parts)) => pointing_to(public, parts),
             (public, Err(())) => {
-                let known = no_memory(public.execution).0;
+                let known = no_memory(public.execution, LOST).0;
                 Owned { public: lambda_result { tag, ..known }, parts: Parts::default() }
             }
         };
@@ -237,6 +239,12 @@ fn pointing_to(public: lambda_result, parts: Parts) -> Owned {
         ..public
     };
     Owned { public, parts }
+}
+
+/// Returns the result of a call that does not begin, since there is no memory for it.
+pub(super) fn refused_without_memory() -> *mut lambda_result {
+    let [.., refused] = &NO_MEMORY;
+    std::ptr::from_ref(&refused.0).cast_mut()
 }
 
 fn without_memory(execution: i32) -> *mut lambda_result {

@@ -47,7 +47,7 @@ pub const LAMBDA_E_PROTOCOL: i32 = -12;
 pub const LAMBDA_E_TOO_LARGE: i32 = -13;
 /// A panic was caught inside the library; please report it.
 pub const LAMBDA_E_INTERNAL: i32 = -14;
-/// There was no memory for a payload or a response.
+/// There was no memory for the call, its payload or its response.
 pub const LAMBDA_E_NO_MEMORY: i32 = -15;
 
 /// It cannot be known whether the function ran: it may have run, may be running, or may run yet.

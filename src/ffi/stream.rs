@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::lock::lock;
 use crate::outcome::Outcome;
 use crate::platform::per_process::ThisProcess;
+use crate::platform::reserve;
 use crate::status::Status;
 use crate::stream::{Received, ResponseStream, StreamCanceller};
 
@@ -95,6 +96,9 @@ pub unsafe extern "C" fn lambda_invoke_stream(
     entry(
         |_| without_memory(),
         || {
+            if reserve::is_low() {
+                return without_memory();
+            }
             // SAFETY: the header's conventions.
             let (client, request) = unsafe { (handle::as_ref(client), handle::as_ref(request)) };
             let refuse = |why| ResponseStream::refused(Outcome::refused(&Error::argument(why)));

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use crate::error::Error;
+use crate::platform::reserve;
 use crate::status::Status;
 
 /// Borrows a string of the caller's. `None` for NULL. The message of an error names `field`.
@@ -51,6 +52,11 @@ pub(super) fn copy(field: &str, text: &str) -> Result<String, Error> {
     own.try_reserve_exact(text.len()).map_err(|_| no_memory(field))?;
     own.push_str(text);
     Ok(own)
+}
+
+/// Fails if the process has so little memory left that nothing begins that needs some.
+pub(super) fn check_memory(field: &str) -> Result<(), Error> {
+    if reserve::is_low() { Err(no_memory(field)) } else { Ok(()) }
 }
 
 pub(super) fn no_memory(field: &str) -> Error {

@@ -103,7 +103,7 @@ class Status(OpenStatus):
     INTERNAL = "INTERNAL", -14
     """A panic was caught inside the library; please report it."""
     NO_MEMORY = "NO_MEMORY", -15
-    """There was no memory for a payload or a response."""
+    """There was no memory for the call, its payload or its response."""
 
 
 class Execution(OpenExecution):
