@@ -1,20 +1,24 @@
-/* Forks again and again while threads call, through names and addresses, with TLS and without: parent and children get
- * every response, and each its own. A program that is started meanwhile inherits no descriptor.
+/* Forks again and again while threads call, blocking and with a queue, through names and addresses, with TLS and without:
+ * parent and children get every response, and each its own. A program that is started meanwhile, by each of the ways to start
+ * one, inherits no descriptor.
  *
  * usage: forks FORKS CA_FILE URL... */
 
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../c/process.h"
+#include "../c/queue.h"
 #include "sound.h"
 
 enum {
     THREADS = 8,
+    QUEUED = 2,
     MAX_URLS = 8,
     /* As many children run at once. */
     CHILDREN = 8,
@@ -53,18 +57,37 @@ static lambda_client *new_client(int at) {
     return client;
 }
 
-/* Half of the threads make a client for each call, which looks its name up and connects. */
+/* Two of the threads share a queue. */
+static lambda_queue *queue;
+
+static void call_queued(uint64_t id) {
+    const lambda_client *client = clients[id % (uint64_t)url_count];
+    CHECK_INT(submit_once(queue, client, sound_request(id, HANGS_AFTER_S * 1000), id), LAMBDA_OK);
+    lambda_result *result = lambda_queue_next(queue, HANGS_AFTER_S * 1000);
+    CHECK(result != NULL);
+    if (result != NULL) {
+        check_sound(result, result->tag);
+    }
+    lambda_result_free(result);
+}
+
+/* Half of the other threads make a client for each call, which looks its name up and connects. */
 static void *keep_calling(void *argument) {
-    bool is_new = *(int *)argument % 2 == 0;
+    int number = *(int *)argument;
+    bool is_new = number % 2 == 0;
     while (!atomic_load(&is_over)) {
         uint64_t id = atomic_fetch_add(&next_id, 1);
+        atomic_fetch_add(&calls_of_threads, 1);
+        if (number < QUEUED) {
+            call_queued(id);
+            continue;
+        }
         int at = (int)(id % (uint64_t)url_count);
         lambda_client *client = is_new ? new_client(at) : clients[at];
         call(client, urls[at], id, false);
         if (is_new) {
             lambda_client_free(client);
         }
-        atomic_fetch_add(&calls_of_threads, 1);
     }
     return NULL;
 }
@@ -104,10 +127,13 @@ static bool join(void) {
 
 /* What a program has that another thread's calls may have handed to it: more than the standard three, and the directory that
  * it reads. */
-static void start_a_program(void) {
-    pid_t child = vfork();
-    if (child == 0) {
-        execl("/bin/sh", "sh", "-c", "set -- /proc/self/fd/*; [ $# -le 4 ]", (char *)NULL);
+static void start_a_program(int number) {
+    static char *const program[] = {"/bin/sh", "-c", "set -- /proc/self/fd/*; [ $# -le 4 ]", NULL};
+    pid_t child = -1;
+    if (number % 3 == 0) {
+        CHECK_INT(posix_spawn(&child, program[0], NULL, NULL, program, environ), 0);
+    } else if ((child = number % 3 == 1 ? vfork() : fork()) == 0) {
+        execv(program[0], program);
         _exit(1);
     }
     int status = -1;
@@ -125,6 +151,7 @@ int main(int argc, char **argv) {
         clients[url_count] = new_client(url_count);
         url_count++;
     }
+    queue = new_queue();
     pthread_t threads[THREADS];
     int numbers[THREADS];
     for (int i = 0; i < THREADS; i++) {
@@ -147,7 +174,7 @@ int main(int argc, char **argv) {
         hung += join();
     }
     for (int i = 0; i < forks / 10; i++) {
-        start_a_program();
+        start_a_program(i);
     }
     atomic_store(&is_over, true);
     for (int i = 0; i < THREADS; i++) {
@@ -156,6 +183,7 @@ int main(int argc, char **argv) {
     printf("%d forks, %" PRIu64 " calls meanwhile, %d lookups hung in children\n", forks,
         (uint64_t)atomic_load(&calls_of_threads), hung);
     CHECK_AT_MOST(hung, forks / 50);
+    lambda_queue_free(queue);
     for (int i = 0; i < url_count; i++) {
         lambda_client_free(clients[i]);
         lambda_config_free(configs[i]);
