@@ -42,7 +42,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist test-reproducible bench clean help FORCE
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-faults-million sanitize miri loom audit test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist test-reproducible bench clean help FORCE
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -78,6 +78,43 @@ test-faults-long: export SEED := random
 test-faults-long: export CALLS := 100000
 test-faults-long: export LOAD_CALLS := 1000000
 test-faults-long: test-faults ## the same with 100,000 calls and a new seed, and 1,000,000 calls without faults
+
+# 40 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
+test-faults-million: $(VENV)/ready $(LIB)/$(SO) ## 1,000,000 calls under faults and a new seed, in the background: build/million.log
+	CARGO='$(CARGO)' CC='$(CC)' SEED='$(or $(SEED),random)' CALLS='$(or $(CALLS),1000000)' \
+		nohup nice -n 10 $(VENV)/bin/pytest -s tests/faults/test_faults.py > $(BUILD)/million.log 2>&1 &
+	@echo 'the calls are made in the background; the result will be in $(BUILD)/million.log'
+
+# Tools of nightly Rust. Each first runs a fault of tests/planted.rs, which it has to find: so it is on.
+NIGHTLY ?= nightly
+has_component = rustup component list --toolchain $(NIGHTLY) 2>/dev/null | grep -q '^$1.*(installed)' || \
+	{ echo 'make $@ needs $1 of nightly Rust: rustup toolchain install $(NIGHTLY) --component $1' >&2; exit 1; }
+
+# Instrumented from the standard library on; only ring's assembly is not. What threads share without a lock of Rust's, the tests
+# of C programs watch with the other two sanitizers.
+THREAD_SANITIZER = CARGO_TARGET_DIR='$(CURDIR)/target/thread-sanitizer' RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+	$(CARGO) +$(NIGHTLY) test --locked --quiet -Zbuild-std --target $(TARGET)
+must_find = 2>&1 | grep -q '$1' || { echo 'make $@: the planted fault was not found' >&2; exit 1; }
+
+# 10 minutes the first time, 2 afterwards.
+sanitize: $(VENV)/ready $(LIB)/$(SO) ## AddressSanitizer and UBSan over C programs, ThreadSanitizer over Rust tests of driver and queue
+	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs tests/faults/test_sanitizers.py
+	@$(call has_component,rust-src)
+	$(THREAD_SANITIZER) --test planted -- --ignored race $(call must_find,ThreadSanitizer: data race)
+	$(THREAD_SANITIZER) --lib -- driver:: platform:: retry::
+	$(THREAD_SANITIZER) --test queue -- --skip ten_thousand
+
+# 5 minutes the first time, 3 afterwards.
+miri: ## Miri over the parts of ffi, driver and platform that make no system calls of their own
+	@$(call has_component,miri)
+	$(MIRI) --test planted -- --ignored freed $(call must_find,Undefined Behavior)
+	$(MIRI) --lib -- $(MIRI_RUNS) $(MIRI_SKIPS)
+
+MIRI = CARGO_TARGET_DIR='$(CURDIR)/target/miri' $(CARGO) +$(NIGHTLY) miri test --locked --quiet
+
+# 2 minutes.
+loom: ## every order of the steps that threads take in permits, wait queue and pool
+	CARGO_TARGET_DIR='$(CURDIR)/target/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
 	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators
@@ -133,6 +170,10 @@ CARGO_DENY := $(BUILD)/cargo/bin/cargo-deny
 
 deny: $(CARGO_DENY) ## licences, sources and banned crates among the dependencies (deny.toml)
 	$(CARGO_DENY) --locked check --deny warnings licenses bans sources
+
+# Databases that cannot be reached are named; AUDIT_MUST=1 makes that a failure.
+audit: $(CARGO_DENY) ## known vulnerabilities of all dependencies, as far as the databases of Rust, Go and Python can be reached
+	$(PYTHON) tools/audit.py $(CARGO_DENY)
 
 $(CARGO_DENY):
 	$(CARGO) install --locked --version 0.20.2 --root $(BUILD)/cargo cargo-deny

@@ -229,10 +229,6 @@ mod tests {
         }
     }
 
-    fn reserve() -> Box<Reserve> {
-        Box::new(Reserve::new())
-    }
-
     fn layout(size: usize, align: usize) -> Layout {
         Layout::from_size_align(size, align).unwrap()
     }
@@ -251,8 +247,9 @@ mod tests {
     /// Random allocations, resizings and frees: none overlaps another, contents are kept, and all comes back.
     #[test]
     fn allocations_do_not_overlap() {
-        let (reserve, mut random) = (reserve(), fastrand::Rng::with_seed(1));
-        let allocator = Allocator(Nothing, &reserve);
+        static RESERVE: Reserve = Reserve::new();
+        let (reserve, mut random) = (&RESERVE, fastrand::Rng::with_seed(1));
+        let allocator = Allocator(Nothing, reserve);
         let mut held: Vec<(*mut u8, Layout, u8)> = Vec::new();
         let rounds = if cfg!(miri) { 300 } else { 20_000 };
         for round in 0..rounds {
@@ -304,8 +301,8 @@ mod tests {
 
     #[test]
     fn it_is_low_when_half_of_it_is_in_use() {
-        let reserve = reserve();
-        let of = layout(64 * 1024, 8);
+        static RESERVE: Reserve = Reserve::new();
+        let (reserve, of) = (&RESERVE, layout(64 * 1024, 8));
         let held: Vec<_> = (0..17).map(|_| reserve.allocate(of)).collect();
         assert!(held.iter().all(|place| !place.is_null()) && reserve.is_low());
         assert!(reserve.free(held[0], of) && !reserve.is_low());
@@ -314,10 +311,10 @@ mod tests {
 
     #[test]
     fn threads_share_it() {
-        let reserve = reserve();
+        static RESERVE: Reserve = Reserve::new();
+        let reserve = &RESERVE;
         std::thread::scope(|scope| {
             for number in 0..4_u8 {
-                let reserve = &reserve;
                 scope.spawn(move || {
                     for round in 0..if cfg!(miri) { 50 } else { 20_000 } {
                         let of = layout(1 + round % 700, 8);

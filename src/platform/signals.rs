@@ -140,6 +140,13 @@ mod unix {
         not_send: PhantomData<*const ()>,
     }
 
+    // Miri has no cancellation.
+    #[cfg(miri)]
+    unsafe fn pthread_setcancelstate(_: libc::c_int, _: *mut libc::c_int) -> libc::c_int {
+        0
+    }
+
+    #[cfg(not(miri))]
     unsafe extern "C" {
         // POSIX has it, but the libc crate lacks it on some systems.
         fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;

@@ -74,6 +74,17 @@ class Verdict:
     seen: Counter[str] = field(default_factory=Counter)
     latest_us: int = 0
 
+    def add(self, other: Verdict) -> None:
+        """Adds that of other calls."""
+        self.broken += other.broken
+        self.raced += other.raced
+        self.executed += other.executed
+        self.drivers += other.drivers
+        self.statuses += other.statuses
+        self.executions += other.executions
+        self.seen += other.seen
+        self.latest_us = max(self.latest_us, other.latest_us)
+
     def __str__(self) -> str:
         def counts(counter: Counter[str]) -> str:
             return ", ".join(f"{name} {count}" for name, count in counter.most_common())

@@ -26,6 +26,13 @@ class Run:
     kinds: set[str]
     caller: subprocess.CompletedProcess[str]
 
+    def add(self, other: Run) -> None:
+        """Adds a run of other calls."""
+        self.verdict.add(other.verdict)
+        self.caller.returncode |= other.caller.returncode
+        self.caller.stdout += other.caller.stdout
+        self.caller.stderr += other.caller.stderr
+
 
 def build_endpoint() -> Path:
     cargo = os.environ.get("CARGO", "cargo")
