@@ -38,5 +38,5 @@ fn freed() {
     drop(unsafe { Box::from_raw(place.load(Ordering::SeqCst)) });
     // SAFETY: none. It is freed, which is the fault that is planted here.
     let number = unsafe { place.load(Ordering::SeqCst).read_volatile() };
-    assert!(number < 2 || number >= 2);
+    println!("{number}");
 }
