@@ -247,7 +247,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-                    for round in 0..5_000 {
+                    for round in 0..if cfg!(miri) { 20 } else { 5_000 } {
                         let mut acquire = Box::pin(permits.acquire(CallKind::Queued));
                         let permit = loop {
                             match acquire.as_mut().poll(&mut Context::from_waker(&waker)) {

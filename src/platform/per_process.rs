@@ -139,7 +139,8 @@ pub(crate) fn this_process() -> u64 {
     }
 }
 
-#[cfg(target_os = "linux")]
+// Miri does not have MADV_WIPEONFORK.
+#[cfg(all(target_os = "linux", not(miri)))]
 mod mark {
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64;
@@ -178,7 +179,7 @@ mod mark {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), miri))]
 mod mark {
     use std::sync::atomic::AtomicU64;
 

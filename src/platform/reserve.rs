@@ -251,7 +251,7 @@ mod tests {
         let (reserve, mut random) = (&RESERVE, fastrand::Rng::with_seed(1));
         let allocator = Allocator(Nothing, reserve);
         let mut held: Vec<(*mut u8, Layout, u8)> = Vec::new();
-        let rounds = if cfg!(miri) { 300 } else { 20_000 };
+        let rounds = if cfg!(miri) { 30 } else { 20_000 };
         for round in 0..rounds {
             let fill = (round % 251) as u8;
             let of = layout(1 << random.u32(0..14), 1 << random.u32(0..7));
@@ -316,7 +316,7 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..4_u8 {
                 scope.spawn(move || {
-                    for round in 0..if cfg!(miri) { 50 } else { 20_000 } {
+                    for round in 0..if cfg!(miri) { 5 } else { 20_000 } {
                         let of = layout(1 + round % 700, 8);
                         let place = reserve.allocate(of);
                         assert!(!place.is_null());
