@@ -221,7 +221,11 @@ def find_library(repository: Path) -> Path:
         return built
     # Cargo tells where it puts things: its settings may say otherwise than target/release.
     command = ["cargo", "rustc", "--locked", "--release", "--lib", "--crate-type", "cdylib"]
-    done = run_cargo([*command, "--message-format", "json-render-diagnostics"], repository, stdout=subprocess.PIPE)
+    done = run_cargo(
+        [*command, "--features", "capi", "--message-format", "json-render-diagnostics"],
+        repository,
+        stdout=subprocess.PIPE,
+    )
     must_succeed(done, command)
     for message in map(json.loads, done.stdout.splitlines()):
         if message["reason"] == "compiler-artifact" and message["target"]["name"] == "lambda_invoke":
