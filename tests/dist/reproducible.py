@@ -6,7 +6,6 @@ reproducible.py [TARGET]
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 
 import dist  # noqa: E402
+import source  # noqa: E402
 
 
 def contents(tree: Path) -> dict[str, bytes]:
@@ -30,9 +30,7 @@ def main() -> None:
         raise SystemExit(f"reproducible: {first} does not exist: run `make dist` first")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "an other folder")
-        for file in dist.output("git", "ls-files").splitlines():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / file, folder / file)
+        source.copy_repository(folder)
         (folder / "build").mkdir()
         (folder / "build/venv-dist").symlink_to(dist.TOOLS.parent)
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(dist.source_date())}

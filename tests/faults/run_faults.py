@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -35,10 +36,12 @@ class Run:
 
 
 def build_endpoint() -> Path:
-    cargo = os.environ.get("CARGO", "cargo")
-    subprocess.run([cargo, "build", "--locked", "--quiet", "--example", "fault_endpoint"], cwd=ROOT, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return ROOT / target / "debug" / "examples" / "fault_endpoint"
+    command = [os.environ.get("CARGO", "cargo"), "build", "--locked", "--quiet", "--example", "fault_endpoint"]
+    command += ["--message-format", "json-render-diagnostics"]
+    messages = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    # Cargo says where the program is: its settings may put it elsewhere.
+    (program,) = filter(None, (json.loads(line).get("executable") for line in messages.splitlines()))
+    return Path(program)
 
 
 def build(name: str, folder: Path, flags: Sequence[str] = ()) -> Path:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 
 import dist  # noqa: E402
+import source as sources  # noqa: E402
 
 VERSION = dist.version()
 ARCHIVE = Path(os.environ.get("RUST_ARCHIVE", ROOT / "build/rust.a"))
@@ -53,10 +54,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "RUST_ARCHIVE" not in os.environ:
         run("make", "lib")
     folder = tmp_path_factory.mktemp("packages") / f"lambda_invoke-{VERSION}"
-    for name in run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
-    dist.pack(folder, folder.with_suffix(".0.tar.xz").with_name(f"lambda_invoke-{VERSION}.tar.xz"), folder.name)
+    sources.copy_repository(folder)
+    dist.pack(folder, folder.with_name(f"lambda_invoke-{VERSION}.tar.xz"), folder.name)
     return folder
 
 
