@@ -37,7 +37,7 @@ def add_crates(folder: Path) -> None:
     )
     if vendored.returncode != 0:
         raise dist.NotAvailable(
-            "cargo vendor failed: the crates for all systems must be in cargo's cache, or reachable"
+            "cargo vendor failed: it needs the crates for all systems, from its cache or the network"
         )
     for path in (folder / "vendor").rglob("*"):
         if path.suffix in BINARIES:

@@ -76,7 +76,7 @@ def check_records(root: Path) -> Iterator[str]:
 
 
 def check_packages(root: Path) -> Iterator[str]:
-    """Compares the files of packagers, which state the version themselves."""
+    """Compares what packagers and users read, which states the version itself."""
     version = re.escape(package_version(root))
     wanted = {
         "packaging/lambda_invoke.spec": rf"^Version: +({version})$",
@@ -86,6 +86,9 @@ def check_packages(root: Path) -> Iterator[str]:
     for name, pattern in wanted.items():
         if found(root, name, pattern) != package_version(root):
             yield f"{name} does not begin with version {package_version(root)}"
+    for file, other in re.findall(r"(lambda[_-]invoke[_-](\d+\.\d+\.\d+)[^\s`]*)", text(root, "README.md")):
+        if other != package_version(root):
+            yield f"README.md names {file}, which is not of version {package_version(root)}"
 
 
 def check_abi_number(root: Path) -> Iterator[str]:

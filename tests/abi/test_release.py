@@ -21,6 +21,7 @@ FILES = [
     "Cargo.lock",
     "CHANGELOG.md",
     "Makefile",
+    "README.md",
     "build.rs",
     "bindings/python/backend.py",
     "bindings/python/lambda_invoke/_abi.py",
@@ -68,6 +69,13 @@ FAULTS = {
     ),
     "debian": ("check_packages", "packaging/debian/changelog", f"({VERSION}-", "(9.9.9-", "debian/changelog"),
     "wrap": ("check_packages", "packaging/lambda_invoke.wrap", f"v{VERSION}", "v9.9.9", "lambda_invoke.wrap"),
+    "readme": (
+        "check_packages",
+        "README.md",
+        f"invoke-{VERSION}.tar.gz",
+        "invoke-9.9.9.tar.gz",
+        "README.md names .*9.9.9",
+    ),
     "symbol": (
         "check_records",
         "tests/abi/symbols.txt",

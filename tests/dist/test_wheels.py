@@ -74,8 +74,8 @@ def test_auditwheel_finds_that_a_wheel_runs_on_its_platform(target: dist.Target)
     assert f'consistent with the following platform tag: "{target.wheel}"' in " ".join(shown.stdout.split())
 
 
-# What a machine needs to run a wheel of another system: a root folder with its C library and Python. Debian has no Python
-# for musl; for aarch64, `python3` and what it depends on, unpacked from Debian's packages.
+# What a machine needs to run a wheel of another system: a root folder with its C library and Python. For aarch64,
+# Debian's package python3 with what it depends on, unpacked. Debian has no Python for musl.
 ROOTS = {"aarch64-unknown-linux-gnu": "PYTHON_AARCH64"}
 
 

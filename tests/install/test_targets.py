@@ -1,4 +1,4 @@
-"""The make targets where the environment says where and for what system cargo builds: CARGO_TARGET_DIR, CARGO_BUILD_TARGET.
+"""The make targets where CARGO_TARGET_DIR and CARGO_BUILD_TARGET say where, and for what system, cargo builds.
 
 cargo is replaced by a program that puts an archive, compiled before, where cargo would, and says so as cargo does.
 """
@@ -22,7 +22,8 @@ if sys.argv[1] != "rustc":
     sys.exit("this cargo only builds")
 if os.environ.get("CARGO_BUILD_TARGET") == "{other}":
     sys.exit("this cargo has no {other}")
-file = pathlib.Path(os.environ["CARGO_TARGET_DIR"], os.environ.get("CARGO_BUILD_TARGET", ""), "release/liblambda_invoke.a")
+folder = pathlib.Path(os.environ["CARGO_TARGET_DIR"], os.environ.get("CARGO_BUILD_TARGET", ""), "release")
+file = folder / "liblambda_invoke.a"
 file.parent.mkdir(parents=True)
 shutil.copyfile("{archive}", file)
 target = {{"name": "lambda_invoke"}}
@@ -74,11 +75,8 @@ class Build:
         self.installed = folder / "root/usr/local"
 
     def make(self, *targets: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        settings = (
-            f"BUILD={self.folder / 'build'}",
-            f"CARGO={self.folder / 'cargo'}",
-            f"DESTDIR={self.folder / 'root'}",
-        )
+        folders = {"BUILD": "build", "CARGO": "cargo", "DESTDIR": "root"}
+        settings = (f"{name}={self.folder / path}" for name, path in folders.items())
         return make(*settings, *targets, **variables)
 
     def files(self) -> dict[str, bytes]:
@@ -96,9 +94,8 @@ def build(tmp_path: Path) -> Build:
 def test_wherever_cargo_builds_the_same_is_installed(build: Build, tmp_path: Path) -> None:
     results = []
     for name, variables in {"plain": {}, "for a system": {"CARGO_BUILD_TARGET": host()}}.items():
-        done = build.make(
-            "-B", "lib", f"{build.folder}/build/demo", "install", CARGO_TARGET_DIR=f"{tmp_path}/{name}", **variables
-        )
+        variables["CARGO_TARGET_DIR"] = f"{tmp_path}/{name}"
+        done = build.make("-B", "lib", f"{build.folder}/build/demo", "install", **variables)
         assert done.returncode == 0, done.stderr
         assert (build.folder / "build/demo").exists()
         results.append(build.files())
