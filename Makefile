@@ -54,7 +54,7 @@ test-rust: ## the tests of the crate
 	$(CARGO) test --locked
 
 test-local: $(VENV)/ready ## the local endpoint, tested with botocore
-	$(VENV)/bin/pytest tests/local tests/vectors
+	$(VENV)/bin/pytest -rs tests/local tests/vectors
 
 test-c: $(VENV)/ready $(LIB)/$(SO) ## C programs, header, ABI; under valgrind too where it is installed
 	CC='$(CC)' $(VENV)/bin/pytest -rs tests/c tests/abi
@@ -63,16 +63,16 @@ test-cpp: $(VENV)/ready $(LIB)/$(SO) ## the C++ header
 	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest -rs tests/cpp
 
 test-python: $(VENV)/ready $(LIB)/$(SO) $(BUILD)/THIRD-PARTY-NOTICES ## the Python package, on every Python of this machine
-	$(VENV)/bin/pytest -n 2 bindings/python/tests
+	$(VENV)/bin/pytest -rs -n 2 bindings/python/tests
 
 test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one table of cases through C, C++, Python and Go
-	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest tests/conformance
+	CC='$(CC)' CXX='$(CXX)' $(VENV)/bin/pytest -rs tests/conformance
 
 test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
-	CC='$(CC)' $(VENV)/bin/pytest --timeout 60 -n 2 tests/configured
+	CC='$(CC)' $(VENV)/bin/pytest -rs --timeout 60 -n 2 tests/configured
 
 test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
-	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -s tests/faults
+	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs -s tests/faults
 
 test-faults-long: export SEED := random
 test-faults-long: export CALLS := 100000
@@ -119,7 +119,7 @@ loom: ## every order of the steps that threads take in permits, wait queue and p
 	CARGO_TARGET_DIR='$(CURDIR)/target/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
-	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest tests/emulators
+	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest -rs tests/emulators
 
 GO_TEST := bindings/go/with-library go test -count=1
 

@@ -1,8 +1,9 @@
-"""What a compiler can be asked for."""
+"""What compilers and other tools of this machine can be asked for, by their versions."""
 
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -29,3 +30,19 @@ def _knows(compiler: tuple[str, ...], standard: str) -> bool:
     language = "c++" if standard.startswith("c++") else "c"
     command = [*compiler, f"-std={standard}", "-x", language, "-fsyntax-only", "-"]
     return subprocess.run(command, input="", capture_output=True, text=True, check=False).returncode == 0
+
+
+def require(tool: str, oldest: str) -> None:
+    """Skips the test where a tool is missing, or is older than a version such as 3.16."""
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\d+(?:\.\d+)+", done.stdout)
+    if done.returncode != 0 or found is None:
+        pytest.skip(f"{tool} does not tell its version")
+    if _numbers(found[0]) < _numbers(oldest):
+        pytest.skip(f"{tool} has version {found[0]}, and {oldest} is needed")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]

@@ -184,7 +184,7 @@ def test_the_header_compiles_alone(
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_programs_use_compiles(compiler: Sequence[str], name: str) -> None:
     """Templates show their warnings only where they are used."""
-    compiled(["-std=c++17", "-fsyntax-only", str(HERE / f"{name}.cpp")], compiler)
+    compiled([standard_option(compiler, "c++17"), "-fsyntax-only", str(HERE / f"{name}.cpp")], compiler)
 
 
 # How compilers say that they do not know a standard.

@@ -7,12 +7,18 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-IN_CI = os.environ.get("CI") == "true"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from compilers import require  # noqa: E402
+
+# What meson.build asks for.
+MESON_VERSION = "0.56"
 
 ADD_SUBDIRECTORY = """cmake_minimum_required(VERSION 3.16)
 project(outside C)
@@ -63,8 +69,9 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("how", [ADD_SUBDIRECTORY, FETCH_CONTENT], ids=["add_subdirectory", "FetchContent"])
 @pytest.mark.parametrize("generator", ["Unix Makefiles", "Ninja"])
 def test_cmake(project: Path, how: str, generator: str) -> None:
-    if generator == "Ninja" and shutil.which("ninja") is None:
-        pytest.skip("ninja is not installed")
+    require("cmake", "3.16")
+    if generator == "Ninja":
+        require("ninja", "1.5")
     (project / "CMakeLists.txt").write_text(how.format(root=ROOT) + PROGRAMS, encoding="utf-8")
     run("cmake", "-G", generator, "-S", project, "-B", project / "b")
     run("cmake", "--build", project / "b")
@@ -77,9 +84,9 @@ def test_cmake(project: Path, how: str, generator: str) -> None:
     assert program.stat().st_mtime_ns == before
 
 
-@pytest.mark.skipif(shutil.which("meson") is None, reason="meson is not installed: meson.build was not tried")
 @pytest.mark.parametrize("how", ["shared", "static"])
 def test_meson_builds_the_subproject(project: Path, how: str) -> None:
+    require("meson", MESON_VERSION)
     subprojects = project / "subprojects"
     subprojects.mkdir()
     # What a download by the wrap file would leave here.
@@ -91,11 +98,34 @@ def test_meson_builds_the_subproject(project: Path, how: str) -> None:
     check(project / "b/program", how == "shared")
 
 
-@pytest.mark.skipif(shutil.which("meson") is None, reason="meson is not installed")
 def test_meson_finds_an_installation(project: Path, tmp_path: Path) -> None:
+    require("meson", MESON_VERSION)
     prefix = tmp_path / "prefix"
     run("make", "-C", ROOT, "install", f"PREFIX={prefix}")
     (project / "meson.build").write_text(MESON, encoding="utf-8")
     run("meson", "setup", project / "b", project, PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig"))
     run("meson", "compile", "-C", project / "b")
     check(project / "b/program", True)
+
+
+@pytest.mark.parametrize(
+    ("prints", "reason"),
+    [
+        ("echo 0.55.3", "has version 0.55.3, and 0.56 is needed"),
+        ("echo 'a tool, version 0.9 (of 2019)'", "has version 0.9, and 0.56 is needed"),
+        ("echo none; exit 1", "does not tell its version"),
+        (None, "is not installed"),
+        ("echo 0.56.0", ""),
+        ("echo version 1.10.2-dirty", ""),
+    ],
+)
+def test_a_tool_is_asked_for_its_version(prints: str | None, reason: str, tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    if prints is not None:
+        tool.write_text(f"#!/bin/sh\n{prints}\n", encoding="utf-8")
+        tool.chmod(0o755)
+    if not reason:
+        require(str(tool), "0.56")
+        return
+    with pytest.raises(pytest.skip.Exception, match=re.escape(reason)):
+        require(str(tool), "0.56")

@@ -7,12 +7,17 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from compilers import require  # noqa: E402
+
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = shlex.split(os.environ.get("CXX", "c++"))
 C_FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-pedantic", "-Werror", "-pthread"]
@@ -293,6 +298,7 @@ def test_c_static_program(staged: Path, installed: Path, source: Path) -> None:
 
 @pytest.mark.parametrize("target", ["lambda_invoke", "static"])
 def test_cmake(installed: Path, source: Path, tmp_path: Path, target: str) -> None:
+    require("cmake", "3.16")
     (tmp_path / "CMakeLists.txt").write_text(
         f"""cmake_minimum_required(VERSION 3.16)
 project(outside C)
