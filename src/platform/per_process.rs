@@ -145,8 +145,11 @@ mod mark {
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64;
 
+    /// A number that the kernel rejects.
+    const NO_ADVICE: libc::c_int = -1;
+
     /// Returns a word that the kernel sets to zero in a child: reading it costs a load, while getpid costs a system
-    /// call. `None` on kernels before 4.14.
+    /// call. `None` on kernels before 4.14 and where the system calls are emulated.
     pub(crate) fn of_this_process() -> Option<&'static AtomicU64> {
         static MARK: OnceLock<Option<&'static AtomicU64>> = OnceLock::new();
         *MARK.get_or_init(|| {
@@ -166,8 +169,11 @@ mod mark {
             if address == libc::MAP_FAILED {
                 return None;
             }
+            // qemu's emulation of Linux accepts every advice, and ignores this one; it gives itself away by accepting
+            // what is not an advice.
             // SAFETY: the whole of the mapping just made, and nothing else.
-            if unsafe { libc::madvise(address, page, libc::MADV_WIPEONFORK) } != 0 {
+            let advise = |advice| unsafe { libc::madvise(address, page, advice) } == 0;
+            if advise(NO_ADVICE) || !advise(libc::MADV_WIPEONFORK) {
                 // SAFETY: as above, and no reference into it exists.
                 unsafe { libc::munmap(address, page) };
                 return None;
