@@ -140,10 +140,11 @@ def test_with_the_library(setup: Setup, tests: str) -> None:
         "c": ["tests/c/test_c.py", "tests/c/test_stack.py", "-k", " and ".join(f"not {name}" for name in left_out)],
         "conformance": CONFORMANCE,
     }[tests]
-    if setup.cxx.startswith(ZIG):
-        # It compiles its C++ library for a target when it first links a program, which no test's time should contain.
-        command = [*shlex.split(setup.cxx), "-x", "c++", "-", "-o", os.devnull]
-        subprocess.run(command, input="int main() {}", text=True, check=True, capture_output=True)
+    for compiler, language in ((setup.cc, "c"), (setup.cxx, "c++")):
+        if compiler.startswith(ZIG):
+            # It compiles the libraries of a target when it first links a program, which no test's time should contain.
+            command = [*shlex.split(compiler), "-x", language, "-", "-o", os.devnull]
+            subprocess.run(command, input="int main(void) {}", text=True, check=True, capture_output=True)
     environment = {
         **{name: value for name, value in os.environ.items() if name != "CI"},
         "CC": setup.cc,
