@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -236,8 +237,12 @@ func holdingServer(t *testing.T) (url string, begun <-chan struct{}) {
 	return "http://" + listener.Addr().String(), heads
 }
 
+// heldFunction is set to the URL of a function without end in the environment of a test that has a process of its own.
+const heldFunction = "LAMBDAINVOKE_TESTS_HELD_FUNCTION"
+
+// The calls are made in a process of their own: Go keeps the threads that other tests needed, and that the server needs when
+// the machine has much else to do.
 func TestManyGoroutinesNeedFewThreads(t *testing.T) {
-	const goroutines = 10_000
 	for _, row := range []struct {
 		name           string
 		maxConnections int
@@ -248,43 +253,69 @@ func TestManyGoroutinesNeedFewThreads(t *testing.T) {
 		{"many connections", 2_000, 2_000},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			before := threads(t)
+			if url := os.Getenv(heldFunction); url != "" {
+				callFromManyGoroutines(t, url, row.maxConnections, row.reach)
+				return
+			}
 			url, begun := holdingServer(t)
-			client := newClient(t, lambdainvoke.Config{EndpointURL: url, MaxConnections: row.maxConnections})
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			ended := make(chan error, goroutines)
-			var arrived sync.WaitGroup
-			arrived.Add(goroutines)
-			for range make([]struct{}, goroutines) {
-				go func() {
-					inside := &arrivingContext{Context: ctx, arrived: &arrived}
-					_, err := client.Invoke(inside, &lambdainvoke.Request{FunctionName: "slow"})
-					ended <- err
-				}()
+			command := exec.Command(os.Args[0], "-test.v", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
+			command.Env = append(os.Environ(), heldFunction+"="+url)
+			begins, err := command.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
 			}
-			arrived.Wait()
-			for range make([]struct{}, row.reach) {
-				await(t, "start of the function", begun)
-			}
-			held := threads(t)
-			cancelled := time.Now()
-			cancel()
-			for range make([]struct{}, goroutines) {
-				if err := await(t, "end of a call", ended); !errors.Is(err, context.Canceled) {
-					t.Fatal(err)
+			go func() {
+				for range begun {
+					// It fails once the process has ended.
+					if _, err := begins.Write([]byte{1}); err != nil {
+						return
+					}
 				}
-			}
-			t.Logf("%d threads before, %d with %d calls in flight, %d afterwards; all ended %v after the cancellation",
-				before, held, goroutines, threads(t), time.Since(cancelled))
-			if isRaceDetectorOn() {
-				return // which makes the library's functions slow enough that Go starts more threads
-			}
-			// Go keeps the threads that it once had.
-			if most := max(before, runtime.GOMAXPROCS(0)+8); threads(t) > most {
-				t.Errorf("%d threads, want at most %d", threads(t), most)
+			}()
+			output, err := command.CombinedOutput()
+			t.Logf("%s", output)
+			if err != nil {
+				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// callFromManyGoroutines cancels the calls once so many have reached the function, each of which is a byte of stdin.
+func callFromManyGoroutines(t *testing.T, url string, maxConnections, reach int) {
+	const goroutines = 10_000
+	client := newClient(t, lambdainvoke.Config{EndpointURL: url, MaxConnections: maxConnections})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, goroutines)
+	var arrived sync.WaitGroup
+	arrived.Add(goroutines)
+	for range make([]struct{}, goroutines) {
+		go func() {
+			inside := &arrivingContext{Context: ctx, arrived: &arrived}
+			_, err := client.Invoke(inside, &lambdainvoke.Request{FunctionName: "slow"})
+			ended <- err
+		}()
+	}
+	arrived.Wait()
+	if _, err := io.ReadFull(os.Stdin, make([]byte, reach)); err != nil {
+		t.Fatal(err)
+	}
+	held := threads(t)
+	cancelled := time.Now()
+	cancel()
+	for range make([]struct{}, goroutines) {
+		if err := await(t, "end of a call", ended); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d threads with %d calls in flight, %d afterwards; all ended %v after the cancellation",
+		held, goroutines, threads(t), time.Since(cancelled))
+	if isRaceDetectorOn() {
+		return // which makes the library's functions slow enough that Go starts more threads
+	}
+	if most := runtime.GOMAXPROCS(0) + 8; threads(t) > most {
+		t.Errorf("%d threads, want at most %d", threads(t), most)
 	}
 }
 
