@@ -64,7 +64,7 @@ def debian(source: Path) -> Path:
     """The folder with the packages that dpkg-buildpackage has built."""
     parent = source.parent / "debian"
     folder = parent / source.name
-    shutil.copytree(source, folder)
+    shutil.copytree(source, folder, symlinks=True)
     shutil.copyfile(source.parent / f"lambda_invoke-{VERSION}.tar.xz", parent / f"lambda-invoke_{VERSION}.orig.tar.xz")
     shutil.copytree(folder / "packaging/debian", folder / "debian")
     # -d: Rust need not come from a package.
