@@ -157,7 +157,7 @@ lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at i
 # has installed it, and rustup the target, or else this is skipped.
 OTHER_SYSTEMS := aarch64-apple-darwin x86_64-pc-windows-gnu
 check_for = if [ -x $(BUILD)/venv-dist/bin/cargo-zigbuild ] && [ -d "$$(rustc --print target-libdir --target $1)" ]; then \
-	PATH="$(CURDIR)/$(BUILD)/venv-dist/bin:$$PATH" cargo-zigbuild check --locked --lib --target $1; else \
+	PATH="$(CURDIR)/$(BUILD)/venv-dist/bin:$$PATH" cargo-zigbuild rustc --locked --lib --profile check --target $1 -- -D warnings; else \
 	echo 'lint: skipped cargo check for $1: it needs `make dist` once, and rustup target add $1'; fi
 
 format: $(VENV)/ready ## format all sources as lint requires

@@ -17,6 +17,7 @@ static FORKING: AtomicBool = AtomicBool::new(false);
 /// The barrier of one worker.
 #[derive(Debug)]
 pub(crate) struct ForkBarrier {
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only a forked child looks at it"))]
     process: u64,
     running: AtomicBool,
 }

@@ -203,7 +203,6 @@ mod process {
     use std::io;
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::net::UnixStream;
-    use std::os::unix::process::ExitStatusExt;
     use std::process::{Child, ExitStatus};
 
     use super::unix::{GIVEN_UP, ready};
@@ -291,6 +290,7 @@ mod process {
     #[cfg(target_os = "linux")]
     mod pidfd {
         use std::os::fd::{FromRawFd, OwnedFd};
+        use std::os::unix::process::ExitStatusExt;
 
         use super::*;
 

@@ -115,15 +115,29 @@ mod getaddrinfo {
 
 #[cfg(not(unix))]
 mod getaddrinfo {
+    use std::io;
     use std::net::ToSocketAddrs;
 
     use super::Found;
     use crate::platform_api::{LookupError, LookupErrorKind};
 
+    // Of Windows, which are part of its ABI.
+    const WSAEMFILE: i32 = 10_024;
+    const WSAHOST_NOT_FOUND: i32 = 11_001;
+    const WSANO_DATA: i32 = 11_004;
+
     pub(crate) fn addresses(host: &str) -> Found {
         match (host, 0).to_socket_addrs() {
             Ok(found) => Ok(found.collect()),
-            Err(error) => Err(LookupError { kind: LookupErrorKind::Temporary, message: error.to_string() }),
+            Err(error) => Err(LookupError { kind: kind_of(&error), message: error.to_string() }),
+        }
+    }
+
+    fn kind_of(error: &io::Error) -> LookupErrorKind {
+        match error.raw_os_error() {
+            Some(WSAHOST_NOT_FOUND | WSANO_DATA) => LookupErrorKind::Permanent,
+            Some(WSAEMFILE) => LookupErrorKind::NoDescriptors,
+            _ => LookupErrorKind::Temporary,
         }
     }
 }
