@@ -138,17 +138,19 @@ test-install: $(VENV)/ready lib ## programs outside the repository against an in
 # Not part of test: it compiles the crate again. Where the dependencies are compiled already, they are used.
 # Generated: include/lambda_invoke.h, tests/abi/prototypes.c.
 C_AND_CPP := $(filter-out include/lambda_invoke.h tests/abi/prototypes.c,$(wildcard examples/*.c examples/*.cpp include/*.h include/*.hpp \
-	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp))
+	tests/*/*.c tests/*/*.h tests/*/*.cpp tests/*/*.hpp tests/cpp/units/*.cpp benches/programs/*.c benches/programs/*.h))
 
 lint: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## every linter, at its strictest
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path benches/peers/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	MYPYPATH=bindings/python $(VENV)/bin/mypy --strict tools packaging/build_wheel.py
+	MYPYPATH=bindings/python:benches $(VENV)/bin/mypy --strict tools packaging/build_wheel.py
+	MYPYPATH=bindings/python:tools $(VENV)/bin/mypy --strict --ignore-missing-imports benches
 	$(VENV)/bin/clang-format --dry-run -Werror $(C_AND_CPP)
-	@test -z "$$(gofmt -l bindings/go)" || { echo "gofmt would change:"; gofmt -l bindings/go; exit 1; }
+	@test -z "$$(gofmt -l bindings/go benches/go)" || { echo "gofmt would change:"; gofmt -l bindings/go benches/go; exit 1; }
 	bindings/go/with-library go vet ./...
 	bindings/go/with-library go vet -tags lambda_invoke_static ./...
 	@$(foreach system,$(OTHER_SYSTEMS),$(call check_for,$(system)) &&) true
@@ -162,10 +164,11 @@ check_for = if [ -x $(BUILD)/venv-dist/bin/cargo-zigbuild ] && [ -d "$$(rustc --
 
 format: $(VENV)/ready ## format all sources as lint requires
 	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path benches/peers/Cargo.toml
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(C_AND_CPP)
-	gofmt -w bindings/go
+	gofmt -w bindings/go benches/go
 
 # CARGO_BUILD_TARGET is the system that the library is for. Programs that the build itself runs are for this one.
 FOR_THIS_MACHINE := env -u CARGO_BUILD_TARGET
@@ -315,9 +318,8 @@ FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INC
 $(BUILD)/demo: examples/demo.c include/lambda_invoke.h $(LIB)/$(SO)
 	$(CC) $(CFLAGS) $(WARNINGS) -Iinclude $< -L$(LIB) -llambda_invoke -Wl,-rpath,'$$ORIGIN/lib' -o $@
 
-# The Python packages of tests, benchmarks and documents, at the versions that they were last run with.
+# The Python packages of tests and documents, at the versions that they were last run with.
 $(VENV)/ready: tests/requirements.txt
-$(BUILD)/venv-bench/ready: benches/requirements.txt
 $(BUILD)/venv-emulators/ready: tests/emulators/requirements.txt
 $(BUILD)/venv-docs/ready: docs/requirements.txt
 %/ready:
@@ -345,10 +347,10 @@ test-reproducible: ## build a target of `make dist` again, in another folder: th
 test-packages: $(VENV)/ready ## build the packages of Python, Debian, RPM, cargo-c and crates.io, with those tools that there are
 	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)' $(VENV)/bin/pytest --timeout 1800 -rs tests/packaging
 
-bench: $(BUILD)/venv-bench/ready $(BUILD)/demo ## the cost of a call, compared with other ways to make it
-	$(CARGO) bench --locked --bench drivers
-	local/lambda-local examples/functions -- $(BUILD)/venv-bench/bin/python benches/first_call.py
-	ls -l $(LIB)/$(SO).$(ABI)
+# The first run downloads and builds what the library is compared with, for 10 minutes or more. A run of everything renews
+# benches/results.json, the figure and the tables of docs.
+bench: $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## CASES="one burst" ROUNDS=n QUICK=1: the cost of a call, compared with other clients (15 minutes)
+	CARGO='$(CARGO)' CC='$(CC)' $(PYTHON) benches/bench.py --cases '$(CASES)' --rounds '$(or $(ROUNDS),7)' $(if $(QUICK),--quick)
 
 $(BUILD)/aws-lambda-rie: tests/emulators/fetch_rie.py | $(BUILD)/venv-emulators/ready
 	$(BUILD)/venv-emulators/bin/python $< $@

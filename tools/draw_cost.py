@@ -1,20 +1,25 @@
 """Draws docs/src/images/cost.svg from benches/results.json, and renews the tables of the book's page on performance and
 the size of the library in the README.
 
-`make docs` runs it; tests/docs/test_cost.py fails when one of the two is stale. After a new `make bench`, write its
-numbers, the machine and the date into benches/results.json.
+`make bench` and `make docs` run it; tests/docs/test_cost.py fails when one of the files is stale.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benches"))
+
+import report  # noqa: E402
+from cases import PROGRAMS  # noqa: E402
+
 RESULTS = ROOT / "benches/results.json"
 PICTURE = ROOT / "docs/src/images/cost.svg"
 PAGE = ROOT / "docs/src/reference/performance.md"
@@ -22,32 +27,52 @@ README = ROOT / "README.md"
 SIZE = re.compile(r"(shared library (?:of|\|) )[\d.]+(?= MB)")
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->\n)", re.DOTALL)
 
-WIDTH, HEIGHT = 860, 300
-# The left part has the bars of processes, the right part those of calls.
-LEFT, MIDDLE, RIGHT = 24, 400, 836
-TOP, BOTTOM = 74, 236
+# The bars of the picture: title, unit, and the rows, each a case, the number of it, and a program. Ours comes first.
+Row = tuple[str, str, str]
+PANELS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
+    (
+        "CPU of a call, one in flight, http",
+        "µs",
+        tuple(("one/http", "cpu_us", name) for name in ("c", "floor", "ureq", "reqwest", "curl", "sdk")),
+    ),
+    (
+        "First response of a process, https",
+        "ms",
+        tuple(("first/https", "process_ms", name) for name in ("c", "curl", "sdk", "go_sdk", "py", "boto3")),
+    ),
+    (
+        "CPU of a call, 64 in flight from one thread, https",
+        "µs",
+        tuple(("64inflight/https", "cpu_us", name) for name in ("queue", "multi", "sdk", "py_async", "aiobotocore")),
+    ),
+    (
+        "CPU of a call, Python and Go, one in flight, http",
+        "µs",
+        tuple(("one/http", "cpu_us", name) for name in ("go", "go_net", "go_sdk", "py", "awscrt", "boto3")),
+    ),
+)
+
+WIDTH, MARGIN, GAP = 860, 24, 32
+# The names of programs are beside their bars, the numbers behind them.
+PANEL = (WIDTH - 2 * MARGIN - GAP) / 2
+NAMES, NUMBERS = 196, 64
+LINE, HEAD = 20, 40
 
 # Colours that differ in lightness too; each has enough contrast to its background.
 STYLE = """
-    text { font-family: system-ui, "Segoe UI", Roboto, Ubuntu, sans-serif; font-size: 13px; fill: #1f2328 }
-    .title { font-weight: 600; font-size: 15px }
-    .note { font-size: 12px; fill: #59636e }
+    text { font-family: system-ui, "Segoe UI", Roboto, Ubuntu, sans-serif; font-size: 12px; fill: #1f2328 }
+    .title { font-weight: 600; font-size: 14px }
+    .note { font-size: 11px; fill: #59636e }
     .end { text-anchor: end }
-    .middle { text-anchor: middle }
-    .small { font-size: 11px }
     .background { fill: #ffffff }
-    .line { stroke: #d1d9e0 }
-    .series0 { fill: #0969da }
-    .series1 { fill: #bc4c00 }
-    .series2 { fill: #8c959f }
+    .ours { fill: #0969da }
+    .other { fill: #8c959f }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
       .note { fill: #9198a1 }
       .background { fill: #0d1117 }
-      .line { stroke: #3d444d }
-      .series0 { fill: #58a6ff }
-      .series1 { fill: #f0883e }
-      .series2 { fill: #7d8590 }
+      .ours { fill: #58a6ff }
+      .other { fill: #7d8590 }
     }
 """
 
@@ -57,89 +82,58 @@ def text(x: float, y: float, words: str, kind: str = "") -> str:
     return f'  <text x="{x:g}" y="{y:g}"{marked}>{escape(words)}</text>'
 
 
-def bar(x: float, y: float, width: float, height: float, series: int) -> str:
-    # A bar that stands for something is seen.
-    sizes = f'width="{max(width, 2):.1f}" height="{max(height, 2):.1f}"'
-    return f'  <rect x="{x:.1f}" y="{y:.1f}" {sizes} rx="2" class="series{series}"/>'
+def values(results: dict[str, Any], rows: tuple[Row, ...]) -> list[tuple[str, float]]:
+    """The title and the number of each row; those that were skipped have none."""
+    found = ((results["medians"].get(case, {}).get(name), metric, name) for case, metric, name in rows)
+    return [(PROGRAMS[name].title, numbers[metric]) for numbers, metric, name in found if numbers]
 
 
-def process_bars(results: dict[str, Any]) -> Iterator[str]:
-    """A pair of horizontal bars for the time, one for the memory."""
-    yield text(LEFT, 34, "First response of a new process", "title")
-    longest = MIDDLE - LEFT - 120
-    y = TOP
-    for unit, what in (("ms", "time"), ("MiB", "memory")):
-        yield text(LEFT, y, what, "note")
-        values = results[unit]
-        for series, (name, value) in enumerate(zip(results["rows"], values)):
-            width = longest * value / max(values)
-            yield text(LEFT, y + 19, name)
-            yield bar(LEFT, y + 25, width, 11, series)
-            yield text(LEFT + max(width, 2) + 8, y + 35, f"{value:g} {unit}")
-            y += 36
-        y += 20
+def shown(value: float) -> str:
+    return f"{value:.0f}" if value >= 20 else f"{value:.1f}"
 
 
-def call_bars(results: dict[str, Any]) -> Iterator[str]:
-    """Groups of upright bars, one for each number of threads."""
-    yield text(MIDDLE, 34, "CPU time of a call, in microseconds", "title")
-    highest = max(max(row) for row in results["us"])
-    step = (RIGHT - MIDDLE) / len(results["threads"])
-    wide = step / (len(results["rows"]) + 1)
-    for group, threads in enumerate(results["threads"]):
-        x = MIDDLE + group * step
-        for series, row in enumerate(results["us"]):
-            height = (BOTTOM - TOP - 36) * row[group] / highest
-            left = x + series * wide
-            yield bar(left, BOTTOM - height, wide - 3, height, series)
-            yield text(left + (wide - 3) / 2, BOTTOM - height - 5, f"{row[group]:g}", "small middle")
-        words = f"{threads} thread" + ("s" if threads > 1 else "")
-        yield text(x + 1.5 * wide, BOTTOM + 18, words, "note middle")
-    yield f'  <line x1="{MIDDLE}" y1="{BOTTOM}" x2="{RIGHT}" y2="{BOTTOM}" class="line"/>'
-    x = float(MIDDLE)
-    for series, name in enumerate(results["rows"]):
-        shown = name.split(",")[0]
-        yield f'  <rect x="{x:.1f}" y="47" width="11" height="11" rx="2" class="series{series}"/>'
-        yield text(x + 17, 57, shown)
-        x += 34 + 7.2 * len(shown)
-
-
-def described(results: dict[str, Any]) -> str:
-    process, call = results["first_response_of_a_new_process"], results["cpu_us_per_call_by_calling_threads"]
-    rows = [f"{name}: {ms:g} ms, {mib:g} MiB" for name, ms, mib in zip(process["rows"], process["ms"], process["MiB"])]
-    rows += [f"{name}: {', '.join(f'{us:g}' for us in row)} us" for name, row in zip(call["rows"], call["us"])]
-    return f"First response of a new process, and CPU time of a call with {call['threads']} threads. " + "; ".join(rows)
+def panel(x: float, y: float, title: str, unit: str, rows: list[tuple[str, float]]) -> Iterator[str]:
+    yield text(x, y + 14, title, "title")
+    longest = PANEL - NAMES - NUMBERS
+    for number, (name, value) in enumerate(rows):
+        top = y + HEAD - 12 + number * LINE
+        # A bar that stands for something is seen.
+        width = max(longest * value / max(value for _, value in rows), 2)
+        series = "ours" if name.startswith("this library") else "other"
+        yield text(x, top + 10, name)
+        yield f'  <rect x="{x + NAMES:.1f}" y="{top:.1f}" width="{width:.1f}" height="12" rx="2" class="{series}"/>'
+        yield text(x + NAMES + width + 6, top + 10, f"{shown(value)} {unit}")
 
 
 def origin(results: dict[str, Any]) -> str:
-    return f"From one run of {results['run']} on {results['date']}: {results['machine']}; servers {results['servers']}."
+    return f"From one run of {results['run']} on {results['date']}: {results['machine']}; endpoint on the same machine."
 
 
 def picture(results: dict[str, Any]) -> str:
+    drawn: list[str] = []
+    described: list[str] = []
+    y = float(MARGIN)
+    for number in range(0, len(PANELS), 2):
+        most = 0
+        for column, (title, unit, rows) in enumerate(PANELS[number : number + 2]):
+            found = values(results, rows)
+            drawn += panel(MARGIN + column * (PANEL + GAP), y, title, unit, found)
+            described.append(f"{title}: " + ", ".join(f"{name} {shown(value)} {unit}" for name, value in found))
+            most = max(most, len(found))
+        y += HEAD + most * LINE + 12
+    height = y + 16
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}" '
         'role="img" aria-labelledby="title description">',
         '  <title id="title">What it costs</title>',
-        f'  <desc id="description">{escape(described(results))}</desc>',
+        f'  <desc id="description">{escape(". ".join(described))}.</desc>',
         f"  <style>{STYLE}  </style>",
-        f'  <rect width="{WIDTH}" height="{HEIGHT}" rx="6" class="background"/>',
-        *process_bars(results["first_response_of_a_new_process"]),
-        *call_bars(results["cpu_us_per_call_by_calling_threads"]),
-        text(LEFT, HEIGHT - 14, origin(results), "note"),
+        f'  <rect width="{WIDTH}" height="{height:g}" rx="6" class="background"/>',
+        *drawn,
+        text(MARGIN, height - 14, origin(results), "note"),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def tables(results: dict[str, Any]) -> str:
-    process, call = results["first_response_of_a_new_process"], results["cpu_us_per_call_by_calling_threads"]
-    lines = ["", "| first response of a new process | ms | MiB |", "|---|---|---|"]
-    lines += [f"| {name} | {ms:g} | {mib:g} |" for name, ms, mib in zip(process["rows"], process["ms"], process["MiB"])]
-    threads = " | ".join(map(str, call["threads"]))
-    lines += ["", f"| CPU microseconds a call, by calling threads | {threads} |"]
-    lines.append("|---" * (len(call["threads"]) + 1) + "|")
-    lines += [f"| {name} | {' | '.join(f'{us:g}' for us in row)} |" for name, row in zip(call["rows"], call["us"])]
-    return "\n".join([*lines, "", origin(results).replace(results["run"], f"`{results['run']}`"), "", ""])
 
 
 def generate() -> dict[Path, str]:
@@ -147,9 +141,10 @@ def generate() -> dict[Path, str]:
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
 
     def sized(path: Path) -> str:
-        return SIZE.sub(rf"\g<1>{results['shared_library_MB']:g}", path.read_text(encoding="utf-8"))
+        return SIZE.sub(rf"\g<1>{results['shipped_MB']['c']:g}", path.read_text(encoding="utf-8"))
 
-    page = MARKED.sub(lambda match: match[1] + tables(results) + match[2], sized(PAGE))
+    tables = f"\n{report.markdown(results, wanted=False)}\n"
+    page = MARKED.sub(lambda match: match[1] + tables + match[2], sized(PAGE))
     return {PICTURE: picture(results), PAGE: page, README: sized(README)}
 
 
