@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::server_text::ServerText;
 use crate::status::Status;
 
 /// A status and a message that names the field, file or address at fault. Never holds a secret.
@@ -13,8 +14,11 @@ pub struct Error {
 }
 
 impl Error {
+    /// Makes an error. Control characters of the message, which come from files and other programs, are replaced.
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), is_for_lack_of_descriptors: false }
+        let message = message.into();
+        let message = if message.contains(char::is_control) { ServerText::of(&message) } else { message };
+        Self { status, message, is_for_lack_of_descriptors: false }
     }
 
     /// Marks the error as one that goes away once the process has a descriptor left.
@@ -63,3 +67,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_without_control_characters() {
+        let error = Error::config("profile a\n b: \u{1b}[31m no\0");
+        assert_eq!(error.message(), "profile a b: \u{fffd}[31m no\u{fffd}");
+    }
+}

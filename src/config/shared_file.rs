@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 /// Larger than the file of anybody with ten thousand profiles. [`Span`] relies on it.
 const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 const BYTE_ORDER_MARK: char = '\u{feff}';
+/// The properties that hold secrets.
+const SECRETS: [&str; 3] = ["aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
 /// Which of the two files it is: their headers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,10 +166,11 @@ impl SharedFile {
     pub(crate) fn swallowing(&self, section: &SectionName) -> Option<&str> {
         let properties = &self.sections.get(section)?.properties;
         let swallowing = properties.iter().find(|property| {
-            let mut lines = property.value.of(&self.text).lines().filter(|line| !line.trim().is_empty());
-            let value = lines.next().unwrap_or_default();
+            let value = property.value.of(&self.text);
+            let mut lines = lines(value, 0).map(|line| line.of(value)).filter(|line| !line.trim().is_empty());
+            let first = lines.next().unwrap_or_default();
             // A value that begins in the line below is nested.
-            property.value.of(&self.text).starts_with(value) && lines.any(|line| line.contains('='))
+            value.starts_with(first) && lines.any(|line| line.contains('='))
         })?;
         Some(swallowing.name.of(&self.text))
     }
@@ -317,11 +320,23 @@ fn joined(text: &str, value: Span) -> String {
                 continue;
             }
             joined.push('\n');
+            if let Some(shown) = before_secret(line) {
+                joined.push_str(shown);
+                continue;
+            }
         }
         joined.push_str(line);
     }
     joined.truncate(joined.trim_end_matches(is_space).len());
     joined
+}
+
+/// Returns what stands before the secret in a line that was indented by mistake, so that it continues a value. Such a value is
+/// hardly ever valid, and messages repeat values that are not.
+fn before_secret(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(['=', ':'])?;
+    let is_secret = SECRETS.iter().any(|secret| name.trim_matches(is_space).eq_ignore_ascii_case(secret));
+    is_secret.then(|| &line[..=name.len()])
 }
 
 fn text_of(text: &str, line: Span) -> &str {
@@ -437,6 +452,24 @@ mod tests {
         assert_eq!(faults, [Some(3), Some(6), None]);
         assert_eq!(file.get(&profile("c"), "y").as_deref(), Some("4"));
         assert_eq!(parse("\n# x\nregion = x\n[a]\n", Kind::Config).err(), Some(NoHeader { line: 3 }));
+    }
+
+    #[test]
+    fn a_secret_that_continues_a_value_is_not_part_of_it() {
+        for name in ["aws_secret_access_key", "AWS_Session_Token ", "aws_security_token"] {
+            let file = parse(format!("[a]\nregion = x\n  {name}= hunter2\n  more\n"), Kind::Credentials).unwrap();
+            let value = file.get(&profile("a"), "region").unwrap();
+            assert_eq!(value, format!("x\n{name}=\nmore"));
+        }
+    }
+
+    /// tests/configured/test_settings.py has more of these.
+    #[test]
+    fn a_property_that_continues_another_is_found_however_lines_end() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["[a]", "output = json", "  endpoint_url = http://h"].join(end);
+            assert_eq!(parse(text, Kind::Credentials).unwrap().swallowing(&profile("a")), Some("output"), "{end:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::config::credentials::{Credentials, Secrets};
 use crate::credentials::timestamp;
 use crate::platform_api::CommandOutput;
 use crate::response::json_fields;
+use crate::server_text::ServerText;
 
 /// Of the last line on its standard error; more is cut.
 const MAX_SHOWN: usize = 1_024;
@@ -46,6 +47,7 @@ fn said(ended: &CommandOutput) -> String {
     let mut secrets = Secrets::default();
     secrets.add(&Zeroizing::new(String::from_utf8_lossy(&ended.stdout).into_owned()));
     let line = secrets.redacted(line.to_owned());
+    let line = ServerText::of(&line);
     match line.char_indices().nth(MAX_SHOWN) {
         Some((at, _)) => format!("{}...", &line[..at]),
         None => line,
