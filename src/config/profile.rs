@@ -126,6 +126,10 @@ impl Profiles {
         }
     }
 
+    pub(crate) fn has_sso_session(&self, session: &str) -> bool {
+        self.config.sections.contains(&SectionName::SsoSession(session.to_owned()))
+    }
+
     /// Returns a property of an `sso-session` section.
     pub(crate) fn sso_session(&self, session: &str, property: &str) -> Option<String> {
         self.config.property(&SectionName::SsoSession(session.to_owned()), property).filter(|value| !value.is_empty())

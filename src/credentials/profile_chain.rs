@@ -219,7 +219,11 @@ impl Profile<'_> {
     }
 
     fn base(&self) -> Result<BaseSource, NoProfileChain> {
-        let Some(source) = self.get("credential_source") else { return self.own() };
+        let source = match self.get("web_identity_token_file") {
+            Some(_) => None,
+            None => self.get("credential_source"),
+        };
+        let Some(source) = source else { return self.own() };
         // In any case of letters, as the AWS tools have it.
         match source.to_ascii_lowercase().as_str() {
             "environment" => Ok(BaseSource::Environment),
@@ -276,14 +280,20 @@ impl Profile<'_> {
             let value = self.profiles.sso_session(session.as_ref()?, property)?.trim().to_owned();
             (!value.is_empty()).then_some(value)
         };
-        // A session that is named must be there and whole, though tokens alone are wanted from it.
+        // A session that is named must be there and whole, though tokens alone are wanted from it. What it lacks may stand in
+        // the profile.
         if let Some(session) = &session {
-            let missing: Vec<&str> = SESSION.into_iter().filter(|property| in_session(property).is_none()).collect();
-            if !missing.is_empty() {
+            let is_missing = |property: &&str| in_session(property).or_else(|| self.get(property)).is_none();
+            let missing: Vec<&str> = SESSION.into_iter().filter(is_missing).collect();
+            let why = match self.profiles.has_sso_session(session) {
+                false => "does not exist".to_owned(),
+                true if missing.is_empty() => String::new(),
+                true => format!("has no {}", missing.join(" and no ")),
+            };
+            if !why.is_empty() {
+                let place = self.profiles.config.place();
                 return Err(self.invalid(format!(
-                    "sso_session = {session}: the section [sso-session {session}] of {} is missing or has no {}",
-                    self.profiles.config.place(),
-                    missing.join(" and no ")
+                    "sso_session = {session}: the section [sso-session {session}] in {place} {why}"
                 )));
             }
         }
@@ -392,6 +402,16 @@ mod tests {
             (
                 "[profile p]\nrole_arn = r\nweb_identity_token_file = /t\nsource_profile = q\n".to_owned(),
                 "profile p: web identity for r",
+            ),
+            (
+                "[profile p]\nrole_arn = r\nweb_identity_token_file = /t\ncredential_source = Environment\n".to_owned(),
+                "profile p: web identity for r",
+            ),
+            (
+                "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = n\nsso_start_url = u\n\
+                 [sso-session s]\nsso_region = x\n"
+                    .to_owned(),
+                "profile p: SSO role n in account 1",
             ),
             (
                 "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = n\n[sso-session s]\nsso_region = \

@@ -1,6 +1,7 @@
 """The shared files as people and programs write them: what botocore reads, this library reads, and to the same effect.
 
-Both read thousands of generated files in this process. Where the library differs on purpose stands in `REASONS`.
+Both read thousands of generated files in this process, CASES of them from SEED on (`make test-files`). Where the
+library differs on purpose stands in `REASONS`, `DIFFERENCES` and `SOURCE_REASONS`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import botocore.configprovider
+import botocore.credentials
 import botocore.exceptions
 import botocore.session
 import pytest
 import trustme
 from configured_world import LIBRARY
 
-FILES = 3200
+FILES = int(os.environ.get("CASES", "3200"))
+SEED = int(os.environ.get("SEED", "0"))
+TIMEOUT_S = max(240, FILES // 10)
 # Tests that run side by side share them.
 PARTS = 4
 # Where a file that botocore rejects is read, and why that is on purpose.
@@ -40,12 +44,20 @@ class Library:
         self._c = ctypes.CDLL(str(LIBRARY / "liblambda_invoke.so"))
         self._c.lambda_client_describe.restype = ctypes.c_void_p
         self._c.lambda_error_message.restype = ctypes.c_char_p
-        for name in ("client_describe", "client_free", "string_free", "error_message", "error_free"):
+        self._c.lambda_config_new.restype = ctypes.c_void_p
+        self._c.lambda_config_set_profile.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+        self._c.lambda_client_new.argtypes = [ctypes.c_void_p] * 3
+        for name in ("client_describe", "client_free", "string_free", "error_message", "error_free", "config_free"):
             getattr(self._c, f"lambda_{name}").argtypes = [ctypes.c_void_p]
 
-    def describe(self) -> dict[str, Any] | str:
+    def describe(self, profile: str | None = None) -> dict[str, Any] | str:
+        """The profile is set in code, or else AWS_PROFILE counts."""
         client, error = ctypes.c_void_p(), ctypes.c_void_p()
-        if self._c.lambda_client_new(None, ctypes.byref(client), ctypes.byref(error)) != 0:
+        config = self._c.lambda_config_new()
+        self._c.lambda_config_set_profile(config, None if profile is None else profile.encode())
+        status = self._c.lambda_client_new(config, ctypes.byref(client), ctypes.byref(error))
+        self._c.lambda_config_free(config)
+        if status != 0:
             message: bytes = self._c.lambda_error_message(error)
             self._c.lambda_error_free(error)
             return message.decode()
@@ -197,11 +209,11 @@ def normal(described: dict[str, Any] | str) -> tuple[object, object] | str:
     return app_id or None, endpoint
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_botocore_reads_is_read_to_the_same_effect(part: int, files: Files) -> None:
     seen = {"read": 0, "refused": 0, "services": 0, "lines": 0}
-    for seed in range(part, FILES, PARTS):
+    for seed in range(SEED + part, SEED + FILES, PARTS):
         pick = random.Random(seed)
         writers = [Writer(pick, is_config=True), *([Writer(pick, is_config=False)] if pick.random() < 0.4 else [])]
         config, credentials = ([writer.text() for writer in writers] + [""])[:2]
@@ -224,8 +236,163 @@ def test_what_botocore_reads_is_read_to_the_same_effect(part: int, files: Files)
             seen["refused"] += 1
         else:
             assert any(part in expected for part in REASONS), where
-    assert seen["read"] * PARTS >= 2000, seen
-    assert min(seen.values()) >= 10, seen
+    assert seen["read"] * PARTS >= FILES * 0.6, seen
+    assert min(seen.values()) * PARTS >= FILES / 80, seen
+
+
+# Where the settings or the source of the credentials differ, and why that is on purpose.
+SOURCE_REASONS = {
+    "Infinite loop in credential": "a profile that is its own source_profile may hold any source, not just an access key",
+    "has aws_secret_access_key, but no aws_access_key_id": "half an access key is an error, be it one half or the other",
+}
+
+
+@dataclass
+class ProfileWriter:
+    """Writes profiles that refer to each other, in both files."""
+
+    pick: random.Random
+    names = ("a", "b", "c", "d")
+
+    def files(self) -> tuple[str, str]:
+        config = [self.section(f"profile {name}", name, "config") for name in self.names if self.pick.random() < 0.9]
+        config += [self.session(name) for name in ("s", "t") if self.pick.random() < 0.7]
+        credentials = [self.section(name, name, "file") for name in self.names if self.pick.random() < 0.4]
+        self.pick.shuffle(config)
+        return "".join(config), "".join(credentials)
+
+    def section(self, header: str, name: str, file: str) -> str:
+        lines = [f"[{header}]"]
+        kinds = [self.keys, self.role, self.role, self.process, self.sso, self.web_identity, self.settings]
+        for kind in self.pick.sample(kinds, k=self.pick.choice([1, 1, 1, 2, 3])):
+            lines += kind(name, file)
+        # A property that is there twice is another test's.
+        properties = {line.partition(" ")[0]: line for line in lines}
+        return "\n".join(properties.values()) + "\n\n"
+
+    def keys(self, name: str, file: str) -> list[str]:
+        lines = [f"aws_access_key_id = AKID.{name}.{file}", "aws_secret_access_key = nobody-signs-here"]
+        lines += self.pick.choice([[], ["aws_session_token = token"]])
+        if self.pick.random() < 0.15:
+            lines.pop(self.pick.randrange(2))
+        return lines
+
+    def role(self, name: str, file: str) -> list[str]:
+        lines = [f"role_arn = arn:aws:iam::123456789012:role/{name}.{file}"]
+        source = self.pick.choice([*self.names, *self.names, *self.names, name, "nobody"])
+        if self.pick.random() < 0.85:
+            lines.append(f"source_profile = {source}")
+        if self.pick.random() < 0.25:
+            lines.append(f"credential_source = {self.pick.choice(['Environment', 'Environment', 'Nowhere'])}")
+        return lines + self.pick.choice([[], [], ["external_id = x"], ["duration_seconds = 900"]])
+
+    def process(self, _name: str, _file: str) -> list[str]:
+        document = json.dumps({"Version": 1, "AccessKeyId": "AKID.process", "SecretAccessKey": "s"})
+        return [f"credential_process = printf %s '{document}'"]
+
+    def sso(self, _name: str, _file: str) -> list[str]:
+        account, role, start, region = "sso_account_id = 1", "sso_role_name = r", "sso_start_url = u", "sso_region = x"
+        lines = self.pick.choice(
+            [
+                [f"sso_session = {self.pick.choice('sstn')}", account, role],
+                [f"sso_session = {self.pick.choice('st')}", account, role, start, region],
+                [start, region, account, role],
+            ]
+        )
+        if self.pick.random() < 0.2:
+            lines.pop(self.pick.randrange(len(lines)))
+        return lines
+
+    def session(self, name: str) -> str:
+        lines = ["sso_start_url = u", "sso_region = x"]
+        if self.pick.random() < 0.2:
+            lines.pop(self.pick.randrange(2))
+        return "\n".join([f"[sso-session {name}]", *lines]) + "\n\n"
+
+    def web_identity(self, name: str, file: str) -> list[str]:
+        lines = ["web_identity_token_file = /nowhere", f"role_arn = arn:aws:iam::123456789012:role/{name}.{file}"]
+        return lines if self.pick.random() < 0.9 else lines[:1]
+
+    def settings(self, _name: str, _file: str) -> list[str]:
+        lines = [
+            f"region = {self.pick.choice(['eu-west-1', 'us-east-1', 'sa-east-1'])}",
+            f"max_attempts = {self.pick.randint(1, 9)}",
+            f"retry_mode = {self.pick.choice(['legacy', 'standard', 'adaptive'])}",
+        ]
+        return self.pick.sample(lines, k=self.pick.randint(1, 3))
+
+
+def source_by_botocore(profile: str) -> tuple[Any, Any, str]:
+    """Returns region, attempts, and what the credentials of a profile come from; what fails is an error of any kind."""
+    session = botocore.session.Session(profile=profile)
+    try:
+        region, attempts = (session.get_config_variable(name) for name in ("region", "max_attempts"))
+        resolver = botocore.credentials.create_credential_resolver(session)
+        for name in ("ec2-credentials-file", "boto-config", "container-role", "iam-role"):
+            resolver.remove(name)
+        return region, attempts, source_of(resolver.load_credentials())
+    except botocore.exceptions.ProfileNotFound as error:
+        return None, None, f"error: {error}"
+    except (botocore.exceptions.BotoCoreError, KeyError) as error:
+        return region, attempts, f"error: {error}"
+
+
+def source_of(found: Any) -> str:
+    """Follows the roles down to what they are assumed from."""
+    if found is None:
+        return "none"
+    if found.method == "assume-role":
+        fetcher = found._refresh_using.__self__
+        return f"{source_of(fetcher._source_credentials)}, then role {fetcher._assume_kwargs['RoleArn']}"
+    if found.method == "assume-role-with-web-identity":
+        return f"web identity for {found._refresh_using.__self__._assume_kwargs['RoleArn']}"
+    if found.method == "sso":
+        fetcher = found._refresh_using.__self__
+        return f"SSO role {fetcher._role_name} in account {fetcher._account_id}"
+    if found.method in ("shared-credentials-file", "config-file"):
+        return f"access key of profile {found.access_key.split('.')[1]}"
+    return {"custom-process": "credential_process", "env": "credential_source Environment"}[found.method]
+
+
+def source_by_library(files: Files, profile: str) -> tuple[Any, Any, str]:
+    described = files.library.describe(profile)
+    if isinstance(described, str):
+        return None, None, f"error: {described}"
+    region, attempts, source = (described[name]["value"] for name in ("region", "max_attempts", "credentials"))
+    if source.startswith("none "):
+        source = f"error: {source}"
+    elif source.startswith("instance metadata "):
+        source = "none"
+    else:
+        source = source.removeprefix(f"profile {profile}: ")
+        base, *roles = source.split(", then ")
+        if base == "access key":
+            base = f"access key of profile {profile}"
+        elif not base.startswith("access key"):
+            base = base.partition(" of profile ")[0]
+        source = ", then ".join([base, *roles])
+    return region, attempts, source
+
+
+@pytest.mark.timeout(TIMEOUT_S)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_profiles_have_the_settings_and_credentials_that_botocore_finds(part: int, files: Files) -> None:
+    files.patch.delenv("AWS_REGION")
+    files.patch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    seen = {"error": 0, "none": 0, "then role": 0, "SSO": 0, "web identity": 0, "access key": 0, "process": 0}
+    for seed in range(SEED + part, SEED + FILES // 4, PARTS):
+        pick = random.Random(seed)
+        config, credentials = ProfileWriter(pick).files()
+        files.write(config, credentials)
+        profile = pick.choice(ProfileWriter.names)
+        expected, found = source_by_botocore(profile), source_by_library(files, profile)
+        for kind in seen:
+            seen[kind] += kind in found[2]
+        where = f"seed {seed}, profile {profile}:\n{config}\n---\n{credentials}\n---\n{expected}\n---\n{found}"
+        assert (expected[0], expected[1] or 3) == (found[0], found[1] or 3), where
+        if expected[2] != found[2] and not (expected[2].startswith("error") and found[2].startswith("error")):
+            assert any(reason in text for reason in SOURCE_REASONS for text in (expected[2], found[2])), where
+    assert min(seen.values()) * PARTS >= FILES / 200, seen
 
 
 def effect(files: Files, profile: str) -> tuple[object, object] | str:
