@@ -42,7 +42,7 @@ export CGO_ENABLED := 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
-.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-faults test-faults-long test-faults-million sanitize miri loom audit test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist test-reproducible bench clean help FORCE
+.PHONY: demo test test-rust test-local test-c test-cpp test-python test-go test-conformance test-configured test-docs test-install test-files test-faults test-faults-long test-faults-million sanitize miri loom fuzz audit test-packages test-emulators lint format deny msrv release-check header lib docs install uninstall dist test-dist test-reproducible bench clean help FORCE
 
 # PYTHON, FUNCTION and PAYLOAD reach it in the environment, unharmed by quotes: make exports what its user sets.
 demo: $(BUILD)/demo ## invoke functions from a C program, on the local endpoint or, with FUNCTION=name, where the AWS settings lead
@@ -70,6 +70,10 @@ test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one ta
 
 test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
 	CC='$(CC)' $(VENV)/bin/pytest -rs --timeout 60 -n 2 tests/configured
+
+test-files: export CASES ?= 100000
+test-files: $(VENV)/ready $(LIB)/$(SO) ## CASES=n SEED=n: generated shared files, read by botocore too; 100,000 take 10 minutes
+	$(VENV)/bin/pytest -n 2 tests/configured/test_shared_files.py -k botocore
 
 test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
 	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs -s tests/faults
@@ -117,6 +121,9 @@ MIRI = CARGO_TARGET_DIR='$(CURDIR)/target/miri' $(CARGO) +$(NIGHTLY) miri test -
 # 2 minutes.
 loom: ## every order of the steps that threads take in permits, wait queue and pool
 	CARGO_TARGET_DIR='$(CURDIR)/target/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
+
+fuzz: ## SECONDS=n TARGETS=names: the fuzz targets under libFuzzer, by default all for 10 s each; compiled in 6 minutes first
+	CARGO='$(CARGO)' $(PYTHON) tests/fuzz/run.py $(or $(SECONDS),10) $(TARGETS)
 
 test-emulators: $(BUILD)/venv-emulators/ready $(BUILD)/aws-lambda-rie $(LIB)/$(SO) ## against ministack, moto and AWS's RIE (large downloads)
 	CC='$(CC)' $(BUILD)/venv-emulators/bin/pytest -rs tests/emulators

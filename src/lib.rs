@@ -32,6 +32,9 @@ mod driver;
 mod error;
 #[allow(unsafe_code, reason = "it is the C ABI")]
 mod ffi;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod large_future;
 mod lock;

@@ -9,6 +9,7 @@ use std::{env, fs};
 
 /// The layers from top to bottom: each uses only those below it. A layer is a folder or a file of src.
 const LAYERS: &[&str] = &[
+    "fuzzing",
     "ffi",
     "client",
     "stream",

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, outside a test function too")]
 
+#[path = "support/frames.rs"]
+mod frames;
 mod support;
 
 use std::io::Read as _;
@@ -10,27 +12,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aws_smithy_eventstream::frame::write_message_to;
-use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+use frames::{event, frame};
 use lambda_invoke::{Client, Execution, Invocation, Outcome, Received, ResponseStream, RetryMode, Status};
 use support::{Server, request, response};
 
 const HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\nX-Amz-Executed-Version: 7\r\n";
-
-fn frame(headers: &[(&'static str, &'static str)], payload: &[u8]) -> Vec<u8> {
-    let mut message = Message::new(payload.to_vec());
-    for (name, value) in headers {
-        message = message.add_header(Header::new(*name, HeaderValue::String((*value).into())));
-    }
-    let mut bytes = Vec::new();
-    write_message_to(&message, &mut bytes).unwrap();
-    bytes
-}
-
-fn event(name: &'static str, payload: &[u8]) -> Vec<u8> {
-    frame(&[(":message-type", "event"), (":event-type", name)], payload)
-}
 
 fn chunk(payload: &[u8]) -> Vec<u8> {
     event("PayloadChunk", payload)

@@ -45,19 +45,30 @@ impl Profiles {
                 .first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])?
                 .unwrap_or_else(|| Setting::new(DEFAULT.to_owned(), Origin::Default)),
         };
-        let profiles = Self {
-            name,
-            config: File::read(Kind::Config, "AWS_CONFIG_FILE", "config", environment)?,
-            credentials: File::read(Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials", environment)?,
-        };
-        let selected_name = &profiles.name.value;
-        if let Some(fault) = profiles.fault(selected_name) {
+        let config = File::read(Kind::Config, "AWS_CONFIG_FILE", "config", environment)?;
+        let credentials = File::read(Kind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", "credentials", environment)?;
+        Self { name, config, credentials }.checked(selected.is_some())
+    }
+
+    /// The same with what the files hold.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of(name: &str, config: &[u8], credentials: &[u8]) -> Result<Self, Error> {
+        let path = |name: &str| Setting::default(Some(PathBuf::from(name)));
+        let name = Setting::new(name.to_owned(), Origin::Setter("profile"));
+        let config = File::parse(Kind::Config, path("config"), Zeroizing::new(config.to_vec()))?;
+        let credentials = File::parse(Kind::Credentials, path("credentials"), Zeroizing::new(credentials.to_vec()))?;
+        Self { name, config, credentials }.checked(true)
+    }
+
+    fn checked(self, must_exist: bool) -> Result<Self, Error> {
+        let selected = &self.name.value;
+        if let Some(fault) = self.fault(selected) {
             return Err(Error::config(fault));
         }
-        if selected.is_some() && !profiles.exists(selected_name) {
-            return Err(Error::config(profiles.no_such(selected_name)));
+        if must_exist && !self.exists(selected) {
+            return Err(Error::config(self.no_such(selected)));
         }
-        Ok(profiles)
+        Ok(self)
     }
 
     pub(crate) fn exists(&self, profile: &str) -> bool {
@@ -174,16 +185,7 @@ impl File {
             return absent(path, "no home directory is known", false);
         };
         match SharedFile::load(&file) {
-            Ok(bytes) => match SharedFile::parse(bytes, kind) {
-                Ok(sections) => Ok(Self { path, sections, absent: None, is_unreadable: false }),
-                Err(NoHeader { line }) => {
-                    let example = if kind == Kind::Config { "[profile NAME]" } else { "[NAME]" };
-                    Err(Error::config(format!(
-                        "{}, line {line}: stands before the first section: begin it with [default] or {example}",
-                        file.display()
-                    )))
-                }
-            },
+            Ok(bytes) => Self::parse(kind, path, bytes),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => absent(path, "no such file", false),
                 io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory => {
@@ -191,6 +193,21 @@ impl File {
                 }
                 _ => absent(path, &error.to_string(), true),
             },
+        }
+    }
+
+    /// Reads what a file holds.
+    fn parse(kind: Kind, path: Setting<Option<PathBuf>>, bytes: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+        match SharedFile::parse(bytes, kind) {
+            Ok(sections) => Ok(Self { path, sections, absent: None, is_unreadable: false }),
+            Err(NoHeader { line }) => {
+                let example = if kind == Kind::Config { "[profile NAME]" } else { "[NAME]" };
+                let path = path.value.unwrap_or_default();
+                Err(Error::config(format!(
+                    "{}, line {line}: stands before the first section: begin it with [default] or {example}",
+                    path.display()
+                )))
+            }
         }
     }
 

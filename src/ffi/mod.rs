@@ -4,6 +4,8 @@
 // The names of the types are those of the header.
 #![allow(non_camel_case_types)]
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod call_sequences;
 mod client;
 mod config;
 mod credentials;

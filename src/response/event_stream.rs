@@ -41,8 +41,10 @@ pub(crate) enum DecodeError {
 }
 
 /// Decodes one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Decoder {
+    /// See [`MAX_VERIFIED`].
+    max_verified: usize,
     /// The beginning of a frame that came in several pieces.
     gathered: Vec<u8>,
     long: Option<LongFrame>,
@@ -79,6 +81,25 @@ struct Prelude {
     headers: usize,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { max_verified: MAX_VERIFIED, gathered: Vec::new(), long: None }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Decoder {
+    /// Makes a decoder for which shorter frames are long.
+    pub(crate) fn verifying(max_verified: usize) -> Self {
+        Self { max_verified, ..Self::default() }
+    }
+
+    /// Returns the bytes that are allocated for what was not handed out.
+    pub(crate) fn held(&self) -> usize {
+        self.gathered.capacity() + self.long.as_ref().map_or(0, |long| long.payload.capacity())
+    }
+}
+
 impl Decoder {
     /// Returns the next event, taken from the beginning of `input`. `None`: the input is used up.
     pub(crate) fn decode(&mut self, input: &mut Bytes) -> Result<Option<Event>, DecodeError> {
@@ -98,7 +119,7 @@ impl Decoder {
                 continue;
             }
             let Some(prelude) = self.prelude(input)? else { return Ok(None) };
-            if prelude.frame <= MAX_VERIFIED {
+            if prelude.frame <= self.max_verified {
                 let Some(frame) = self.fill(input, prelude.frame)? else { return Ok(None) };
                 let message = read_message_from(frame).map_err(malformed)?;
                 let kind = Kind::of(&message)?;
@@ -271,29 +292,27 @@ fn malformed(why: impl ToString) -> DecodeError {
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_smithy_eventstream::frame::write_message_to;
-    use aws_smithy_types::event_stream::HeaderValue;
+#[path = "../../tests/support/frames.rs"]
+mod frames;
 
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use super::frames::{event, frame};
     use super::*;
 
-    fn frame(headers: &[(&'static str, &'static str)], payload: &[u8]) -> Vec<u8> {
-        let mut message = Message::new(payload.to_vec());
-        for (name, value) in headers {
-            message = message.add_header(Header::new(*name, HeaderValue::String((*value).into())));
-        }
-        let mut bytes = Vec::new();
-        write_message_to(&message, &mut bytes).unwrap();
-        bytes
-    }
-
-    fn event(name: &'static str, payload: &[u8]) -> Vec<u8> {
-        frame(&[(":message-type", "event"), (":event-type", name), (":content-type", "x")], payload)
+    fn decode<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> (Vec<Event>, Result<bool, DecodeError>) {
+        decode_with(Decoder::default(), pieces)
     }
 
     /// Decodes pieces; chunks that follow each other become one.
-    fn decode<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> (Vec<Event>, Result<bool, DecodeError>) {
-        let mut decoder = Decoder::default();
+    fn decode_with<'p>(
+        mut decoder: Decoder,
+        pieces: impl IntoIterator<Item = &'p [u8]>,
+    ) -> (Vec<Event>, Result<bool, DecodeError>) {
         let mut events: Vec<Event> = Vec::new();
         for piece in pieces {
             let mut input = Bytes::copy_from_slice(piece);
@@ -390,33 +409,122 @@ mod tests {
         }
     }
 
-    /// AWS's vectors for this format, which its SDKs share. None of them is an event: they have no :message-type.
+    /// What becomes of a vector.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Found {
+        /// A whole frame. It is not an event, since it has no :message-type.
+        Whole,
+        Event,
+        Damaged,
+    }
+
+    fn found(decoder: Decoder, bytes: &[u8], size: usize) -> Found {
+        match decode_with(decoder, bytes.chunks(size)) {
+            (events, Ok(true)) if !events.is_empty() => Found::Event,
+            (events, Err(DecodeError::Malformed(why))) if events.is_empty() => {
+                if why.contains("an event has no :message-type") { Found::Whole } else { Found::Damaged }
+            }
+            // A length that was damaged: the rest never comes.
+            (_, Ok(false)) => Found::Damaged,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check_vector(name: &str, bytes: &[u8], expected: Found) {
+        for size in [1, 7, bytes.len()] {
+            assert_eq!(found(Decoder::default(), bytes, size), expected, "{name} in pieces of {size}");
+            // Of a long frame the headers are read before its checksum has come.
+            let long = found(Decoder::verifying(0), bytes, size);
+            assert!(long == expected || (expected, long) == (Found::Damaged, Found::Whole), "{name}: {long:?}");
+        }
+    }
+
+    /// AWS's vectors for this format, which its SDKs share. Source: the tests of botocore.
     #[test]
     fn awss_vectors_are_decoded_and_their_damaged_ones_found() {
-        let whole = "No :message-type";
+        use Found::{Damaged, Event, Whole};
         for (name, hex, expected) in [
-            ("empty_message", "000000100000000005c248eb7d98c8ff", whole),
-            ("payload_no_headers", "0000001d00000000fd528c5a7b27666f6f273a27626172277dc3653936", whole),
+            ("empty_message", "000000100000000005c248eb7d98c8ff", Whole),
+            ("int8_header", "0000001700000007298601580462797465 02ffc2f869dc", Whole),
+            ("int16_header", "0000001900000009710e923e0573686f727403ffffb27cb6cc", Whole),
+            ("int32_header", "0000001d0000000d83e3f0e707696e746567657204ffffffff8b8e12eb", Whole),
+            ("int64_header", "0000001e0000000e5d4adb8d046c6f6e6705ffffffffffffffff4bc232da", Whole),
+            ("payload_no_headers", "0000001d00000000fd528c5a7b27666f6f273a27626172277dc3653936", Whole),
             (
                 "payload_one_str_header",
                 "0000003d0000002007fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
                  626172277d8d9c08b1",
-                whole,
+                Whole,
             ),
-            ("corrupted_payload", "0000001d00000000fd528c5a5b27666f6f273a27626172277dc3653936", "checksum"),
+            (
+                "all_headers_types",
+                "000000620000005203b5cb9c013000013101013202020133030003013404000000040135050000000000000005013606000562797465\
+                 73013707000475746638013808000000000000000801390930313233343536373839616263646566 63353671",
+                Whole,
+            ),
+            (
+                "error_event_message",
+                "0000005200000042bf23637e0d3a6d6573736167652d747970650700056572726f720b3a6572726f722d636f6465070004636f6465\
+                 0e3a6572726f722d6d6573736167650700076d6573736167656b6cea3d",
+                Event,
+            ),
+            ("corrupted_payload", "0000001d00000000fd528c5a5b27666f6f273a27626172277dc3653936", Damaged),
             (
                 "corrupted_length",
                 "0000003e0000002007fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
                  626172277d8d9c08b1",
-                "checksum",
+                Damaged,
             ),
+            (
+                "corrupted_headers",
+                "0000003d0000002007fd83960c636f6e74656e742b747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
+                 626172277d8d9c08b1",
+                Damaged,
+            ),
+            (
+                "corrupted_header_length",
+                "0000003dff00010207fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b27666f6f273a27\
+                 626172277d8d9c08b1",
+                Damaged,
+            ),
+            // botocore rejects a frame that has a header twice; AWS's decoder for Rust, and so this one, reads the first.
+            ("duplicate_header", "00000024000000144bb982d00474657374046173646604746573740461736466f3f47563", Whole),
         ] {
-            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-            let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-            let Err(DecodeError::Malformed(why)) = decode([&bytes[..]]).1 else { panic!("{name} is an event") };
-            let found = if why.contains("an event has no :message-type") { whole } else { "checksum" };
-            assert_eq!(found, expected, "{name}: {why}");
-            assert!(found == whole || why.contains("checksum"), "{name}: {why}");
+            let digits: Vec<char> = hex.chars().filter(|digit| !digit.is_whitespace()).collect();
+            let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap();
+            check_vector(name, &digits.chunks(2).map(byte).collect::<Vec<_>>(), expected);
         }
+    }
+
+    /// The vectors that aws-smithy-eventstream is published with.
+    #[test]
+    fn the_vectors_of_awss_decoder_for_rust_are_decoded_and_their_damaged_ones_found() {
+        let mut seen = 0;
+        for entry in fs::read_dir(package("aws-smithy-eventstream").join("test_data")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let expected = if name.starts_with("valid_") { Found::Whole } else { Found::Damaged };
+            check_vector(name, &fs::read(&path).unwrap(), expected);
+            seen += 1;
+        }
+        assert!(seen >= 11, "{seen} vectors");
+    }
+
+    /// Returns the folder of a dependency's sources.
+    fn package(name: &str) -> PathBuf {
+        let output = |command: &mut Command| {
+            let done = command.output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8(done.stdout).unwrap()
+        };
+        let version = output(Command::new("rustc").arg("-vV"));
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        let mut metadata = Command::new(env!("CARGO"));
+        // Without the filter cargo would fetch the packages of all other systems too.
+        metadata.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", host]);
+        let metadata = output(metadata.current_dir(env!("CARGO_MANIFEST_DIR")));
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+        let found = metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == name).unwrap();
+        Path::new(found["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -54,11 +55,11 @@ async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Re
         let mut received = VecDeque::new();
         let end = loop {
             match decoder.decode(&mut input) {
-                Ok(Some(Event::Chunk(chunk))) if chunk.is_empty() => {}
-                Ok(Some(Event::Chunk(chunk))) => received.push_back(chunk),
-                Ok(Some(Event::Complete(document))) => break Some(Complete::read(&document)),
-                Ok(Some(Event::Exception { code, document })) => break Some(Err(Broken::exception(code, &document))),
-                Ok(Some(Event::Error { code, message })) => break Some(Err(Broken::error(&code, &message))),
+                Ok(Some(event)) => match meaning(event) {
+                    ControlFlow::Continue(chunk) if chunk.is_empty() => {}
+                    ControlFlow::Continue(chunk) => received.push_back(chunk),
+                    ControlFlow::Break(end) => break Some(end),
+                },
                 Ok(None) => break None,
                 Err(DecodeError::Malformed(why)) => {
                     break Some(Err(Broken::protocol(format!("it is not an event stream: {why}"))));
@@ -76,6 +77,22 @@ async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Re
             None => {}
         }
     }
+}
+
+/// Returns the bytes of a chunk, or else how the stream ends.
+fn meaning(event: Event) -> ControlFlow<Result<Complete, Broken>, Bytes> {
+    match event {
+        Event::Chunk(chunk) => ControlFlow::Continue(chunk),
+        Event::Complete(document) => ControlFlow::Break(Complete::read(&document)),
+        Event::Exception { code, document } => ControlFlow::Break(Err(Broken::exception(code, &document))),
+        Event::Error { code, message } => ControlFlow::Break(Err(Broken::error(&code, &message))),
+    }
+}
+
+/// Classifies a stream that ends with this event, if it is not a chunk.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn outcome_of(event: Event, head: &Head) -> Option<Outcome> {
+    Some(conclude(head, meaning(event).break_value()?).outcome)
 }
 
 /// Lets the connection notice the end of the response, which usually arrives together with the last event: then later
