@@ -71,8 +71,8 @@ test-conformance: $(VENV)/ready $(LIB)/$(SO) $(LIB)/liblambda_invoke.a ## one ta
 test-configured: $(VENV)/ready $(LIB)/$(SO) ## credentials and settings from all sources of the AWS tools, compared with botocore
 	CC='$(CC)' $(VENV)/bin/pytest -rs --timeout 60 -n 2 tests/configured
 
-test-files: export CASES ?= 100000
-test-files: $(VENV)/ready $(LIB)/$(SO) ## CASES=n SEED=n: generated shared files, read by botocore too; 100,000 take 10 minutes
+test-files: export CASES ?= 20000
+test-files: $(VENV)/ready $(LIB)/$(SO) ## CASES=n SEED=n: generated shared files, read by botocore too; 20,000 by default, which takes minutes
 	$(VENV)/bin/pytest -n 2 tests/configured/test_shared_files.py -k botocore
 
 test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
