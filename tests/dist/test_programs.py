@@ -100,17 +100,10 @@ SETUPS = [
 
 # The programs that show nothing under emulation, and why. Everything here runs natively with the libraries for x86_64.
 COUNTS_THREADS = "qemu has a thread of its own"
-FORKS = "a forked child of an emulated process with threads may hang"
 TIMES = "it measures times, of which emulation takes a multiple"
 EMULATED = {
-    "credentials": FORKS,
-    "forks": FORKS,
-    "handlers": FORKS,
-    "idle": FORKS,
-    "queue": FORKS,
-    "releases": FORKS,
-    "streams": FORKS,
     "late": COUNTS_THREADS,
+    "queue": COUNTS_THREADS,
     "threads": COUNTS_THREADS,
     "deadlines": TIMES,
     "descriptors": TIMES,
