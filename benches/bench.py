@@ -212,7 +212,7 @@ def summary(given: argparse.Namespace, measured: dict[str, dict[str, list[Number
 
     present = [name for name in PROGRAMS if PROGRAMS[name].made_by not in failed]
     return {
-        "run": "make bench",
+        "run": f"make bench{' QUICK=1' if given.quick else ''}",
         "date": date.today().isoformat(),
         "machine": machine(),
         "rounds": 1 if given.quick else given.rounds,

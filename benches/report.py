@@ -73,10 +73,11 @@ def shipped_table(results: dict[str, Any]) -> list[str]:
 
 
 def origin(results: dict[str, Any]) -> str:
+    rounds = f"{results['rounds']} round{'s' if results['rounds'] > 1 else ''}"
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return (
         f"From one run of `{results['run']}` on {results['date']}: {results['machine']}; the endpoint is on the same "
-        f"machine, on a core of its own. Medians of {results['rounds']} rounds. {versions}."
+        f"machine, on a core of its own. Medians of {rounds}. {versions}."
     )
 
 

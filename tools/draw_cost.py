@@ -55,7 +55,7 @@ PANELS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
 WIDTH, MARGIN, GAP = 860, 24, 32
 # The names of programs are beside their bars, the numbers behind them.
 PANEL = (WIDTH - 2 * MARGIN - GAP) / 2
-NAMES, NUMBERS = 196, 64
+NAMES, NUMBERS = 212, 64
 LINE, HEAD = 20, 40
 
 # Colours that differ in lightness too; each has enough contrast to its background.
@@ -106,7 +106,7 @@ def panel(x: float, y: float, title: str, unit: str, rows: list[tuple[str, float
 
 
 def origin(results: dict[str, Any]) -> str:
-    return f"From one run of {results['run']} on {results['date']}: {results['machine']}; endpoint on the same machine."
+    return f"{results['run']}, {results['date']}: {results['machine']}"
 
 
 def picture(results: dict[str, Any]) -> str:
