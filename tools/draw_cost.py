@@ -38,17 +38,27 @@ PANELS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
     (
         "First response of a process, https",
         "ms",
-        tuple(("first/https", "process_ms", name) for name in ("c", "curl", "sdk", "go_sdk", "py", "boto3")),
+        tuple(("first/https", "process_ms", name) for name in ("c", "floor", "curl", "sdk", "go", "go_sdk")),
     ),
     (
         "CPU of a call, 64 in flight from one thread, https",
         "µs",
-        tuple(("64inflight/https", "cpu_us", name) for name in ("queue", "multi", "sdk", "py_async", "aiobotocore")),
+        tuple(("64inflight/https", "cpu_us", name) for name in ("queue", "multi", "sdk")),
     ),
     (
-        "CPU of a call, Python and Go, one in flight, http",
+        "CPU of a call, 64 goroutines, http",
         "µs",
-        tuple(("one/http", "cpu_us", name) for name in ("go", "go_net", "go_sdk", "py", "awscrt", "boto3")),
+        tuple(("64threads/http", "cpu_us", name) for name in ("go", "go_net", "go_sdk")),
+    ),
+    (
+        "CPU of a call from Python, one in flight, http",
+        "µs",
+        tuple(("one/http", "cpu_us", name) for name in ("py", "awscrt", "boto3")),
+    ),
+    (
+        "First response of a Python process, https",
+        "ms",
+        tuple(("first/https", "process_ms", name) for name in ("py", "awscrt", "boto3")),
     ),
 )
 
