@@ -24,8 +24,6 @@ pub(crate) mod default {
     pub(crate) const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
     pub(crate) const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
     pub(crate) const TCP_KEEPALIVE_PROBES: u32 = 3;
-    /// Other systems have no such setting.
-    #[cfg(target_os = "linux")]
     pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
     pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 }

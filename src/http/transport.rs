@@ -152,6 +152,9 @@ impl Transport {
         }
         #[cfg(target_os = "linux")]
         let builder = builder.tcp_user_timeout(default::TCP_USER_TIMEOUT);
+        // Other systems have no such setting.
+        #[cfg(not(target_os = "linux"))]
+        let _ = default::TCP_USER_TIMEOUT;
         builder.build().map_err(failed)
     }
 
