@@ -105,7 +105,7 @@ def run_program(name: str, case: Case, scheme: str, endpoint: Endpoint, divisor:
     """Runs a program once, and returns what it measured, the duration of its process, and its new handshakes."""
     counts = (case.calls_of(name, divisor), case.in_flight, case.size)
     arguments = [*PROGRAMS[name].command, endpoint.urls[scheme], case.kind, *map(str, counts)]
-    before = endpoint.connections("again-100")
+    before = endpoint.connections("again-1000")
     variables = dict(endpoint.variables)
     if scheme == "http":
         del variables["AWS_CA_BUNDLE"]
@@ -128,7 +128,7 @@ def run_program(name: str, case: Case, scheme: str, endpoint: Endpoint, divisor:
     numbers: Numbers = json.loads(line)
     numbers["rss_mib"] = numbers.pop("rss_kib") / 1024
     numbers["process_ms"] = elapsed * 1e3
-    numbers["handshakes"] = endpoint.connections("again-100") - before
+    numbers["handshakes"] = endpoint.connections("again-1000") - before
     for metric in ("cpu", "wall"):
         numbers[f"{metric}_ms"] = numbers[f"{metric}_us"] / 1e3
     return numbers

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 
-BURST = ("burst-100", "again-100")
+BURST = ("burst-1000", "again-1000")
 PAUSE = 1.0
 
 Call = Callable[[str], object]

@@ -55,7 +55,7 @@ func (c Case) Run(call Call) {
 		c.call(call, "f")
 		start().finish(1)
 	case "burst":
-		for turn, function := range []string{"burst-100", "again-100"} {
+		for turn, function := range []string{"burst-1000", "again-1000"} {
 			time.Sleep(pause * time.Duration(turn))
 			c.goroutines(call, function, 1)
 		}

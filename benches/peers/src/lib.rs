@@ -13,8 +13,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 
-/// The functions of the endpoint that a burst invokes; each takes 100 ms.
-pub const BURST: [&str; 2] = ["burst-100", "again-100"];
+/// The functions of the endpoint that a burst invokes; each takes 1 s, so that all calls of a burst are in flight at once.
+pub const BURST: [&str; 2] = ["burst-1000", "again-1000"];
 pub const PAUSE: Duration = Duration::from_secs(1);
 
 pub struct Case {

@@ -3,7 +3,7 @@
 //!     endpoint CA_FILE
 //!
 //! Writes its CA to CA_FILE, prints `HTTP_PORT HTTPS_PORT`, and serves until its standard input ends. It responds to
-//! every invocation with as many bytes as it received. A function named `NAME-MS`, such as burst-100, takes MS
+//! every invocation with as many bytes as it received. A function named `NAME-MS`, such as burst-1000, takes MS
 //! milliseconds, and `stream-BYTES` streams BYTES. The first request of each connection must be signed correctly, so
 //! that no client is fast because it does not sign; later ones are not checked, which would cost the endpoint's time.
 //! GET /connections tells, by function, how many calls had to open a connection.
