@@ -242,8 +242,8 @@ def test_what_botocore_reads_is_read_to_the_same_effect(part: int, files: Files)
 
 # Where the settings or the source of the credentials differ, and why that is on purpose.
 SOURCE_REASONS = {
-    "Infinite loop in credential": "a profile that is its own source_profile may hold any source, not just an access key",
-    "has aws_secret_access_key, but no aws_access_key_id": "half an access key is an error, be it one half or the other",
+    "Infinite loop in credential": "a profile that is its own source may hold any source, not just an access key",
+    "has aws_secret_access_key, but no aws_access_key_id": "half an access key is an error, be it either half",
 }
 
 
