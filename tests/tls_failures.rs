@@ -112,6 +112,18 @@ fn a_server_that_speaks_plain_http_is_told_with_the_url_for_it() {
 }
 
 #[test]
+fn a_server_that_closes_without_the_end_of_tls_is_told_without_a_manual() {
+    let ours = authority();
+    let bundle = Bundle::new("closing", ours.pem().as_bytes());
+    let (certificate, key) = certificate(&ours, "localhost");
+    let server = server(certificate, &key, &TLS13, |_| ());
+    let outcome = bundle.client(&server).invoke(request(b"{}"));
+    assert_eq!((outcome.status, outcome.execution), (Status::Io, Execution::Unknown));
+    let message = outcome.error_message.unwrap();
+    assert!(message.ends_with("without sending TLS close_notify"), "{message}");
+}
+
+#[test]
 fn a_bundle_may_begin_with_a_byte_order_mark() {
     let ours = authority();
     let (certificate, key) = certificate(&ours, "localhost");

@@ -61,6 +61,8 @@ const TUNNEL: &str = "tunnel error";
 const TUNNEL_NOT_BEGUN: &str = "tunnel error: failed to create underlying connection";
 const TUNNEL_WANTS_PASSWORD: &str = "tunnel error: proxy authorization required";
 const SOCKS: &str = "SOCKS error";
+/// The beginning of rustls's words, which go on with the URL of its manual.
+const TLS_WITHOUT_END: &str = "peer closed connection without sending TLS close_notify";
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
 /// How long a body may be.
@@ -439,7 +441,10 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 fn chain(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error).skip(1) {
-        let text = cause.to_string();
+        let mut text = cause.to_string();
+        if text.starts_with(TLS_WITHOUT_END) {
+            text.truncate(TLS_WITHOUT_END.len());
+        }
         // hyper-util's own words for its kinds, which ours stand for; and wrappers repeat what they wrap.
         let is_kind = text.starts_with("client error (") || [TCP, DNS, TUNNEL_NOT_BEGUN].contains(&text.as_str());
         if !is_kind && !texts.iter().any(|known| known.contains(&text)) {
