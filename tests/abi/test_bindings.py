@@ -29,8 +29,12 @@ SOURCES = {
     "python": sources("bindings/python/lambda_invoke", "*.py", "_table.py"),
     "go": sources("bindings/go", "*.go", "numbers.go"),
 }
-# How a binding reads a field of struct lambda_result.
-READS = {"c++": r"get\(\)->{}\b", "python": r"\braw\.{}\b", "go": r"\b(?:r|result)\.{}\b"}
+# How a binding reads a field of struct lambda_result. Python unpacks it; what begins with an underscore is not used.
+READS = {
+    "c++": r"get\(\)->{}\b",
+    "python": r"\braw\.{0}\b|^        {0}(?:_number|_at)?,$",
+    "go": r"\b(?:r|result)\.{}\b",
+}
 # Fields that a binding does not read, and why.
 UNREAD = {language: {"reserved": "0"} for language in SOURCES}
 # Functions that a binding does not call, and why.
@@ -40,7 +44,6 @@ UNUSED = {
         "lambda_error_status": "lambda_client_new returns it",
         "lambda_queue_in_flight": "the futures of a loop and the tags of a map are counted",
         "lambda_queue_wake": "a thread that waits looks every 100 ms, for Ctrl-C",
-        "lambda_request_clone": "a request does not outlive its call",
         "lambda_result_clone": "a Result is a copy",
         "lambda_status_name": "Status has names",
         "lambda_version": "__version__ is that of the package",
@@ -78,8 +81,15 @@ def test_every_function_is_called(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_field_of_the_result_is_read(language: str) -> None:
     fields = [field.name for field in HEADER.struct("lambda_result").fields]
-    unread = {name for name in fields if not re.search(READS[language].format(name), SOURCES[language])}
+    unread = {name for name in fields if not re.search(READS[language].format(name), SOURCES[language], re.MULTILINE)}
     assert unread == set(UNREAD[language])
+
+
+def test_python_unpacks_the_result_in_the_order_of_its_fields() -> None:
+    unpacked = re.search(r"    \(\n((?:        \w+,\n)+)    \) = _LAYOUT\.unpack", SOURCES["python"])
+    assert unpacked
+    names = re.findall(r"^        _?(\w+?)(?:_number|_at)?,$", unpacked[1], re.MULTILINE)
+    assert names == [field.name for field in HEADER.struct("lambda_result").fields]
 
 
 def test_the_cpp_header_names_every_number() -> None:
