@@ -96,7 +96,7 @@ has_component = rustup component list --toolchain $(NIGHTLY) 2>/dev/null | grep 
 
 # Instrumented from the standard library on; only ring's assembly is not. What threads share without a lock of Rust's, the tests
 # of C programs watch with the other two sanitizers.
-THREAD_SANITIZER = CARGO_TARGET_DIR='$(CURDIR)/target/thread-sanitizer' RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
+THREAD_SANITIZER = CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/thread-sanitizer' RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' \
 	$(CARGO) +$(NIGHTLY) test --locked --quiet -Zbuild-std --target $(TARGET)
 must_find = 2>&1 | grep -q '$1' || { echo 'make $@: the planted fault was not found' >&2; exit 1; }
 
@@ -116,11 +116,11 @@ miri: ## Miri over the parts of ffi, driver and platform that make no system cal
 
 # Not what uses sockets, fork, getaddrinfo, signal masks or child processes, which Miri does not have, nor what takes hours there.
 MIRI_RUNS := ffi:: driver::permits platform::reserve
-MIRI = CARGO_TARGET_DIR='$(CURDIR)/target/miri' $(CARGO) +$(NIGHTLY) miri test --locked --quiet
+MIRI = CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/miri' $(CARGO) +$(NIGHTLY) miri test --locked --quiet
 
 # 2 minutes.
 loom: ## every order of the steps that threads take in permits, wait queue and pool
-	CARGO_TARGET_DIR='$(CURDIR)/target/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
+	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
 
 fuzz: ## SECONDS=n TARGETS=names: the fuzz targets under libFuzzer, by default all for 10 s each; compiled in 6 minutes first
 	CARGO='$(CARGO)' $(PYTHON) tests/fuzz/run.py $(or $(SECONDS),10) $(TARGETS)

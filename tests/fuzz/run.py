@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 FOUND = ROOT / "build/fuzz"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute() / "fuzz"
 # As cargo-fuzz passes them.
 COVERAGE = [
     "-Cpasses=sancov-module",
@@ -44,7 +45,7 @@ def build() -> Path:
     """Compiles the fuzzer; with AddressSanitizer, if the compiler comes with its runtime, as rustup's do on Linux."""
     target = next(line.split()[1] for line in output_of("rustc", "-vV").splitlines() if line.startswith("host:"))
     libraries = Path(output_of("rustc", "--print", "target-libdir"))
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target/fuzz")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET)}
     flags = ["--cfg", "fuzzing"]
     if any(libraries.glob("librustc-*_rt.asan.a")):
         flags.append("-Zsanitizer=address")
@@ -56,7 +57,7 @@ def build() -> Path:
     # With a target, build scripts and macros are compiled without these flags.
     command = ["build", "--locked", "--profile", "fuzz", "--example", "fuzz", "--target", target]
     subprocess.run([os.environ.get("CARGO", "cargo"), *command], check=True, cwd=ROOT, env=environment)
-    return ROOT / "target/fuzz" / target / "fuzz/examples/fuzz"
+    return TARGET / target / "fuzz/examples/fuzz"
 
 
 def fuzz(program: Path, target: str, *arguments: object) -> bool:
