@@ -83,7 +83,7 @@ test-faults-long: export CALLS := 100000
 test-faults-long: export LOAD_CALLS := 1000000
 test-faults-long: test-faults ## the same with 100,000 calls and a new seed, and 1,000,000 calls without faults
 
-# 40 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
+# 50 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
 test-faults-million: $(VENV)/ready $(LIB)/$(SO) ## 1,000,000 calls under faults and a new seed, in the background: build/million.log
 	CARGO='$(CARGO)' CC='$(CC)' SEED='$(or $(SEED),random)' CALLS='$(or $(CALLS),1000000)' \
 		nohup nice -n 10 $(VENV)/bin/pytest -s tests/faults/test_faults.py > $(BUILD)/million.log 2>&1 &
@@ -108,7 +108,7 @@ sanitize: $(VENV)/ready $(LIB)/$(SO) ## AddressSanitizer and UBSan over C progra
 	$(THREAD_SANITIZER) --lib -- driver:: platform:: retry::
 	$(THREAD_SANITIZER) --test queue -- --skip ten_thousand
 
-# 5 minutes the first time, 3 afterwards.
+# 10 minutes the first time, 3 afterwards.
 miri: ## Miri over the parts of ffi, driver and platform that make no system calls of their own
 	@$(call has_component,miri)
 	$(MIRI) --test planted -- --ignored freed $(call must_find,Undefined Behavior)
@@ -118,7 +118,7 @@ miri: ## Miri over the parts of ffi, driver and platform that make no system cal
 MIRI_RUNS := ffi:: driver::permits platform::reserve
 MIRI = CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/miri' $(CARGO) +$(NIGHTLY) miri test --locked --quiet
 
-# 2 minutes.
+# 1 minute the first time.
 loom: ## every order of the steps that threads take in permits, wait queue and pool
 	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../c/process.h"
+#include "sound.h"
 
 enum {
     MAX_URLS = 16,
@@ -97,12 +98,7 @@ static struct {
 static unsigned place_count;
 
 static lambda_config *new_config(const char *url) {
-    lambda_config *config = lambda_config_new();
-    lambda_config_set_region(config, "us-east-1");
-    lambda_config_set_endpoint_url(config, url);
-    lambda_config_set_credentials(config, "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL);
-    lambda_config_set_ca_bundle(config, ca_file);
-    lambda_config_set_proxy(config, "");
+    lambda_config *config = endpoint_config(url, ca_file);
     lambda_config_set_connect_timeout_ms(config, 400);
     return config;
 }
@@ -194,7 +190,7 @@ static int32_t count_down(void *user_data) {
     return *left > 0 && --*left == 0;
 }
 
-static lambda_request *request_of(const struct call *call, int *polls_left) {
+static lambda_request *request_for(const struct call *call, int *polls_left) {
     lambda_request *request = lambda_request_new();
     char name[32];
     snprintf(name, sizeof name, "f-%" PRIu64, call->id);
@@ -281,7 +277,7 @@ static void call_blocking(struct worker *worker) {
         struct call call = draw_call(id);
         struct shared_client *shared = take_client(call.place);
         int polls_left = 0;
-        lambda_request *request = request_of(&call, &polls_left);
+        lambda_request *request = request_for(&call, &polls_left);
         uint64_t delay = kept_from_running(worker);
         uint64_t began = now_us();
         atomic_store(&worker->id, id);
@@ -379,7 +375,7 @@ static uint64_t kept_queue_from_running(const struct shared_queue *shared) {
 static void submit(struct shared_queue *shared, struct queued_call *queued, uint64_t id) {
     struct call call = draw_call(id);
     struct shared_client *client = take_client(call.place);
-    lambda_request *request = request_of(&call, NULL);
+    lambda_request *request = request_for(&call, NULL);
     uint64_t began = now_us();
     pthread_mutex_lock(&shared->lock);
     queued->call = call;
@@ -621,7 +617,7 @@ static void call_streamed(struct worker *worker) {
         /* Half of those that end early are cancelled, after as many reads as polls. */
         bool is_cancelled = call.interrupted_after > 0 && id % 2 == 0;
         int polls_left = 0;
-        lambda_request *request = request_of(&call, is_cancelled ? NULL : &polls_left);
+        lambda_request *request = request_for(&call, is_cancelled ? NULL : &polls_left);
         uint64_t delay = kept_from_running(worker);
         uint64_t began = now_us();
         atomic_store(&worker->id, id);

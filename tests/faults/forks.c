@@ -146,7 +146,7 @@ static void start_a_program(int number) {
 int main(int argc, char **argv) {
     int forks = atoi(argv[1]);
     for (int i = 3; i < argc; i++) {
-        configs[url_count] = sound_config(argv[i], argv[2]);
+        configs[url_count] = endpoint_config(argv[i], argv[2]);
         urls[url_count] = argv[i];
         clients[url_count] = new_client(url_count);
         url_count++;

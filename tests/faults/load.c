@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
     int descriptors = count_descriptors(), threads_before = count_threads();
 
-    client = client_of(sound_config(argv[5], argv[4]));
+    client = client_of(endpoint_config(argv[5], argv[4]));
 
     static pthread_t started[MAX_THREADS];
     uint64_t began = now_ms();

@@ -336,7 +336,7 @@ int main(int argc, char **argv) {
     }
     smallest = strtoul(argv[1], NULL, 10);
     is_lasting = strcmp(argv[2], "lasting") == 0;
-    config = sound_config(argv[4], argv[3]);
+    config = endpoint_config(argv[4], argv[3]);
     CHECK_INT(lambda_client_new(config, &client, NULL), LAMBDA_OK);
     request = request_of("f-1", "{}");
     memset(payload, 'x', sizeof payload);

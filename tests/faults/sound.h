@@ -1,11 +1,12 @@
-/* Calls to the endpoint's ports that inject no faults: each must succeed, and get its own response. */
+/* Clients of the fault-injecting endpoint, and calls to its ports that inject no faults: each must succeed, and get its own
+ * response. */
 
 #ifndef SOUND_H
 #define SOUND_H
 
 #include "../c/call.h"
 
-static inline lambda_config *sound_config(const char *url, const char *ca_file) {
+static inline lambda_config *endpoint_config(const char *url, const char *ca_file) {
     lambda_config *config = lambda_config_new();
     lambda_config_set_region(config, "us-east-1");
     lambda_config_set_endpoint_url(config, url);

@@ -174,7 +174,7 @@ static void *call_a_silent_server(void *argument) {
     CHECK_INT(getsockname(silent, (struct sockaddr *)&address, &length), 0);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
-    lambda_client *client = client_of(sound_config(url, argument));
+    lambda_client *client = client_of(endpoint_config(url, argument));
     for (int i = 0; i < 4; i++) {
         uint64_t began = now_ms(), cpu = cpu_of_thread_us();
         lambda_result *result = invoke_once(client, sound_request(1, SILENT_MS));
@@ -272,7 +272,7 @@ int main(int argc, char **argv) {
     calls = strtoull(argv[2], NULL, 10);
     int descriptors = count_descriptors(), threads = count_threads();
     for (int i = 4; i < argc; i++) {
-        lambda_config *config = sound_config(argv[i], argv[3]);
+        lambda_config *config = endpoint_config(argv[i], argv[3]);
         lambda_config_set_max_connections(config, CONNECTIONS);
         clients[url_count++] = client_of(config);
     }
