@@ -30,7 +30,7 @@
  *            Without TLS, a server that sends nothing but interim (1xx) responses can delay the end of a call, and
  *            its interrupts, by about a second.
  * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. When the process has no memory left at
- *            all, the library has a reserve of 5 MiB, from which about ten calls at once can end normally. While half of
+ *            all, the library has a reserve of 19 MiB, from which about ten calls at once can end normally. While half of
  *            it is in use, functions that begin something return LAMBDA_E_NO_MEMORY, or NULL, and send nothing. More
  *            calls than that, or a thread that starts or ends without memory, can still abort the process.
  * Callbacks  Run on a thread that is inside the library, or on one of the library's own, with the signal mask of the

@@ -24,22 +24,25 @@ thread_local! {
     static HAS_CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether so much of the reserve is in use that the rest is kept for calls under way, or whether this thread has
-/// not called before and the system has no memory at all: glibc ends a process whose thread cannot register the destructor
-/// of a thread-local, which is what a thread's first call does several times.
+/// Returns whether the system has no memory left, and either so much of the reserve is in use that the rest is kept for calls
+/// under way, or this thread has not called before: glibc ends a process whose thread cannot register the destructor of a
+/// thread-local, which is what a thread's first call does several times.
 pub(crate) fn is_low() -> bool {
-    RESERVE.is_low() || (!HAS_CALLED.get() && !has_memory())
+    // The buffers of idle connections may keep the reserve in use for long after a shortage.
+    let is_low = RESERVE.is_low() && !has_memory(Layout::new::<[u8; 1 << 20]>());
+    if !is_low && !HAS_CALLED.get() {
+        HAS_CALLED.set(has_memory(Layout::new::<[u8; 4096]>()));
+    }
+    is_low || !HAS_CALLED.get()
 }
 
-fn has_memory() -> bool {
-    let layout = Layout::new::<[usize; 512]>();
+fn has_memory(layout: Layout) -> bool {
     // The compiler would remove an allocation that nobody uses.
     // SAFETY: the size is not 0.
     let place = black_box(unsafe { System.alloc(layout) });
     if !place.is_null() {
         // SAFETY: `System` has just allocated it with this layout.
         unsafe { System.dealloc(place, layout) };
-        HAS_CALLED.set(true);
     }
     !place.is_null()
 }
@@ -47,11 +50,12 @@ fn has_memory() -> bool {
 /// Allocates with `S`, and from the reserve where that fails.
 struct Allocator<'a, S>(S, &'a Reserve);
 
-/// 5 MiB, of which a call takes about 100 KiB. The large blocks are for the buffers of connections.
+/// 19 MiB, of which a call with a small response takes about 100 KiB. The large blocks are for larger responses: an HTTP
+/// connection reads them into a buffer that grows to 400 KiB and stays with the connection.
 struct Reserve {
     small: Zone<64, 256>,
     medium: Zone<2048, 16>,
-    large: Zone<8192, 4>,
+    large: Zone<32768, 8>,
 }
 
 /// What needs more blocks gets larger ones, where there are any.
@@ -303,10 +307,10 @@ mod tests {
     fn it_is_low_when_half_of_it_is_in_use() {
         static RESERVE: Reserve = Reserve::new();
         let (reserve, of) = (&RESERVE, layout(64 * 1024, 8));
-        let held: Vec<_> = (0..17).map(|_| reserve.allocate(of)).collect();
+        let held: Vec<_> = (0..129).map(|_| reserve.allocate(of)).collect();
         assert!(held.iter().all(|place| !place.is_null()) && reserve.is_low());
         assert!(reserve.free(held[0], of) && !reserve.is_low());
-        assert!(reserve.allocate(layout(1 << 20, 8)).is_null());
+        assert!(reserve.allocate(layout(3 << 20, 8)).is_null());
     }
 
     #[test]
