@@ -13,6 +13,9 @@ from typing import Any
 # late. A call that is late all the same may have waited for a lock whose owner waited for a processor, for as long as
 # another call did at the same time.
 LATE_US = 100_000
+# A request that begins to arrive this soon after an unsolicited response, beside the time for which the machine kept
+# its call from running, may have left before that came.
+RACE_US = 10_000
 # The library polls an interrupt at least this often.
 POLL_US = 100_000
 MAX_ATTEMPTS = 3
@@ -58,13 +61,15 @@ class Entry:
     expected: str
     payload: str
     request: str
-    raced: bool
+    # Since an unsolicited response was sent on the connection.
+    since_unsolicited_us: int | None
 
 
 @dataclass
 class Verdict:
     broken: list[str] = field(default_factory=list)
-    # Calls whose request crossed an unsolicited response on its way, and which nobody could have told apart.
+    # Calls that were given another response than theirs, since their request, or an earlier one of the connection,
+    # crossed an unsolicited response on its way: nobody could have told the two apart.
     raced: int = 0
     executed: int = 0
     drivers: Counter[str] = field(default_factory=Counter)
@@ -114,9 +119,10 @@ def read_reports(path: Path) -> Iterator[Report]:
 def read_ledger(path: Path) -> Iterator[Entry]:
     with path.open() as file:
         for line in file:
-            id, attempt, label, executed, expected, payload, request, raced = line.rstrip("\n").split("\t")
+            id, attempt, label, executed, expected, payload, request, since = line.rstrip("\n").split("\t")
             known = -1 if id == "-" else int(id)
-            yield Entry(known, int(attempt), label, executed == "1", expected, payload, request, raced == "1")
+            since_us = None if since == "-" else int(since)
+            yield Entry(known, int(attempt), label, executed == "1", expected, payload, request, since_us)
 
 
 def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Verdict:
@@ -126,32 +132,44 @@ def judge(reports: Iterable[Report], ledger: Iterable[Entry], ids: range) -> Ver
         verdict.seen.update(entry.label.split(","))
         if entry.id >= 0:
             entries[entry.id].append(entry)
-    raced = {id for id, attempts in entries.items() if any(entry.raced for entry in attempts)}
+    made = list(reports)
+    by_id = {report.id: report for report in made}
     times_reported = Counter[int]()
     late: list[Report] = []
-    spans: list[tuple[int, int, int, int]] = []
-    for report in reports:
+
+    def delay_around(report: Report) -> int:
+        """The machine's, of this call and of those at the same time."""
+        began, ended = report.began_us, report.began_us + report.took_us
+        at_once = (
+            other.delay_us
+            for other in made
+            if other.id != report.id and other.began_us < ended and other.began_us + other.took_us > began
+        )
+        return report.delay_us + max(at_once, default=0)
+
+    def crossed(id: int) -> bool:
+        since = [entry.since_unsolicited_us for entry in entries.get(id, []) if entry.since_unsolicited_us is not None]
+        return bool(since) and min(since) < RACE_US + (delay_around(by_id[id]) if id in by_id else 0)
+
+    for report in made:
         times_reported[report.id] += 1
         arrived = sorted(entries.get(report.id, []), key=lambda entry: entry.attempt)
         verdict.drivers[report.driver] += 1
         verdict.statuses[report.status] += 1
         verdict.executions[report.execution] += 1
         verdict.executed += sum(entry.executed for entry in arrived)
-        spans.append((report.id, report.began_us, report.began_us + report.took_us, report.delay_us))
         if any(check_time(report, report.delay_us)):
             late.append(report)
         else:
             verdict.latest_us = max(verdict.latest_us, report.took_us - report.delay_us - report.timeout_ms * 1000)
+        faults = list(check_call(report, arrived))
         # The response of a call whose own was taken for an unsolicited one goes to the next call of the connection.
-        if report.id in raced or origin_of(report) in raced:
+        if faults and (crossed(report.id) or crossed(origin_of(report))):
             verdict.raced += 1
             continue
-        faults = check_call(report, arrived)
         verdict.broken += [f"call {report.id}: {fault}: {report}; ledger {arrived}" for fault in faults]
     for report in late:
-        began, ended = report.began_us, report.began_us + report.took_us
-        at_once = (delay for id, since, until, delay in spans if id != report.id and since < ended and until > began)
-        allowed = report.delay_us + max(at_once, default=0)
+        allowed = delay_around(report)
         verdict.latest_us = max(verdict.latest_us, report.took_us - allowed - report.timeout_ms * 1000)
         verdict.broken += [f"call {report.id}: {fault}: {report}" for fault in check_time(report, allowed)]
     for id in ids:

@@ -32,7 +32,7 @@ REPORT = Report(
     http_status=200,
     message="",
 )
-ENTRY = Entry(7, 1, "sound,nowhere,-,AtOnce,Keep", True, "RAN", PAYLOAD, SENT, False)
+ENTRY = Entry(7, 1, "sound,nowhere,-,AtOnce,Keep", True, "RAN", PAYLOAD, SENT, None)
 FAILED = {
     "status": "LAMBDA_E_IO",
     "execution": "UNKNOWN",
@@ -79,7 +79,8 @@ def found(report: dict[str, Any], *entries: dict[str, Any]) -> list[str]:
         (DROPPED | {"retry": "ALWAYS"}, [OPEN, OPEN, {}]),
         (DROPPED | {"took_us": 149_000, "delay_us": 50_000}, [{}]),
         # Nobody can tell an unsolicited response that crosses the request from the request's own.
-        ({"owner": 8, "payload": OTHER}, [{"raced": True, "executed": False}]),
+        ({"owner": 8, "payload": OTHER}, [{"since_unsolicited_us": 9_000, "executed": False}]),
+        ({"owner": 8, "delay_us": 5_000}, [{"since_unsolicited_us": 14_000}]),
     ],
 )
 def test_what_is_right_is_not_reported(report: dict[str, Any], entries: list[dict[str, Any]]) -> None:
@@ -119,7 +120,8 @@ def test_what_is_right_is_not_reported(report: dict[str, Any], entries: list[dic
         ("followed a redirect", FAILED, [OPEN | {"label": "redirected"}]),
         ("another payload arrived than was sent", {}, [{"request": OTHER}]),
         ("ended after its deadline", {"took_us": 1_101_000}, [{}]),
-        ("ended after its deadline", {"took_us": 1_151_000, "delay_us": 50_000}, [{"raced": True}]),
+        ("ended after its deadline", {"took_us": 1_151_000, "delay_us": 50_000}, [{"since_unsolicited_us": 0}]),
+        ("got the response of another call", {"owner": 8}, [{"since_unsolicited_us": 10_000}]),
         ("handed out a part of the payload", STREAMED | {"execution": "UNKNOWN"}, [OPEN]),
         ("executed 2 times, 1 allowed", DROPPED, [OPEN, OPEN]),
         ("2 attempts arrived of 1", DROPPED | {"retry": "NONE"}, [OPEN, OPEN]),
@@ -154,7 +156,7 @@ def test_a_call_may_wait_for_a_lock_as_long_as_another_waits_for_a_processor(
 def test_the_response_that_an_unsolicited_one_replaced_may_go_astray() -> None:
     astray = replace(REPORT, owner=8, request_id="8-1")
     assert judge([astray], [ENTRY], range(7, 8)).broken
-    assert not judge([astray], [ENTRY, replace(ENTRY, id=8, raced=True)], range(7, 8)).broken
+    assert not judge([astray], [ENTRY, replace(ENTRY, id=8, since_unsolicited_us=0)], range(7, 8)).broken
 
 
 @pytest.mark.parametrize("times", [0, 2])

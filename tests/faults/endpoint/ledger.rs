@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// What a response that reaches its client whole must be reported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,9 @@ pub struct Entry {
     pub payload: Payload,
     /// Of the request, as far as it was read whole.
     pub request_hash: Option<u64>,
-    /// An unsolicited response was under way when this request began to arrive: nobody can tell the two apart.
-    pub raced: bool,
+    /// How long before this request, or an earlier one of its connection, began to arrive an unsolicited response had been
+    /// sent. If the request had left before that arrived, then nobody can tell the two responses apart.
+    pub since_unsolicited: Option<Duration>,
 }
 
 pub struct Ledger {
@@ -73,14 +75,15 @@ impl Ledger {
             Expected::Open => "-",
         };
         let request = entry.request_hash.map_or("-".into(), |hash| format!("{hash:016x}"));
-        let (executed, raced) = (u8::from(entry.executed), u8::from(entry.raced));
-        let line = format!("{id}\t{attempt}\t{label}\t{executed}\t{expected}\t{payload}\t{request}\t{raced}\n");
+        let since = entry.since_unsolicited.map_or("-".into(), |since| since.as_micros().to_string());
+        let executed = u8::from(entry.executed);
+        let line = format!("{id}\t{attempt}\t{label}\t{executed}\t{expected}\t{payload}\t{request}\t{since}\n");
         self.file.lock().unwrap().write_all(line.as_bytes()).unwrap();
     }
 
     /// Notes a fault that no call can be named for, since its request was not read.
     pub fn enter_nameless(&self, label: &str) {
-        let line = format!("-\t0\t{label}\t0\t-\tbroken\t-\t0\n");
+        let line = format!("-\t0\t{label}\t0\t-\tbroken\t-\t-\n");
         self.file.lock().unwrap().write_all(line.as_bytes()).unwrap();
     }
 

@@ -39,8 +39,6 @@ use frames::FRAME_KINDS;
 use ledger::{Entry, Expected, Ledger, Payload, hash};
 use script::{AFTER, After, PACES, PLACES, Pace, Place, Script};
 
-/// A request that begins to arrive this soon after an unsolicited response may have left before it.
-const RACE: Duration = Duration::from_millis(10);
 /// Separates the draws of connections from those of calls.
 const CONNECTION: u64 = 1;
 const CALL: u64 = 2;
@@ -229,7 +227,7 @@ fn second_ledger(endpoint: &'static Endpoint, listener: &TcpListener) {
                 expected: Expected::Open,
                 payload: Payload::Broken,
                 request_hash: None,
-                raced: false,
+                since_unsolicited: None,
             });
         }
     }
@@ -292,7 +290,7 @@ impl Endpoint {
         while let Some(head) = connection.head() {
             let call = self.call(&head);
             let script = Script::sound(&call, &mut Draw::of(self.seed, [CALL, call.id, call.attempt]));
-            let Some(next) = self.take_request(connection, &head, &call, &script, false) else { return };
+            let Some(next) = self.take_request(connection, &head, &call, &script, None) else { return };
             connection = next;
             if !connection.send(&script.answer.bytes) {
                 return;
@@ -302,7 +300,7 @@ impl Endpoint {
 
     fn serve_requests(&self, mut connection: Connection, number: u64, is_limited: bool) {
         let mut unsolicited: Option<Instant> = None;
-        let mut raced = false;
+        let mut shortest: Option<Duration> = None;
         for count in 0.. {
             let mut draw = Draw::of(self.seed, [CONNECTION, number, 2 + count]);
             // A request that crosses an unsolicited response has to be named.
@@ -328,12 +326,12 @@ impl Endpoint {
             }
             connection.unlimit();
             // From then on the client takes every response of the connection for that of the next request.
-            raced |= unsolicited.is_some_and(|sent| sent.elapsed() < RACE);
+            shortest = shortest.into_iter().chain(unsolicited.map(|sent| sent.elapsed())).min();
             let Some(head) = connection.head() else { return };
             let call = self.call(&head);
             let mut draw = Draw::of(self.seed, [CALL, call.id, call.attempt]);
             let script = Script::draw(&call, head.length, connection.is_tls(), &mut draw);
-            let Some(next) = self.take_request(connection, &head, &call, &script, raced) else { return };
+            let Some(next) = self.take_request(connection, &head, &call, &script, shortest) else { return };
             let Some((next, sent)) = self.play(next, &script, &mut draw, number) else { return };
             connection = next;
             unsolicited = sent;
@@ -362,7 +360,7 @@ impl Endpoint {
         head: &Head,
         call: &Call,
         script: &Script,
-        raced: bool,
+        since_unsolicited: Option<Duration>,
     ) -> Option<Connection> {
         let mut entry = Entry {
             id: call.id,
@@ -372,7 +370,7 @@ impl Endpoint {
             expected: script.answer.expected,
             payload: script.answer.payload,
             request_hash: None,
-            raced,
+            since_unsolicited,
         };
         match script.place {
             Place::Request(length) | Place::Early(length) => {
