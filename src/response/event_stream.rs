@@ -1,8 +1,8 @@
 //! Decodes an event stream (application/vnd.amazon.eventstream) as it arrives, within bounded memory.
 //!
-//! A frame of up to [`MAX_VERIFIED`] bytes is handed out only after its checksum was verified; aws-smithy-eventstream
-//! decodes it. That crate takes whole frames only, and a frame may have 16 MB. So the payload of a longer frame is handed
-//! out as it arrives, while its checksum is computed here, and only the headers are decoded by the crate.
+//! aws-smithy-eventstream decodes the headers of a frame. It takes whole frames only, and copies their payload, but a frame
+//! may have 16 MB. So the payload stays where it was received, and its checksum is computed here. A frame of up to
+//! [`MAX_VERIFIED`] bytes is handed out only after its checksum was verified, a longer one as it arrives.
 
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_types::event_stream::{Header, Message};
@@ -121,9 +121,7 @@ impl Decoder {
             let Some(prelude) = self.prelude(input)? else { return Ok(None) };
             if prelude.frame <= self.max_verified {
                 let Some(frame) = self.fill(input, prelude.frame)? else { return Ok(None) };
-                let message = read_message_from(frame).map_err(malformed)?;
-                let kind = Kind::of(&message)?;
-                if let Some(event) = kind.event(message.payload().clone()) {
+                if let Some(event) = prelude.decode(frame)? {
                     return Ok(Some(event));
                 }
             } else {
@@ -172,8 +170,7 @@ impl LongFrame {
     fn new(prelude: Prelude, head: &[u8]) -> Result<Self, DecodeError> {
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(head);
-        let message = without_payload(&head[PRELUDE..])?;
-        let kind = Kind::of(&message)?;
+        let kind = Kind::of(&without_payload(&head[PRELUDE..])?)?;
         let payload_left = prelude.frame - PRELUDE - prelude.headers - CHECKSUM;
         if payload_left > MAX_GATHERED && !matches!(kind, Kind::Chunk | Kind::Ignored) {
             return Err(malformed(format!(
@@ -198,13 +195,7 @@ impl LongFrame {
 
     /// Compares the checksums.
     fn finish(self, expected: &[u8]) -> Result<Option<Event>, DecodeError> {
-        let computed = self.checksum.finalize();
-        if computed.to_be_bytes() != *expected {
-            return Err(malformed(format!(
-                "the checksum of a frame is 0x{}, but that of its bytes is 0x{computed:X}",
-                expected.iter().map(|byte| format!("{byte:02X}")).collect::<String>()
-            )));
-        }
+        compare(self.checksum.finalize(), expected)?;
         // What a chunk had is handed out already.
         Ok(self.kind.event(self.payload.into()).filter(|event| !matches!(event, Event::Chunk(_))))
     }
@@ -231,6 +222,14 @@ impl Prelude {
             return Err(malformed(format!("a frame of {frame} bytes claims {headers} bytes of headers")));
         }
         Ok(Self { frame, headers })
+    }
+
+    /// Decodes the frame that begins with this prelude.
+    fn decode(self, mut frame: Bytes) -> Result<Option<Event>, DecodeError> {
+        let expected = frame.split_off(self.frame - CHECKSUM);
+        compare(crc32fast::hash(&frame), &expected)?;
+        let payload = frame.split_off(PRELUDE + self.headers);
+        Ok(Kind::of(&without_payload(&frame[PRELUDE..])?)?.event(payload))
     }
 }
 
@@ -268,7 +267,16 @@ impl Kind {
     }
 }
 
-/// Decodes the headers of a long frame, as those of a frame without a payload.
+/// Compares the checksum of a frame's bytes with that at its end.
+fn compare(computed: u32, expected: &[u8]) -> Result<(), DecodeError> {
+    if computed.to_be_bytes() == *expected {
+        return Ok(());
+    }
+    let expected: String = expected.iter().map(|byte| format!("{byte:02X}")).collect();
+    Err(malformed(format!("the checksum of a frame is 0x{expected}, but that of its bytes is 0x{computed:X}")))
+}
+
+/// Decodes the headers of a frame, as those of one without a payload.
 fn without_payload(headers: &[u8]) -> Result<Message, DecodeError> {
     let length = |length: usize| u32::try_from(length).map_err(|_| malformed("the headers are too long"));
     let mut frame = Vec::new();
@@ -364,6 +372,16 @@ mod tests {
             let (found, end) = decode(bytes.chunks(size));
             assert_eq!(end, Ok(true), "pieces of {size}");
             assert!(found == events, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_not_copied() {
+        for length in [10, LONG] {
+            let mut input = Bytes::from(event("PayloadChunk", &vec![b'x'; length]));
+            let received = input.as_ptr_range();
+            let Ok(Some(Event::Chunk(chunk))) = Decoder::default().decode(&mut input) else { panic!("no chunk") };
+            assert!(received.contains(&chunk.as_ptr()), "{length} bytes");
         }
     }
 

@@ -1,7 +1,6 @@
 //! A streamed response: hands out its chunks, and classifies it by how it ends. The rows of "Did it run?" for responses
 //! whose head said that the function ran.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -45,19 +44,19 @@ pub(crate) async fn read(head: &Head, mut response: Response, chunks: &Chunks) -
 
 async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Result<Complete, Broken> {
     let mut decoder = Decoder::default();
+    let mut next = response.chunk().await;
     loop {
-        let mut input = match response.chunk().await {
+        let mut input = match next {
             Ok(Some(input)) => input,
             Ok(None) => return Err(Broken::cut(head, &decoder)),
             Err(BodyFailure::Io(why)) => return Err(Broken { status: Status::Io, code: None, why }),
             Err(BodyFailure::NoMemory | BodyFailure::TooLarge) => return Err(Broken::no_memory()),
         };
-        let mut received = VecDeque::new();
         let end = loop {
             match decoder.decode(&mut input) {
                 Ok(Some(event)) => match meaning(event) {
                     ControlFlow::Continue(chunk) if chunk.is_empty() => {}
-                    ControlFlow::Continue(chunk) => received.push_back(chunk),
+                    ControlFlow::Continue(chunk) => chunks.push(chunk),
                     ControlFlow::Break(end) => break Some(end),
                 },
                 Ok(None) => break None,
@@ -67,16 +66,40 @@ async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Re
                 Err(DecodeError::NoMemory) => break Some(Err(Broken::no_memory())),
             }
         };
-        chunks.hand_out(received).await;
+        // Before it waits for the reader, the call takes what has arrived: a chunk of HTTP often has a single event.
+        if end.is_none()
+            && chunks.have_room()
+            && let Some(arrived) = arrived(response).await
+        {
+            next = arrived;
+            continue;
+        }
+        chunks.hand_out().await;
         match end {
             Some(Ok(complete)) => {
-                see_the_end(response).await;
+                // The end of the response usually arrives together with the last event. Once the connection has noticed
+                // it, later calls can use the connection.
+                arrived(response).await;
                 return Ok(complete);
             }
             Some(Err(broken)) => return Err(broken),
-            None => {}
+            None => next = response.chunk().await,
         }
     }
+}
+
+/// Returns the next bytes of the body if they have arrived. A turn of the runtime passes on what the connection has read.
+async fn arrived(response: &mut Response) -> Option<Result<Option<Bytes>, BodyFailure>> {
+    for turn in 0..2 {
+        if turn > 0 {
+            yield_now().await;
+        }
+        let mut chunk = pin!(response.chunk());
+        if let Poll::Ready(chunk) = poll_fn(|context| Poll::Ready(chunk.as_mut().poll(context))).await {
+            return Some(chunk);
+        }
+    }
+    None
 }
 
 /// Returns the bytes of a chunk, or else how the stream ends.
@@ -93,18 +116,6 @@ fn meaning(event: Event) -> ControlFlow<Result<Complete, Broken>, Bytes> {
 #[cfg(any(test, fuzzing))]
 pub(crate) fn outcome_of(event: Event, head: &Head) -> Option<Outcome> {
     Some(conclude(head, meaning(event).break_value()?).outcome)
-}
-
-/// Lets the connection notice the end of the response, which usually arrives together with the last event: then later
-/// calls can use the connection.
-async fn see_the_end(response: &mut Response) {
-    for _ in 0..2 {
-        let mut rest = pin!(response.chunk());
-        if poll_fn(|context| Poll::Ready(rest.as_mut().poll(context).is_ready())).await {
-            return;
-        }
-        yield_now().await;
-    }
 }
 
 fn conclude(head: &Head, end: Result<Complete, Broken>) -> Classification {
