@@ -10,7 +10,10 @@
 #include "../c/process.h"
 #include "../c/queue.h"
 
-enum { LARGE = 6 * 1000 * 1000, CONNECT_MS = 250, DEADLINE_MS = 500, LATE_MS = 100 };
+enum { LARGE = 6 * 1000 * 1000, CONNECT_MS = 250, DEADLINE_MS = 500, EARLY_MS = 1 };
+
+/* What a busy machine may take: here nothing else would end a call for 60 s. test_faults.py measures exactly. */
+enum { LATE_MS = 2000 };
 
 static const char *url;
 static char large[LARGE];
@@ -67,7 +70,7 @@ static const struct driver {
     lambda_result *(*call)(const lambda_client *client, const lambda_request *request);
 } drivers[] = {{"blocking", call_blocking}, {"queue", call_queued}, {"stream", call_streamed}};
 
-/* Calls once, and checks that it ends after so many milliseconds; 0: at any time before its deadline. */
+/* Calls once, and checks that it ends after so many milliseconds; 0: at once. */
 static void call(const struct driver *driver, const lambda_client *client, const char *function, size_t length,
     lambda_status status, int32_t execution, uint64_t ends_after_ms) {
     lambda_request *request = lambda_request_new();
@@ -79,7 +82,7 @@ static void call(const struct driver *driver, const lambda_client *client, const
     lambda_result *result = driver->call(client, request);
     uint64_t took = now_ms() - began;
     if (result->status != status || result->execution != execution || took > ends_after_ms + LATE_MS ||
-        took + LATE_MS < ends_after_ms) {
+        took + EARLY_MS < ends_after_ms) {
         check_failed(__FILE__, __LINE__,
             "%s, %s: %s, execution %d after %" PRIu64 " ms, not %s, %d after %" PRIu64 " ms: %s", driver->name,
             function, lambda_status_name(result->status), result->execution, took, lambda_status_name(status),
