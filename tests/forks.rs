@@ -1,8 +1,11 @@
-//! Measures how long forks take while calls are under way, compared with the same work without the library.
+//! Measures how long forks take while calls are under way, compared with the same work without the library; and what a
+//! stream is in a forked child.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, outside a test function too")]
 
+#[path = "support/frames.rs"]
+mod frames;
 mod support;
 
 use std::ffi::CString;
@@ -12,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lambda_invoke::{LogLevel, Status};
+use lambda_invoke::{LogLevel, Received, Status};
 use support::{Server, request, response};
 
 const RESPONSE_BYTES: usize = 60_000_000;
@@ -22,18 +25,26 @@ const SLOW: u32 = 100;
 
 /// Forks, and returns how long that took. The child ends at once.
 fn fork() -> Duration {
+    let (took, _) = fork_and(|| true);
+    took
+}
+
+/// Forks, and returns how long that took, and what `check` returns in the child. It must not allocate: another thread may have
+/// held the allocator's lock.
+fn fork_and(check: impl FnOnce() -> bool) -> (Duration, bool) {
     let began = Instant::now();
-    // SAFETY: the child calls nothing but _exit.
+    // SAFETY: the child calls nothing but `check`, which does not allocate, and _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        let code = i32::from(!check());
         // SAFETY: _exit has no precondition.
-        unsafe { libc::_exit(0) };
+        unsafe { libc::_exit(code) };
     }
     let took = began.elapsed();
     let mut status = 0;
     // SAFETY: `status` is valid for writes.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    took
+    (took, status == 0)
 }
 
 /// Returns how long forks take while another thread repeats `work`.
@@ -171,4 +182,30 @@ fn the_callers_code_may_fork_and_has_the_callers_signal_mask() {
     });
     assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
     assert_eq!(*ran.lock().unwrap(), ["credentials", "log", "interrupt"]);
+}
+
+/// What the parent has received and not read is the parent's, also where its stream has broken by then.
+#[test]
+fn a_stream_that_broke_is_cancelled_in_a_child() {
+    let (go, goes) = std::sync::mpsc::channel();
+    let (told, tells) = std::sync::mpsc::channel();
+    let (goes, told) = (std::sync::Mutex::new(goes), std::sync::Mutex::new(told));
+    let server = Server::start(move |_, mut connection| {
+        connection.request();
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n");
+        connection.send(&frames::event("PayloadChunk", b"1"));
+        goes.lock().unwrap().recv().unwrap();
+        connection.send(&[b"2", b"3"].map(|payload| frames::event("PayloadChunk", payload)).concat());
+        drop(connection);
+        told.lock().unwrap().send(()).unwrap();
+    });
+    let mut stream = server.client().invoke_stream(request(b"{}"));
+    assert_eq!(stream.next(None), Received::Chunk(b"1"));
+    go.send(()).unwrap();
+    tells.recv().unwrap();
+    assert_eq!(stream.next(None), Received::Chunk(b"2"));
+    let (_, is_cancelled) = fork_and(|| stream.next(None) == Received::Ended(Status::Cancelled));
+    assert!(is_cancelled);
+    assert_eq!(stream.next(None), Received::Chunk(b"3"));
+    assert_eq!(stream.next(None), Received::Ended(Status::Io));
 }

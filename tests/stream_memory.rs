@@ -63,6 +63,38 @@ fn the_reader_sets_the_pace() {
     }
 }
 
+/// What waits holds more memory than the bytes that the reader gets of it: a frame, and the buffer it was received in.
+#[test]
+fn small_events_wait_in_little_memory() {
+    let _alone = alone();
+    for (size, has_http_chunks) in [(1, false), (1, true), (100, false), (100, true)] {
+        let server = Server::start(move |_, mut connection| {
+            connection.request();
+            let event = event("PayloadChunk", vec![0; size]);
+            let (head, piece) = match has_http_chunks {
+                false => ("", event),
+                true => {
+                    let length = format!("{:x}\r\n", event.len());
+                    ("Transfer-Encoding: chunked\r\n", [length.as_bytes(), &event, b"\r\n"].concat())
+                }
+            };
+            connection.send(format!("{HEAD}{head}\r\n").as_bytes());
+            let pieces = piece.repeat(1000);
+            // Until the reader closes the connection.
+            while connection.0.write_all(&pieces).is_ok() {}
+        });
+        let mut stream = server.client().invoke_stream(request(b"{}"));
+        let before = resident();
+        let mut most = before;
+        for _ in 0..10_000 {
+            assert!(matches!(stream.next(None), Received::Chunk(_)));
+            most = most.max(resident());
+        }
+        let grown = most - before;
+        assert!(grown < 3 * 1024 * 1024, "the process grew by {grown} for events of {size} bytes");
+    }
+}
+
 /// Reading 200 MB takes no more memory than reading 2 MB.
 #[test]
 fn memory_stays_flat() {

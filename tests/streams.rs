@@ -7,8 +7,9 @@ mod frames;
 mod support;
 
 use std::io::Read as _;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,12 @@ fn in_http_chunks<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<u8> {
     }
     bytes.extend(b"0\r\n\r\n");
     bytes
+}
+
+/// The response whose connection breaks before its last HTTP chunk.
+fn without_last_chunk(mut response: Vec<u8>) -> Vec<u8> {
+    response.truncate(response.len() - b"0\r\n\r\n".len());
+    response
 }
 
 fn read_all(mut stream: ResponseStream) -> (Vec<u8>, Outcome) {
@@ -126,6 +133,8 @@ fn a_stream_that_is_cut_is_never_a_success() {
             (until_closed(cut), Status::Io),
             ([too_long.as_bytes(), cut].concat(), Status::Io),
             (with_length(cut), Status::Protocol),
+            (in_http_chunks(cut.chunks(1)), Status::Protocol),
+            (without_last_chunk(in_http_chunks(cut.chunks(20))), Status::Io),
         ] {
             let (data, outcome) = read_from(&Server::responding(bytes));
             assert_eq!(facts(&outcome), (status, Execution::Ran, 1, 0), "cut at {at}: {outcome:?}");
@@ -375,6 +384,82 @@ fn polls_get_a_whole_stream() {
         }
     }
     assert_eq!(seen, b"12");
+}
+
+/// The server sends the next part only after the reader has what came before.
+#[test]
+fn what_has_arrived_is_not_held_back() {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let whole = |n: u8| chunk(&[n]);
+    let half = whole(9).len() / 2;
+    let parts: Vec<(Vec<u8>, &[u8])> = vec![
+        (whole(1), &[1]),
+        (whole(2), &[2]),
+        ([whole(3), whole(4)].concat(), &[3, 4]),
+        ([whole(5), whole(9)[..half].to_vec()].concat(), &[5]),
+        ([whole(9)[half..].to_vec(), whole(6)].concat(), &[9, 6]),
+        ([whole(7), event("BrandNew", b"?")].concat(), &[7]),
+    ];
+    for at_once in [true, false] {
+        let (go, goes) = mpsc::channel::<()>();
+        let goes = Mutex::new(goes);
+        let sent: Vec<Vec<u8>> = parts.iter().map(|(part, _)| part.clone()).collect();
+        let server = Server::start(move |_, mut connection| {
+            connection.request();
+            connection.send(format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n").as_bytes());
+            let goes = goes.lock().unwrap();
+            for part in &sent {
+                for piece in part.chunks(if at_once { part.len() } else { 1 }) {
+                    connection.send(&[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+                }
+                if goes.recv().is_err() {
+                    return;
+                }
+            }
+        });
+        let mut stream = server.client().invoke_stream(request(b"{}"));
+        for (_, expected) in &parts {
+            let (mut seen, began) = (Vec::new(), Instant::now());
+            while seen.len() < expected.len() {
+                match stream.next(Some(PATIENCE)) {
+                    Received::Chunk(bytes) => seen.extend_from_slice(bytes),
+                    other => panic!("{other:?} after {seen:?} of {expected:?}"),
+                }
+            }
+            assert_eq!(seen, *expected);
+            // At the end of a wait, everything is handed out.
+            assert!(began.elapsed() < PATIENCE, "{expected:?} came late");
+            go.send(()).unwrap();
+        }
+    }
+}
+
+/// Events without bytes for the reader arrive faster than they are read, until the reader has the chunk in front of them.
+#[test]
+fn events_that_are_skipped_hold_no_chunk_back() {
+    for skipped in [event("BrandNew", &[b'?'; 1000]), chunk(b""), event("BrandNew", &vec![b'?'; 1024 * 1024])] {
+        let has_it = Arc::new(AtomicBool::new(false));
+        let reader_has_it = Arc::clone(&has_it);
+        let server = Server::start(move |_, mut connection| {
+            connection.request();
+            connection.send(&until_closed(&chunk(b"1")));
+            connection.send(&chunk(b"2"));
+            let began = Instant::now();
+            let batch = skipped.repeat(1 + 1_000_000 / skipped.len());
+            while !reader_has_it.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(5) {
+                connection.send(&batch);
+            }
+            connection.send(&complete("{}"));
+        });
+        let mut stream = server.client().invoke_stream(request(b"{}"));
+        assert_eq!(stream.next(None), Received::Chunk(b"1"));
+        let began = Instant::now();
+        assert_eq!(stream.next(None), Received::Chunk(b"2"));
+        let waited = began.elapsed();
+        has_it.store(true, Ordering::Relaxed);
+        assert!(waited < Duration::from_secs(3), "{waited:?}");
+        assert_eq!(read_all(stream).1.status, Status::Ok);
+    }
 }
 
 #[test]

@@ -16,29 +16,22 @@ pub(crate) struct Chunks(Arc<Mutex<Received>>);
 #[derive(Debug, Default)]
 struct Received {
     chunks: VecDeque<Bytes>,
-    /// How many bytes they have.
-    bytes: usize,
     /// The call does not go on before they are taken.
     must_be_taken: bool,
     /// The reader has taken one.
     has_begun: bool,
 }
 
-/// As many bytes are handed out at once where they have arrived.
-const AT_ONCE: usize = 256 * 1024;
-
 impl Chunks {
     /// Adds one. The reader may take it at once.
     pub(crate) fn push(&self, chunk: Bytes) {
-        let mut received = lock(&self.0);
-        received.bytes += chunk.len();
-        received.chunks.push_back(chunk);
+        lock(&self.0).chunks.push_back(chunk);
     }
 
-    /// Returns whether more may be added to the chunks before they are handed out. The first ones are not held back.
-    pub(crate) fn have_room(&self) -> bool {
+    /// Returns whether there are chunks that others may join before they are handed out. The first ones are not held back.
+    pub(crate) fn may_grow(&self) -> bool {
         let received = lock(&self.0);
-        received.has_begun && (1..AT_ONCE).contains(&received.bytes)
+        received.has_begun && !received.chunks.is_empty()
     }
 
     /// Waits until the reader has taken all chunks. Nobody is woken then: the reader polls the call when it needs more.
@@ -58,7 +51,6 @@ impl Chunks {
     pub(crate) fn take(&self) -> Option<Bytes> {
         let mut received = lock(&self.0);
         let chunk = received.chunks.pop_front()?;
-        received.bytes -= chunk.len();
         received.has_begun = true;
         Some(chunk)
     }
@@ -74,15 +66,13 @@ mod tests {
     #[test]
     fn only_the_first_chunks_are_handed_out_at_once() {
         let chunks = Chunks::default();
-        assert!(!chunks.have_room(), "nothing waits");
+        assert!(!chunks.may_grow(), "nothing waits");
         chunks.push(Bytes::from_static(b"one"));
-        assert!(!chunks.have_room(), "the first is not held back");
+        assert!(!chunks.may_grow(), "the first is not held back");
         assert_eq!(chunks.take().as_deref(), Some(&b"one"[..]));
-        assert!(!chunks.have_room(), "nothing waits");
+        assert!(!chunks.may_grow(), "nothing waits");
         chunks.push(Bytes::from_static(b"two"));
-        assert!(chunks.have_room());
-        chunks.push(Bytes::from(vec![0; AT_ONCE]));
-        assert!(!chunks.have_room());
+        assert!(chunks.may_grow());
     }
 
     #[test]

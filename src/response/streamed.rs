@@ -19,6 +19,10 @@ use crate::response::response::{Head, decoded_log};
 use crate::server_text::ServerText;
 use crate::status::{Execution, Status};
 
+/// So much of the body is gathered before it is handed out, where it has arrived. Events without bytes for the reader count
+/// too: they must not hold back the chunks before them.
+const AT_ONCE: usize = 256 * 1024;
+
 /// The InvokeComplete event.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Complete {
@@ -45,36 +49,28 @@ pub(crate) async fn read(head: &Head, mut response: Response, chunks: &Chunks) -
 async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Result<Complete, Broken> {
     let mut decoder = Decoder::default();
     let mut next = response.chunk().await;
+    let mut gathered = 0;
     loop {
-        let mut input = match next {
-            Ok(Some(input)) => input,
-            Ok(None) => return Err(Broken::cut(head, &decoder)),
-            Err(BodyFailure::Io(why)) => return Err(Broken { status: Status::Io, code: None, why }),
-            Err(BodyFailure::NoMemory | BodyFailure::TooLarge) => return Err(Broken::no_memory()),
-        };
-        let end = loop {
-            match decoder.decode(&mut input) {
-                Ok(Some(event)) => match meaning(event) {
-                    ControlFlow::Continue(chunk) if chunk.is_empty() => {}
-                    ControlFlow::Continue(chunk) => chunks.push(chunk),
-                    ControlFlow::Break(end) => break Some(end),
-                },
-                Ok(None) => break None,
-                Err(DecodeError::Malformed(why)) => {
-                    break Some(Err(Broken::protocol(format!("it is not an event stream: {why}"))));
-                }
-                Err(DecodeError::NoMemory) => break Some(Err(Broken::no_memory())),
+        let end = match next {
+            Ok(Some(input)) => {
+                gathered += input.len();
+                decode(&mut decoder, input, chunks)
             }
+            Ok(None) => Some(Err(Broken::cut(head, &decoder))),
+            Err(BodyFailure::Io(why)) => Some(Err(Broken { status: Status::Io, code: None, why })),
+            Err(BodyFailure::NoMemory | BodyFailure::TooLarge) => Some(Err(Broken::no_memory())),
         };
         // Before it waits for the reader, the call takes what has arrived: a chunk of HTTP often has a single event.
         if end.is_none()
-            && chunks.have_room()
+            && gathered < AT_ONCE
+            && chunks.may_grow()
             && let Some(arrived) = arrived(response).await
         {
             next = arrived;
             continue;
         }
         chunks.hand_out().await;
+        gathered = 0;
         match end {
             Some(Ok(complete)) => {
                 // The end of the response usually arrives together with the last event. Once the connection has noticed
@@ -84,6 +80,24 @@ async fn to_the_end(head: &Head, response: &mut Response, chunks: &Chunks) -> Re
             }
             Some(Err(broken)) => return Err(broken),
             None => next = response.chunk().await,
+        }
+    }
+}
+
+/// Passes on the chunks of what has arrived. Returns how the stream ends, if it does.
+fn decode(decoder: &mut Decoder, mut input: Bytes, chunks: &Chunks) -> Option<Result<Complete, Broken>> {
+    loop {
+        match decoder.decode(&mut input) {
+            Ok(Some(event)) => match meaning(event) {
+                ControlFlow::Continue(chunk) if chunk.is_empty() => {}
+                ControlFlow::Continue(chunk) => chunks.push(chunk),
+                ControlFlow::Break(end) => return Some(end),
+            },
+            Ok(None) => return None,
+            Err(DecodeError::Malformed(why)) => {
+                return Some(Err(Broken::protocol(format!("it is not an event stream: {why}"))));
+            }
+            Err(DecodeError::NoMemory) => return Some(Err(Broken::no_memory())),
         }
     }
 }
