@@ -31,8 +31,9 @@
  *            its interrupts, by about a second.
  * Memory     A payload or a response that finds no memory is LAMBDA_E_NO_MEMORY. When the process has no memory left at
  *            all, the library has a reserve of 19 MiB, from which about ten calls at once can end normally. While half of
- *            it is in use, functions that begin something return LAMBDA_E_NO_MEMORY, or NULL, and send nothing. More
- *            calls than that, or a thread that starts or ends without memory, can still abort the process.
+ *            it is in use and there is still no memory, functions that begin something return LAMBDA_E_NO_MEMORY, or
+ *            NULL, and send nothing. More calls than that, or a thread that starts or ends without memory, can still abort
+ *            the process.
  * Callbacks  Run on a thread that is inside the library, or on one of the library's own, with the signal mask of the
  *            thread that called lambda_*; on one of the library's own, with all signals blocked. They must not throw, call
  *            longjmp, or end the thread. release(user_data), if given, is called once, when the last object that could

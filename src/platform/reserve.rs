@@ -51,14 +51,15 @@ fn has_memory(layout: Layout) -> bool {
 struct Allocator<'a, S>(S, &'a Reserve);
 
 /// 19 MiB, of which a call with a small response takes about 100 KiB. The large blocks are for larger responses: an HTTP
-/// connection reads them into a buffer that grows to 400 KiB and stays with the connection.
+/// connection reads them into a buffer that grows to 512 KiB and stays with the connection.
 struct Reserve {
     small: Zone<64, 256>,
     medium: Zone<2048, 16>,
     large: Zone<32768, 8>,
 }
 
-/// What needs more blocks gets larger ones, where there are any.
+/// What needs more blocks gets larger ones, where there are any. Longer than 16 of the largest are only payloads and
+/// responses, whose allocation may fail: the reserve is not for them.
 const MOST_BLOCKS: usize = 16;
 
 /// Memory in words of 64 blocks. An allocation takes neighbouring blocks of one word. There is no lock, which another thread
@@ -88,10 +89,10 @@ impl<const BLOCK: usize, const WORDS: usize> Zone<BLOCK, WORDS> {
         self.blocks_used.load(Ordering::Relaxed) > WORDS * 64 / 2
     }
 
-    /// Returns NULL if it would need more blocks than `most`, or no word has enough free neighbours.
-    fn allocate(&self, layout: Layout, most: usize) -> *mut u8 {
+    /// Returns NULL if it would need more than [`MOST_BLOCKS`], or no word has enough free neighbours.
+    fn allocate(&self, layout: Layout) -> *mut u8 {
         let blocks = layout.size().div_ceil(BLOCK);
-        if blocks > most || layout.align() > BLOCK.min(align_of::<Self>()) {
+        if blocks > MOST_BLOCKS || layout.align() > BLOCK.min(align_of::<Self>()) {
             return std::ptr::null_mut();
         }
         for (word, used) in self.used.iter().enumerate() {
@@ -146,12 +147,12 @@ impl Reserve {
     }
 
     fn allocate(&self, layout: Layout) -> *mut u8 {
-        let small = self.small.allocate(layout, MOST_BLOCKS);
+        let small = self.small.allocate(layout);
         if !small.is_null() {
             return small;
         }
-        let medium = self.medium.allocate(layout, MOST_BLOCKS);
-        if medium.is_null() { self.large.allocate(layout, 64) } else { medium }
+        let medium = self.medium.allocate(layout);
+        if medium.is_null() { self.large.allocate(layout) } else { medium }
     }
 
     /// One comparison: every free of the library asks.
@@ -310,7 +311,7 @@ mod tests {
         let held: Vec<_> = (0..129).map(|_| reserve.allocate(of)).collect();
         assert!(held.iter().all(|place| !place.is_null()) && reserve.is_low());
         assert!(reserve.free(held[0], of) && !reserve.is_low());
-        assert!(reserve.allocate(layout(3 << 20, 8)).is_null());
+        assert!(reserve.allocate(layout((512 << 10) + 1, 8)).is_null());
     }
 
     #[test]
