@@ -379,9 +379,10 @@ mod tests {
             format!("<Message>{}", "&#65;".repeat(400_000)),
             "<".repeat(2_000_000),
         ] {
+            // A busy machine takes seconds; what is not linear takes minutes.
             let started = std::time::Instant::now();
             let error = ServiceError::read(&HeaderMap::new(), document.as_bytes());
-            assert!(started.elapsed() < Duration::from_secs(5), "{:.20}: {:?}", document, started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(30), "{:.20}: {:?}", document, started.elapsed());
             assert_eq!(error.code, None);
         }
     }
