@@ -2,12 +2,12 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::lock::lock;
+use crate::lock::atomic::{AtomicBool, Ordering};
+use crate::lock::{Mutex, lock};
 use crate::status::Status;
 
 /// The deadline of a call and its cancellation. Clones belong to the same call.

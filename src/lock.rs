@@ -1,10 +1,11 @@
 //! Locks that stay usable after a panic: what they guard is consistent between any two statements.
 
-use std::sync::{Condvar, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 // What tests/loom replaces by loom's.
-pub(crate) use std::sync::{Mutex, atomic};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
+pub(crate) use std::thread;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

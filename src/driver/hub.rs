@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 
-use crate::call::{Call, Driver, NoTransport};
+use crate::call::{Driver, NoTransport};
 use crate::config::config::default;
 use crate::credentials::cache::CallbackLoad;
 use crate::driver::client_state::{ClientState, Connection};
@@ -28,13 +28,13 @@ use crate::driver::descriptors::{Acquire, LOOK_EVERY, Lease, Shortage, with_limi
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
 use crate::driver::permits::{CallKind, Permit};
 use crate::driver::pool::{IdleConnections, Owner, Pool, can_be_reused};
+use crate::driver::submissions::{Duty, Submissions, Submitted, Work};
 use crate::driver::worker::{self, FOR_EVER, Pace};
 use crate::error::Error;
 use crate::http::transport::{Failure, Transport};
 use crate::large_future::on_heap;
 use crate::lock::lock;
 use crate::log::Log;
-use crate::outcome::Outcome;
 use crate::platform::limits;
 use crate::platform::signals::{CallersMask, with_all_blocked};
 use crate::status::Status;
@@ -43,39 +43,6 @@ use crate::status::Status;
 /// tokio's own numbers, 1,024 and 61, and with all submitted calls begun at once, 1,000 calls in flight pass each stage
 /// together, and each costs twice as much as one of 64.
 const PACE: Pace = Pace { max_events: 32, event_interval: 512 };
-
-/// How many calls begin before those under way proceed.
-pub(crate) const BEGUN_AT_ONCE: usize = 16;
-
-/// Where the calls come from that a hub drives.
-pub(crate) trait Submissions: Send + Sync + 'static {
-    /// The duty to complete a call.
-    type Duty: Duty;
-
-    /// Returns what the hub has to do next, at most [`BEGUN_AT_ONCE`] calls, or leaves the waker that tells the hub of it.
-    fn poll_work(&self, waker: &Waker) -> Poll<Work<Self::Duty>>;
-
-    /// The hub has ended by a panic.
-    fn hub_broke(&self);
-}
-
-/// The duty to complete a call.
-pub(crate) trait Duty: Send + 'static {
-    fn complete(self, outcome: Outcome);
-}
-
-/// What a hub has to do next.
-pub(crate) enum Work<D> {
-    Begin(Vec<Submitted<D>>),
-    End,
-}
-
-/// A call on its way to the hub.
-pub(crate) struct Submitted<D> {
-    pub(crate) call: Box<Call>,
-    pub(crate) client: Arc<ClientState>,
-    pub(crate) duty: D,
-}
 
 /// Starts the thread of a queue. It ends when the queue is closed.
 pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Error> {

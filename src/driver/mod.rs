@@ -10,6 +10,7 @@ pub(crate) mod interrupt;
 pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod queue;
+pub(crate) mod submissions;
 pub(crate) mod thread_exit;
 pub(crate) mod wait_queue;
 pub(crate) mod worker;

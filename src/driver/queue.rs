@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::call::Call;
 use crate::deadline::Deadline;
 use crate::driver::client_state::ClientState;
-use crate::driver::hub::{self, Duty, Submissions, Submitted, Work};
+use crate::driver::hub;
+use crate::driver::submissions::{BEGUN_AT_ONCE, Duty, Submissions, Submitted, Work};
 use crate::error::Error;
-use crate::lock::{lock, wait_until};
+use crate::lock::thread::{self, JoinHandle};
+use crate::lock::{Condvar, Mutex, MutexGuard, lock, wait_until};
 use crate::outcome::Outcome;
 use crate::platform::event::{Event, event};
 use crate::platform::per_process::PerProcess;
@@ -352,7 +353,7 @@ impl Submissions for QueueState {
             return Poll::Ready(Work::End);
         }
         if !inner.submitted.is_empty() {
-            let next = inner.submitted.len().min(hub::BEGUN_AT_ONCE);
+            let next = inner.submitted.len().min(BEGUN_AT_ONCE);
             return Poll::Ready(Work::Begin(inner.submitted.drain(..next).collect()));
         }
         inner.hub_waker = Some(waker.clone());

@@ -10,6 +10,7 @@ pub(crate) mod native;
 pub(crate) mod per_process;
 pub(crate) mod private_file;
 pub(crate) mod privilege;
+pub(crate) mod process_mark;
 pub(crate) mod reserve;
 pub(crate) mod signals;
 pub(crate) mod stderr;
