@@ -1,8 +1,14 @@
-//! The sources of the library that are modelled.
+//! The sources of the library that are modelled, and what takes the place of those that they use.
 
+pub(crate) mod client_state;
+pub(crate) mod hub;
 #[path = "../../../src/driver/permits.rs"]
 pub(crate) mod permits;
 #[path = "../../../src/driver/pool.rs"]
 pub(crate) mod pool;
+#[path = "../../../src/driver/queue.rs"]
+pub(crate) mod queue;
+#[path = "../../../src/driver/submissions.rs"]
+pub(crate) mod submissions;
 #[path = "../../../src/driver/wait_queue.rs"]
 pub(crate) mod wait_queue;

@@ -1,8 +1,8 @@
-//! Runs the locking parts of the driver under loom, which tries every order of their steps that the memory model allows, and
-//! fails if a thread would wait for ever.
+//! Runs the locking parts of the driver, the cancellation of a call and the state of a process under loom, which tries every
+//! order of their steps that the memory model allows, and fails if a thread would wait for ever.
 //!
-//! The sources are those of the library. They get their locks and atomics from `crate::lock`, which is loom's here, and
-//! small stand-ins for what they use of other modules.
+//! The sources are those of the library. They get their locks, atomics and threads from `crate::lock`, which is loom's here,
+//! and small stand-ins for what they use of other modules.
 
 #![allow(dead_code, clippy::panic, clippy::unwrap_used, reason = "this is a test, which uses a part of each source")]
 
@@ -21,15 +21,7 @@ use loom::thread;
 use driver::permits::{CallKind, Permits};
 use driver::pool::{IdleConnections, Pool, Reusable};
 
-mod lock {
-    use std::sync::PoisonError;
-
-    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
-
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+mod lock;
 
 mod config {
     pub(crate) mod config {
@@ -39,18 +31,47 @@ mod config {
     }
 }
 
+mod request {
+    pub(crate) mod invocation {
+        /// What becomes of a call.
+        #[derive(Clone, Copy)]
+        pub(crate) enum Invocation {
+            Ends,
+            EndsIfCancelled,
+            Refused,
+            BreaksTheHub,
+        }
+    }
+}
+
+#[path = "../../../src/deadline.rs"]
+mod deadline;
+#[path = "../../../src/error.rs"]
+mod error;
+#[path = "../../../src/outcome.rs"]
+mod outcome;
+#[path = "../../../src/server_text.rs"]
+mod server_text;
 #[path = "../../../src/status.rs"]
 mod status;
 
+mod call;
 mod driver;
+mod per_process_models;
+mod platform;
+mod queue_models;
 
 /// How many threads may be interrupted in a row of steps: without a limit, models of three threads take hours.
-const PREEMPTIONS: usize = 2;
+const PREEMPTIONS: usize = 3;
 
 fn check(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    check_up_to(PREEMPTIONS, name, model);
+}
+
+fn check_up_to(preemptions: usize, name: &str, model: impl Fn() + Sync + Send + 'static) {
     let began = Instant::now();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
     println!("{name}: {:.1} s", began.elapsed().as_secs_f32());
 }
@@ -157,10 +178,13 @@ fn planted() {
 }
 
 fn main() {
-    check("permits are passed on", permits_are_passed_on);
+    // With one more, this one takes longer than all others.
+    check_up_to(2, "permits are passed on", permits_are_passed_on);
     check("a waiter gives up", a_waiter_gives_up);
     check("kinds of calls share permits", kinds_of_calls_share_permits);
     check("nothing outlasts a release", nothing_outlasts_a_release);
+    queue_models::check_all();
+    per_process_models::check_all();
     // The proof that loom tries other orders than the obvious one. Last, and without the words of panics: those of the threads
     // that it leaves come whenever loom drops them.
     set_hook(Box::new(|_| {}));
