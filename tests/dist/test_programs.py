@@ -113,12 +113,15 @@ EMULATED = {
 # glibc for aarch64 gives each thread 128 KiB at least, musl less.
 STACKS = ["stack", "test_the_headers_figure"]
 
+# As tests/c/conftest.py and tests/conformance/conformance_runners.py have it.
+OPTIMISATION = ["-O1", "-g"]
+
 CONFORMANCE = ["tests/conformance", "-k", "[c- or [cpp-"]
 
 
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
 @pytest.mark.parametrize("tests", ["c", "conformance"])
-def test_with_the_library(setup: Setup, tests: str) -> None:
+def test_with_the_library(setup: Setup, tests: str, tmp_path: Path) -> None:
     if not (setup.library / "liblambda_invoke.so").exists():
         pytest.skip(f"dist/{setup.target} was not built")
     if (lacking := setup.missing()) is not None:
@@ -135,8 +138,9 @@ def test_with_the_library(setup: Setup, tests: str) -> None:
     }[tests]
     for compiler, language in ((setup.cc, "c"), (setup.cxx, "c++")):
         if compiler.startswith(ZIG):
-            # It compiles the libraries of a target when it first links a program, which no test's time should contain.
-            command = [*shlex.split(compiler), "-x", language, "-", "-o", os.devnull]
+            # It compiles the libraries of a target when it first links a program, once for each degree of optimisation,
+            # which no test's time should contain. With -o /dev/null it links nothing.
+            command = [*shlex.split(compiler), *OPTIMISATION, "-x", language, "-", "-o", str(tmp_path / "empty")]
             subprocess.run(command, input="int main(void) {}", text=True, check=True, capture_output=True)
     environment = {
         **{name: value for name, value in os.environ.items() if name != "CI"},
