@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -173,3 +174,16 @@ def test_a_program_is_built_from_the_archive_of_the_release(how: str, tmp_path: 
     output("cc", tmp_path / "program.c", *flags, f"-Wl,-rpath,{tree / 'lib'}", "-o", tmp_path / "program")
     endpoint = (ROOT / "local/lambda-local", ROOT / "examples/functions", "--")
     assert "Hello, Ada!" in output(*endpoint, tmp_path / "program")
+
+
+@pytest.mark.skipif(shutil.which("lintian") is None, reason="lintian is not installed")
+@pytest.mark.timeout(3_600)
+def test_lintian_finds_nothing_in_the_source_package() -> None:
+    """Takes 2 minutes of a free core, since lintian reads the files of all crates.
+
+    The binary packages, for which it unpacks nothing of that kind, are in tests/packaging/test_packages.py.
+    """
+    description = dist.DIST / f"lambda-invoke_{dist.version()}-1.dsc"
+    if not description.exists():
+        pytest.skip(f"{description.name} was not built")
+    output("lintian", "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0", description)
