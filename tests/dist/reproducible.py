@@ -1,5 +1,7 @@
 """Builds a target of `make dist` once more, from a copy of the sources in another folder, and compares all files.
 
+These are its tree, its archive, its wheel, and the source distribution of the Python package.
+
 reproducible.py [TARGET]
 """
 
@@ -18,16 +20,16 @@ import dist  # noqa: E402
 import source  # noqa: E402
 
 
-def contents(tree: Path) -> dict[str, bytes]:
-    files = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files}
+def contents(folder: Path) -> dict[str, bytes]:
+    """Returns the files in dist/ of one build, without their checksums, which name the files of all targets."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != "SHA256SUMS"}
 
 
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else dist.TARGETS[0].name
-    first = dist.DIST / name
-    if not first.is_dir():
-        raise SystemExit(f"reproducible: {first} does not exist: run `make dist` first")
+    if not (dist.DIST / name).is_dir():
+        raise SystemExit(f"reproducible: {dist.DIST / name} does not exist: run `make dist` first")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "an other folder")
         source.copy_repository(folder)
@@ -37,14 +39,13 @@ def main() -> None:
         # Its own, so that nothing of the first build is taken.
         environment["CARGO_TARGET_DIR"] = str(Path(temporary, "target"))
         subprocess.run([sys.executable, "packaging/dist.py", name], cwd=folder, env=environment, check=True)
-        one, two = contents(first), contents(folder / "dist" / name)
-        archive = f"{dist.NAME}-{dist.version()}-{name}.tar.xz"
-        one[archive] = (dist.DIST / archive).read_bytes()
-        two[archive] = (folder / "dist" / archive).read_bytes()
+        two = contents(folder / "dist")
+    # The first build may have been of all targets.
+    one = {path: data for path, data in contents(dist.DIST).items() if path in two or path.startswith(f"{name}/")}
     differing = sorted(file for file in one.keys() | two.keys() if one.get(file) != two.get(file))
     if differing:
         raise SystemExit("reproducible: these files differ: " + ", ".join(differing))
-    print(f"reproducible: {len(one)} files of {name} are the same in both builds")
+    print(f"reproducible: {len(two)} files of {name} are the same in both builds")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "lambda_invoke-0.1.0"
 CALL = """
 import lambda_invoke
 print(lambda_invoke.Client().invoke("hello", {"name": "Ada"}).json()["greeting"])
