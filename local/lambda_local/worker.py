@@ -316,11 +316,18 @@ def main() -> None:
     write_frame(connection, nonce, *reply)
     if reply[0]["error"]:
         return
+    worker = os.getpid()
+
+    def respond(header: dict[str, Any], body: bytes) -> None:
+        if os.getpid() != worker:
+            # A child that the handler has forked comes back from it too. Two responses at once would mix.
+            os._exit(0)
+        flush()
+        write_frame(connection, nonce, header, body)
+
     while True:
         nonce, header, payload = requests.get()
-        reply = run(handler, header, payload, functools.partial(write_frame, connection, nonce, {"chunk": True}))
-        flush()
-        write_frame(connection, nonce, *reply)
+        respond(*run(handler, header, payload, functools.partial(respond, {"chunk": True})))
 
 
 if __name__ == "__main__":
