@@ -138,9 +138,11 @@ static void cancels_by_tag(void) {
     for (int i = 0; i < 3; i++) {
         submit(queue, client, "slow", "60", 7);
     }
-    submit(queue, client, "slow", "0.5", 8);
     CHECK_INT(lambda_queue_cancel(queue, 6), LAMBDA_OK);
-    CHECK(lambda_queue_next(queue, 100) == NULL);
+    /* Once a call that began after them has ended, their requests were sent. */
+    submit(queue, client, "slow", "0.2", 5);
+    TAKE(queue, LAMBDA_OK, LAMBDA_EXECUTION_RAN, 5);
+    submit(queue, client, "slow", "0.5", 8);
     uint64_t started = now_ms();
     CHECK_INT(lambda_queue_cancel(queue, 7), LAMBDA_OK);
     for (int i = 0; i < 3; i++) {
