@@ -29,6 +29,14 @@ PREFIX = "/opt/lambda_invoke"
 GLIBC = "2.17"
 # musl gives its symbols no versions. Rust's standard library is built for this one, the first whose time has 64 bits.
 MUSL = "1.2"
+# Of libunwind, what Linux and its processors need.
+UNWINDER_SOURCES = (
+    "libunwind.cpp",
+    "UnwindLevel1.c",
+    "UnwindLevel1-gcc-ext.c",
+    "UnwindRegistersRestore.S",
+    "UnwindRegistersSave.S",
+)
 
 
 class NotAvailable(Exception):
@@ -132,9 +140,9 @@ def build(target: Target, llvm: Path) -> None:
         "PREFIX": PREFIX,
     }
     if target.is_glibc:
-        # zig has no stub of libgcc_s; its own unwinder makes the shared library independent of it. The archive takes
-        # the unwinder of the compiler that links it.
-        variables["UNWINDER"] = "-lunwind"
+        # zig has no stub of libgcc_s; LLVM's unwinder makes the shared library independent of it. The archive takes the
+        # unwinder of the compiler that links it.
+        variables["UNWINDER"] = str(build_unwinder(target, work, llvm).relative_to(ROOT))
     command = ["make", "--no-print-directory", "lib", "install"]
     done = subprocess.run(
         [*command, *(f"{name}={value}" for name, value in variables.items())], cwd=ROOT, env=environment
@@ -147,6 +155,30 @@ def build(target: Target, llvm: Path) -> None:
         shutil.rmtree(target.tree)
     target.tree.parent.mkdir(exist_ok=True)
     shutil.move(staged / PREFIX.lstrip("/"), target.tree)
+
+
+def build_unwinder(target: Target, work: Path, llvm: Path) -> Path:
+    """Builds LLVM's libunwind from zig's sources, as zig does for -lunwind, but without debug information.
+
+    That would have the folders of this machine, which the library's build ID would depend on.
+    """
+    python = str(TOOLS / "python")
+    sources = Path(output(python, "-c", "import ziglang; print(ziglang.__path__[0])"), "lib/libunwind")
+    made = work / "unwinder"
+    made.mkdir(parents=True, exist_ok=True)
+    objects = []
+    for name in UNWINDER_SOURCES:
+        options = ["-O2", "-g0", "-fPIC", "-funwind-tables", "-DNDEBUG", "-D_LIBUNWIND_IS_NATIVE_ONLY"]
+        if name.endswith(".cpp"):
+            options += ["-fno-exceptions", "-fno-rtti"]
+        objects.append(str(made / f"{name}.o"))
+        include = ["-I", str(sources / "include")]
+        compiler = [python, "-m", "ziglang", "cc", "-target", target.zig]
+        output(*compiler, *options, *include, "-c", str(sources / "src" / name), "-o", objects[-1])
+    archive = made / "libunwind.a"
+    archive.unlink(missing_ok=True)
+    output(str(llvm / "llvm-ar"), "rcsD", str(archive), *objects)
+    return archive
 
 
 def let_pkg_config_find_the_tree(file: Path) -> None:
