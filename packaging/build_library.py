@@ -59,6 +59,9 @@ def renamed_folders(cargo: list[str]) -> dict[str, str]:
     # Where the sources of the standard library are installed, rustc names them in the place of those it was built from.
     if sysroot := text_of("rustc", "--print", "sysroot"):
         folders[f"{sysroot}/lib/rustlib/src/rust"] = "/usr/src/rust"
+    # Whose headers the C parts of dependencies have, where zig compiles them: in the project's folder or outside.
+    if zig := text_of("python", "-c", "import os, ziglang; print(os.path.realpath(ziglang.__path__[0]))"):
+        folders[zig] = "/usr/src/zig"
     return folders
 
 
