@@ -37,11 +37,15 @@ fn with_length(body: &[u8]) -> Vec<u8> {
     [format!("{HEAD}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
+fn http_chunk(piece: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
+}
+
 /// One HTTP chunk for each piece.
 fn in_http_chunks<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<u8> {
     let mut bytes = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
     for piece in pieces {
-        bytes.extend(format!("{:x}\r\n", piece.len()).bytes().chain(piece.iter().copied()).chain(*b"\r\n"));
+        bytes.extend(http_chunk(piece));
     }
     bytes.extend(b"0\r\n\r\n");
     bytes
@@ -410,7 +414,7 @@ fn what_has_arrived_is_not_held_back() {
             let goes = goes.lock().unwrap();
             for part in &sent {
                 for piece in part.chunks(if at_once { part.len() } else { 1 }) {
-                    connection.send(&[format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+                    connection.send(&http_chunk(piece));
                 }
                 if goes.recv().is_err() {
                     return;

@@ -170,7 +170,7 @@ impl LongFrame {
     fn new(prelude: Prelude, head: &[u8]) -> Result<Self, DecodeError> {
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(head);
-        let kind = Kind::of(&without_payload(&head[PRELUDE..])?)?;
+        let kind = Kind::of(head)?;
         let payload_left = prelude.frame - PRELUDE - prelude.headers - CHECKSUM;
         if payload_left > MAX_GATHERED && !matches!(kind, Kind::Chunk | Kind::Ignored) {
             return Err(malformed(format!(
@@ -229,12 +229,14 @@ impl Prelude {
         let expected = frame.split_off(self.frame - CHECKSUM);
         compare(crc32fast::hash(&frame), &expected)?;
         let payload = frame.split_off(PRELUDE + self.headers);
-        Ok(Kind::of(&without_payload(&frame[PRELUDE..])?)?.event(payload))
+        Ok(Kind::of(&frame)?.event(payload))
     }
 }
 
 impl Kind {
-    fn of(message: &Message) -> Result<Self, DecodeError> {
+    /// `head` is the prelude and the headers.
+    fn of(head: &[u8]) -> Result<Self, DecodeError> {
+        let message = without_payload(&head[PRELUDE..])?;
         let text = |name: &str| {
             let header = message.headers().iter().find(|header| header.name().as_str() == name);
             header.map(Header::value).and_then(|value| value.as_string().ok()).map(|text| text.as_str())

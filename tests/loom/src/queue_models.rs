@@ -58,16 +58,22 @@ fn free(queue: Arc<Queue>) {
     assert_eq!(state.strong_count(), 0, "something of the queue is left");
 }
 
-/// Two threads submit a call each, of which one is refused, and take what comes first.
-fn each_call_has_one_completion() {
-    let queue = Arc::new(Queue::new().unwrap());
-    let other = with_queue(&queue, |queue| {
-        submit(queue, Refused, 1);
+/// Two threads submit a call each, and take what comes first. Returns both completions, in the order of the calls.
+fn submit_and_take(queue: &Arc<Queue>, [first, second]: [Invocation; 2]) -> [(u64, Status); 2] {
+    let other = with_queue(queue, move |queue| {
+        submit(queue, first, 1);
         take(queue)
     });
-    submit(&queue, Ends, 2);
-    let mut taken = [take(&queue), other.join().unwrap()];
+    submit(queue, second, 2);
+    let mut taken = [take(queue), other.join().unwrap()];
     taken.sort_by_key(|(tag, _)| *tag);
+    taken
+}
+
+/// One of two calls is refused.
+fn each_call_has_one_completion() {
+    let queue = Arc::new(Queue::new().unwrap());
+    let taken = submit_and_take(&queue, [Refused, Ends]);
     assert_eq!(taken, [(1, Status::InvalidArgument), (2, Status::Ok)]);
     end(queue, None);
 }
@@ -178,13 +184,7 @@ fn a_queue_ends_with_calls_under_way() {
 /// What a hub leaves behind that breaks is completed, and the next call gets another hub.
 fn a_hub_breaks() {
     let queue = Arc::new(Queue::new().unwrap());
-    let other = with_queue(&queue, |queue| {
-        submit(queue, Ends, 1);
-        take(queue)
-    });
-    submit(&queue, BreaksTheHub, 2);
-    let mut taken = [take(&queue), other.join().unwrap()];
-    taken.sort_by_key(|(tag, _)| *tag);
+    let taken = submit_and_take(&queue, [Ends, BreaksTheHub]);
     assert!([(1, Status::Ok), (1, Status::Internal)].contains(&taken[0]));
     assert_eq!(taken[1], (2, Status::Internal));
     assert_eq!(queue.in_flight(), 0);
