@@ -2,16 +2,16 @@
 
 use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
 
 use crate::call::Shared;
 use crate::config::setting::Origin;
 use crate::config::settings::Settings;
 use crate::config::tls::Tls;
 use crate::credentials::source::Source;
+use crate::driver::connection::Connection;
 use crate::driver::descriptors::{Descriptors, Lease};
 use crate::driver::permits::{self, CallKind, Permit, Permits};
-use crate::driver::pool::{Owner, Pool, Reusable};
+use crate::driver::pool::{Owner, Pool};
 use crate::driver::worker::{NoWorker, Worker};
 use crate::error::Error;
 use crate::http::reuse::ConnectionReuse;
@@ -126,21 +126,6 @@ impl ClientState {
     }
 }
 
-/// An idle connection in the runtime of a queue.
-pub(crate) struct Connection {
-    pub(crate) transport: Transport,
-    pub(crate) idle_since: Instant,
-}
-
-impl Reusable for Connection {
-    /// The runtime of the queue has the socket.
-    const CLOSES_LATER: bool = true;
-
-    fn idle_since(&self) -> Option<Instant> {
-        Some(self.idle_since)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -151,6 +136,7 @@ mod tests {
     use crate::config::setting::Setting;
     use crate::config::tls::TrustedRoots;
     use crate::credentials::source::SourceKind;
+    use crate::driver::pool::Reusable;
 
     fn state() -> ClientState {
         let config = Config { endpoint_url: Some("http://localhost:1".to_owned()), ..Config::default() };

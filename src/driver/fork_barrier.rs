@@ -60,6 +60,13 @@ impl ForkBarrier {
         }
     }
 
+    /// Lets a waiting fork proceed, where the worker of this thread holds no lock.
+    pub(crate) fn checkpoint_here() {
+        if FORKING.load(Ordering::Relaxed) {
+            Self::outside(|| ());
+        }
+    }
+
     /// Marks the worker as not running: it is parked, or the caller's code runs.
     pub(crate) fn leave(&self) {
         self.running.store(false, Ordering::SeqCst);

@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 pub(crate) mod caller;
 pub(crate) mod client_state;
+pub(crate) mod connection;
 pub(crate) mod descriptors;
 pub(crate) mod fork_barrier;
 pub(crate) mod hub;
@@ -11,6 +12,7 @@ pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod submissions;
+pub(crate) mod task;
 pub(crate) mod thread_exit;
 pub(crate) mod wait_queue;
 pub(crate) mod worker;

@@ -10,6 +10,9 @@ use crate::driver::wait_queue::{Place, WaitQueue};
 use crate::lock::atomic::{AtomicU32, Ordering};
 use crate::lock::{Mutex, lock};
 
+/// How many calls of a runtime begin before those under way in it proceed.
+pub(crate) const BEGUN_AT_ONCE: usize = 16;
+
 /// The log says at most once in this time that calls wait.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
 

@@ -7,15 +7,12 @@ use crate::call::Call;
 use crate::driver::client_state::ClientState;
 use crate::outcome::Outcome;
 
-/// How many calls begin before those under way proceed.
-pub(crate) const BEGUN_AT_ONCE: usize = 16;
-
 /// Where the calls come from that a hub drives.
 pub(crate) trait Submissions: Send + Sync + 'static {
     /// The duty to complete a call.
     type Duty: Duty;
 
-    /// Returns what the hub has to do next, at most [`BEGUN_AT_ONCE`] calls, or leaves the waker that tells the hub of it.
+    /// Returns what the hub has to do next, at most [`BEGUN_AT_ONCE`](crate::driver::permits::BEGUN_AT_ONCE) calls, or leaves the waker that tells the hub of it.
     fn poll_work(&self, waker: &Waker) -> Poll<Work<Self::Duty>>;
 
     /// The hub has ended by a panic.
