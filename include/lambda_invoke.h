@@ -222,7 +222,7 @@
  * caller: lambda_client_free. Costs no descriptor until the first call, and no thread of its own: a name lookup and a
  * credential_process each use one, which ends with it.
  *
- * An idle client keeps as many connections as it had calls under way at once, up to max_connections, each with
+ * An idle client keeps as many connections as it had calls under way at once, up to max_connections, each with up to
  * 4 descriptors and about 50 KiB of memory. The next call closes those that have been idle for 50 s, which no call uses
  * again. lambda_client_release_idle closes all of them, as does lambda_client_free; a call that finds no descriptor closes
  * as many as it needs. An idle connection of a queue has 1 descriptor, and the queue's thread closes it after 50 s.
@@ -282,8 +282,9 @@ typedef void (*lambda_release_fn)(void *user_data);
 
 /**
  * Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
- * once. The strings live until it returns. The message of an event in a call begins with the function and a number that
- * identifies the call. It must not call lambda_* functions.
+ * once, and not always on that of the call that the event belongs to. The strings live until it returns. The message of an
+ * event in a call begins with the function and a number that identifies the call. It must neither call lambda_* functions
+ * nor fork.
  */
 typedef void (*lambda_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 

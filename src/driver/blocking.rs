@@ -19,6 +19,8 @@ use crate::driver::descriptors::{self, LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::driver::permits::{self, CallKind, Permit};
 use crate::driver::pool::can_be_reused;
+use crate::driver::shared_runtime::{CallersThread, Duty};
+use crate::driver::task::{self, RunsCallbacks};
 use crate::driver::thread_exit;
 use crate::driver::worker::NoWorker;
 use crate::error::Error;
@@ -67,12 +69,41 @@ fn drive(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<I
             return Outcome { duration: started.elapsed(), ..client.shared.refuse(invocation, &error) };
         }
     };
-    let _signals = SigpipeBlocked::new();
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
+    let runtime = &client.shared_runtime;
+    let under_way = runtime.count();
+    let call = match runtime.is_for(&under_way) {
+        true => match runtime.drive(call, &mut interrupts, |call, duty| among_others(call, Arc::clone(client), duty)) {
+            Ok(outcome) => return outcome,
+            Err(call) => call,
+        },
+        false => call,
+    };
+    runtime.close_expired();
+    let _signals = SigpipeBlocked::new();
     let mut drive = Drive::new(Arc::clone(client), call);
     loop {
         if let Some(outcome) = drive.run(&mut interrupts) {
             return outcome;
+        }
+    }
+}
+
+/// Drives a call in the runtime that it shares with others.
+async fn among_others(call: Box<Call>, client: Arc<ClientState>, duty: Duty) {
+    let pool = Arc::clone(client.shared_runtime.pool());
+    let (outcome, release) = task::drive(call, client, CallKind::Blocking, pool, duty.callers_thread()).await;
+    // Nobody may drive the runtime any more when the caller knows of the end.
+    release.pass_on().await;
+    duty.end(outcome);
+}
+
+impl RunsCallbacks for CallersThread {
+    async fn run(&self, load: CallbackLoad) -> Result<Identity, Error> {
+        match CallersThread::run(self, load).await {
+            Ok(loaded) => loaded,
+            // The thread has left, so the call must end, which it finds out itself.
+            Err(_) => pending().await,
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::credentials::source::Source;
 use crate::driver::connection::Connection;
 use crate::driver::descriptors::{Descriptors, Lease};
 use crate::driver::permits::{self, CallKind, Permit, Permits};
-use crate::driver::pool::{Owner, Pool};
+use crate::driver::pool::{IdleConnections, Owner, Pool};
+use crate::driver::shared_runtime::SharedRuntime;
 use crate::driver::worker::{NoWorker, Worker};
 use crate::error::Error;
 use crate::http::reuse::ConnectionReuse;
@@ -27,6 +28,8 @@ pub(crate) struct ClientState {
     pub(crate) permits: Arc<Permits>,
     pub(crate) descriptors: Arc<Descriptors>,
     pool: Arc<Pool<Box<Worker>>>,
+    /// Drives the blocking calls that are under way beside others.
+    pub(crate) shared_runtime: Arc<SharedRuntime>,
     /// The pools of the queues that this client's calls were submitted to, each with the hub that it belongs to.
     pools_of_hubs: Mutex<Vec<PoolOfHub>>,
     tls: rustls::ClientConfig,
@@ -46,11 +49,15 @@ impl ClientState {
         let descriptors = Arc::clone(Descriptors::of_this_process());
         let registered: Weak<Pool<Box<Worker>>> = Arc::downgrade(&pool);
         descriptors.register(registered);
+        let shared_runtime = Arc::new(SharedRuntime::new(limits::processors(), permits.max(CallKind::Blocking)));
+        let registered: Weak<SharedRuntime> = Arc::downgrade(&shared_runtime);
+        descriptors.register(registered);
         Self {
             shared: Arc::new(Shared::new(Arc::clone(settings), Arc::clone(source))),
             permits,
             descriptors,
             pool,
+            shared_runtime,
             pools_of_hubs: Mutex::default(),
             tls: tls.with_own_sessions(),
             reuse: Arc::default(),
@@ -69,6 +76,7 @@ impl ClientState {
     /// Closes the connections that no call uses.
     pub(crate) fn release_idle(&self) {
         self.pool.close_all();
+        self.shared_runtime.close_idle();
         let pools: Vec<_> = lock(&self.pools_of_hubs).iter().map(|(_, pool)| Arc::clone(pool)).collect();
         pools.iter().for_each(|pool| pool.close_all());
     }
@@ -89,10 +97,23 @@ impl ClientState {
 
     /// Makes the means to open one connection after the other in the runtime that uses it.
     pub(crate) fn new_transport(&self) -> Result<Transport, Error> {
+        self.make_room();
         Transport::new(self.connector(), &self.shared.settings.proxies)
     }
 
+    /// Closes an idle connection if a new one would be one too many: those of one pool are of no use to the calls of another.
+    fn make_room(&self) {
+        let of_hubs = lock(&self.pools_of_hubs).iter().map(|(_, pool)| Arc::clone(pool)).collect::<Vec<_>>();
+        let of_hubs = of_hubs.iter().map(|pool| &**pool as &dyn IdleConnections);
+        let pools = of_hubs.chain([&*self.pool as &dyn IdleConnections, &*self.shared_runtime]).collect::<Vec<_>>();
+        if self.permits.are_exceeded_with(pools.iter().map(|pool| pool.count()).sum()) {
+            let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
+            oldest.map(|(_, pool)| pool.close_oldest());
+        }
+    }
+
     fn new_worker(&self) -> Result<Worker, NoWorker> {
+        self.make_room();
         Worker::new(self.connector(), &self.shared.settings.proxies)
     }
 

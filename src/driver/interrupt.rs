@@ -35,13 +35,22 @@ impl<'i> Interrupts<'i> {
 
     /// Returns when to poll the interrupt and the call again at the latest; `None`: never.
     pub(crate) fn until(&self) -> Option<Instant> {
-        let tick = self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD));
-        [self.deadline.at(), tick, self.limit].into_iter().flatten().min()
+        [self.deadline.at(), self.tick(), self.limit].into_iter().flatten().min()
+    }
+
+    /// Returns when to poll the interrupt again; `None`: never.
+    pub(crate) fn tick(&self) -> Option<Instant> {
+        self.interrupt.as_ref().and_then(|_| Instant::now().checked_add(INTERRUPT_PERIOD))
     }
 
     /// Returns whether the thread must wait no longer, although the call goes on.
     pub(crate) fn limit_is_over(&self) -> bool {
         self.deadline.reached().is_none() && self.limit.is_some_and(|limit| limit <= Instant::now())
+    }
+
+    /// The deadline of the call, which also cancels it.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// Polls the interrupt, and cancels the call if it returns `true`. No worker may run meanwhile.

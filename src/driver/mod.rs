@@ -11,6 +11,7 @@ pub(crate) mod interrupt;
 pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod queue;
+pub(crate) mod shared_runtime;
 pub(crate) mod submissions;
 pub(crate) mod task;
 pub(crate) mod thread_exit;

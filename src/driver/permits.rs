@@ -71,6 +71,14 @@ impl Permits {
         self.max / self.takes(kind)
     }
 
+    /// Returns whether the calls under way and so many idle connections are more than calls may be under way. Where descriptors
+    /// are counted, these tell.
+    pub(crate) fn are_exceeded_with(&self, idle: usize) -> bool {
+        let under_way = self.taken.load(Ordering::Acquire) & !WAITED_FOR;
+        let allowed = usize::try_from(self.max.saturating_sub(under_way)).unwrap_or(usize::MAX);
+        self.of_a_blocking_call == 1 && idle > allowed
+    }
+
     /// Returns a permit if one is free and no call waits.
     pub(crate) fn try_acquire(self: &Arc<Self>, kind: CallKind) -> Option<Permit> {
         let takes = self.takes(kind);

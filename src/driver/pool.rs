@@ -29,6 +29,9 @@ pub(crate) trait Reusable: Send {
 
 /// A pool whose connections are closed by whoever runs out of descriptors.
 pub(crate) trait IdleConnections: Send + Sync {
+    /// Returns how many connections are idle.
+    fn count(&self) -> usize;
+
     /// Returns since when the connection has been idle that has been so for longest.
     fn oldest(&self) -> Option<Instant>;
 
@@ -109,6 +112,10 @@ impl<C: Reusable> Pool<C> {
 }
 
 impl<C: Reusable> IdleConnections for Pool<C> {
+    fn count(&self) -> usize {
+        lock(&self.idle).len()
+    }
+
     fn oldest(&self) -> Option<Instant> {
         lock(&self.idle).front().and_then(Reusable::idle_since)
     }

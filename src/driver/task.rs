@@ -1,4 +1,5 @@
-//! A call as a task of a runtime that many calls share: that of a queue. It has a connection of its own, but no runtime.
+//! A call as a task of a runtime that many calls share: that of a queue, or that of blocking calls that are under way at
+//! once. It has a connection of its own, but no runtime.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -152,7 +153,9 @@ impl<C> TaskDriver<C> {
     }
 
     /// Gives the call an idle connection, or the means to open one.
-    async fn equip(&self, lease: Lease) -> Result<Transport, NoTransport> {
+    async fn equip(&self, mut lease: Lease) -> Result<Transport, NoTransport> {
+        // The worker of a call that had a runtime to itself, which is closed for its descriptors.
+        lease.close();
         let idle = self.pool.take().map(|connection| connection.transport);
         let was_idle = idle.is_some();
         let transport = match idle {

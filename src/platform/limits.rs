@@ -22,6 +22,25 @@ pub(crate) fn descriptors() -> u64 {
     }
 }
 
+/// Returns on how many processors the process may run. A thread that is bound to some says nothing of the others, unless it is
+/// the first one.
+#[cfg(target_os = "linux")]
+pub(crate) fn processors() -> usize {
+    // SAFETY: a set without processors is a valid value of this plain struct of integers.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is valid for writes of its own size.
+    let counted = unsafe { libc::sched_getaffinity(libc::getpid(), size_of::<libc::cpu_set_t>(), &raw mut set) } == 0;
+    // SAFETY: CPU_COUNT only reads the set.
+    let count = if counted { unsafe { libc::CPU_COUNT(&set) } } else { 0 };
+    // Fails for more processors than the set has room for.
+    usize::try_from(count).ok().filter(|count| *count > 0).unwrap_or(usize::from(u16::MAX))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The same as the end of a message.
 pub(crate) fn descriptors_in_words() -> String {
     format!("; the limit of open files (ulimit -n) is {}", descriptors())
@@ -37,6 +56,19 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
 pub(crate) fn lookup_lacks_descriptors() -> bool {
     let probes: io::Result<Vec<_>> = (0..2).map(|_| std::fs::File::open("/dev/null")).collect();
     probes.is_err_and(|error| is_out_of_descriptors(&error))
+}
+
+/// Returns whether the process may have few descriptors left. The next one has the lowest number that is free.
+#[cfg(unix)]
+pub(crate) fn descriptors_are_scarce() -> bool {
+    const FEW: u64 = 64;
+    let next = std::fs::File::open("/dev/null").map(|file| std::os::fd::AsRawFd::as_raw_fd(&file));
+    !next.is_ok_and(|next| u64::try_from(next).is_ok_and(|next| next + FEW < descriptors()))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn descriptors_are_scarce() -> bool {
+    false
 }
 
 #[cfg(not(unix))]
