@@ -1,15 +1,5 @@
 package lambdainvoke
 
-/*
-#include <stdlib.h>
-
-// Through volatile, so that the compiler does not drop stores to memory that is freed next.
-static void wipe(char *text) {
-	for (volatile char *at = text; *at != '\0'; at++) {
-		*at = '\0';
-	}
-}
-*/
 import "C"
 
 import (
@@ -17,9 +7,10 @@ import (
 	"unsafe"
 )
 
-// arena makes C's copies of strings and releases them all at once. It remembers the first string that C could not take.
+// arena makes NUL-terminated copies of strings, for functions of C that copy them once more, and wipes them all at once. They
+// are in Go's memory, since memory of C's would take two more calls each. It remembers the first string that C could not take.
 type arena struct {
-	copies []*C.char
+	copies [][]byte
 	err    *Error
 }
 
@@ -38,15 +29,15 @@ func (a *arena) copy(field, value string) *C.char {
 		}
 		return nil
 	}
-	made := C.CString(value)
+	made := make([]byte, len(value)+1)
+	copy(made, value)
 	a.copies = append(a.copies, made)
-	return made
+	return (*C.char)(unsafe.Pointer(&made[0]))
 }
 
-// free wipes the copies, since some of them are secrets.
-func (a *arena) free() {
+// wipe ends the use of the copies, of which some are secrets.
+func (a *arena) wipe() {
 	for _, made := range a.copies {
-		C.wipe(made)
-		C.free(unsafe.Pointer(made))
+		clear(made)
 	}
 }

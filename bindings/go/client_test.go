@@ -158,7 +158,12 @@ func TestReleaseIdle(t *testing.T) {
 	client := newClient(t, lambdainvoke.Config{})
 	request := &lambdainvoke.Request{FunctionName: "echo"}
 	for range [3]struct{}{} {
+		before := countDescriptors(t)
 		invoke(t, client, request)
+		expect(t, "has a connection", countDescriptors(t) > before, true)
+		client.ReleaseIdle()
+		expect(t, "descriptors after the release of what was alone", countDescriptors(t), before)
+		invokeThroughQueue(t, client, request)
 		connected := countDescriptors(t)
 		client.ReleaseIdle()
 		// The thread of the queue closes the socket.

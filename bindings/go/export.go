@@ -12,7 +12,7 @@ import "runtime/cgo"
 //export lambdainvokeAsk
 func lambdainvokeAsk(handle C.uintptr_t, out *C.lambda_credentials) C.int32_t {
 	var text arena
-	defer text.free()
+	defer text.wipe()
 	credentials, refusal := cgo.Handle(handle).Value().(*provider).call()
 	if refusal != "" {
 		C.lambda_credentials_set_error(out, text.copy("error", refusal))

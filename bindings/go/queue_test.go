@@ -1,18 +1,24 @@
 package lambdainvoke_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,7 +91,19 @@ func eventually(t *testing.T, what string, get func() int, want int) {
 	}
 }
 
-// Nothing is started before the first call, and nothing is left after the last client.
+// invokeThroughQueue makes a call whose context can be cancelled, which is driven by the queue's thread also if it is alone.
+func invokeThroughQueue(t testing.TB, client *lambdainvoke.Client, request *lambdainvoke.Request) *lambdainvoke.Result {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	result, err := client.Invoke(ctx, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// Nothing is started before the first call that needs it, and nothing is left after the last client.
 func TestQueueLivesAsLongAsItsClients(t *testing.T) {
 	untilNoQueue(t)
 	goroutines, descriptors := runtime.NumGoroutine(), queueDescriptors(t)
@@ -94,12 +112,14 @@ func TestQueueLivesAsLongAsItsClients(t *testing.T) {
 		expect(t, "threads of clients without a call", queueThreads(t), 0)
 		expect(t, "descriptors of clients without a call", queueDescriptors(t), descriptors)
 		invoke(t, first, hello)
-		invoke(t, second, hello)
-		invoke(t, first, hello)
+		expect(t, "threads of calls that were alone", queueThreads(t), 0)
+		invokeThroughQueue(t, first, hello)
+		invokeThroughQueue(t, second, hello)
+		invokeThroughQueue(t, first, hello)
 		expect(t, "threads of two clients", queueThreads(t), 1)
 		first.Close()
 		first.Close()
-		invoke(t, second, hello)
+		invokeThroughQueue(t, second, hello)
 		expect(t, "threads of one client", queueThreads(t), 1)
 		second.Close()
 		untilNoQueue(t)
@@ -114,7 +134,7 @@ func TestForgottenClientEndsTheQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	invoke(t, client, hello)
+	invokeThroughQueue(t, client, hello)
 	runtime.GC()
 	expect(t, "threads of a client that is used", queueThreads(t), 1)
 	runtime.KeepAlive(client)
@@ -144,23 +164,26 @@ func TestCallsThatFollowOneThatIsAlone(t *testing.T) {
 			t.Fatal(ended.err)
 		}
 	}
+	// A call that is alone does without the queue if its context cannot be cancelled.
+	ctxOfFollowers, stop := context.WithCancel(context.Background())
+	defer stop()
 	for range [3]struct{}{} {
 		first, second, third := newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{}), newSlowFunction(t, lambdainvoke.Config{})
 		ctx, cancel := context.WithCancel(context.Background())
 		leader := begin(first, ctx)
 		for range [3]struct{}{} {
-			end(second, begin(second, context.Background()))
+			end(second, begin(second, ctxOfFollowers))
 		}
-		follower := begin(second, context.Background())
+		follower := begin(second, ctxOfFollowers)
 		expect(t, "threads of two calls", queueThreads(t), 1)
 		cancel()
 		cancelled(leader)
 		// Now there is a dispatcher.
-		end(third, begin(third, context.Background()))
+		end(third, begin(third, ctxOfFollowers))
 		end(second, follower)
 		// A leader that ends well, and a follower that is cancelled.
 		ctx, cancel = context.WithCancel(context.Background())
-		leader, follower = begin(third, context.Background()), begin(second, ctx)
+		leader, follower = begin(third, ctxOfFollowers), begin(second, ctx)
 		end(third, leader)
 		cancel()
 		cancelled(follower)
@@ -169,6 +192,146 @@ func TestCallsThatFollowOneThatIsAlone(t *testing.T) {
 		result, err := first.client.Invoke(expired, hello)
 		stop()
 		expectTimeout(t, failure(t, result, err))
+	}
+}
+
+// countingServer answers after a moment, and counts the connections that it got.
+func countingServer(t *testing.T) (url string, connections *atomic.Int64) {
+	t.Helper()
+	connections = new(atomic.Int64)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		time.Sleep(20 * time.Millisecond)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL, connections
+}
+
+// Calls that are alone have a connection besides those of the queue. A program that alternates between one call and many opens
+// no more connections than it has had calls under way at once.
+func TestConnectionsOfOneAndOfMany(t *testing.T) {
+	const many = 8
+	url, connections := countingServer(t)
+	client := newClient(t, lambdainvoke.Config{EndpointURL: url})
+	call := func() {
+		if _, err := client.Invoke(context.Background(), hello); err != nil {
+			t.Error(err)
+		}
+	}
+	for range [5]struct{}{} {
+		call()
+		call()
+		var group sync.WaitGroup
+		for range [many]struct{}{} {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				call()
+			}()
+		}
+		group.Wait()
+	}
+	if got := connections.Load(); got < 2 || got > many {
+		t.Errorf("%d connections, want at most %d", got, many)
+	}
+}
+
+// What becomes of a call does not depend on the way that it takes.
+func TestAloneAsThroughTheQueue(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		config  lambdainvoke.Config
+		request *lambdainvoke.Request
+	}{
+		{"response", lambdainvoke.Config{}, script(t, `answer 200 Content-Type=text/x|X-Amz-Executed-Version=7 fine`)},
+		{"log", lambdainvoke.Config{}, script(t, `answer 200 X-Amz-Log-Result=aGVsbG8= fine`)},
+		{"empty response", lambdainvoke.Config{}, script(t, `answer 200`)},
+		{"large response", lambdainvoke.Config{}, script(t, "send HTTP/1.1 200 OK\\r\\nContent-Length: 3000000\\r\\n\\r\\n\npad 3000000")},
+		{"event", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "hello", InvocationType: lambdainvoke.InvocationEvent}},
+		{"failed function", lambdainvoke.Config{}, script(t, `answer 200 X-Amz-Function-Error=Unhandled {"errorType": "T", "errorMessage": "no bolts"}`)},
+		{"no such function", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "no-such-function"}},
+		{"throttled", lambdainvoke.Config{MaxAttempts: 2}, &lambdainvoke.Request{FunctionName: "full"}},
+		{"retried", lambdainvoke.Config{}, script(t, `answer 429`, `answer 200 - fine`)},
+		{"reset", lambdainvoke.Config{}, script(t, "reset")},
+		{"cut body", lambdainvoke.Config{}, script(t, "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nfi\nclose")},
+		{"too large", lambdainvoke.Config{MaxResponseBytes: 3}, script(t, `answer 200 - four`)},
+		{"timeout of the client", lambdainvoke.Config{Timeout: 50 * time.Millisecond}, script(t, "wait")},
+		{"timeout of the request", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "script", Payload: []byte("wait"), Timeout: 50 * time.Millisecond}},
+		{"nobody listens", lambdainvoke.Config{EndpointURL: "http://127.0.0.1:1", MaxAttempts: 1}, hello},
+		{"bad name", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "a b"}},
+		{"no name", lambdainvoke.Config{}, &lambdainvoke.Request{}},
+		{"NUL", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "hello", TenantID: "a\x00b"}},
+		{"bad type", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "hello", InvocationType: 77}},
+		{"bad retry", lambdainvoke.Config{}, &lambdainvoke.Request{FunctionName: "hello", Retry: 77}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			untilNoQueue(t)
+			client := newClient(t, row.config)
+			outcome := func(ctx context.Context) (outcome lambdainvoke.Result, text string) {
+				request := *row.request
+				request.TenantID += fmt.Sprint("alone-", ctx.Done() == nil)
+				result, err := client.Invoke(ctx, &request)
+				if err == nil {
+					outcome = *result
+				} else {
+					failed := failure(t, result, err)
+					outcome, text = failed.Result, strings.ReplaceAll(failed.Error(), failed.RequestID, "ID")
+				}
+				if row.config.Timeout+request.Timeout == 0 && outcome.Duration > patience/2 {
+					t.Errorf("Duration is %v", outcome.Duration)
+				}
+				outcome.Duration, outcome.RequestID = 0, strings.Repeat("x", len(outcome.RequestID))
+				return outcome, text
+			}
+			alone, textAlone := outcome(context.Background())
+			expect(t, "threads of the call that was alone", queueThreads(t), 0)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			queued, textQueued := outcome(ctx)
+			expect(t, "Error()", textAlone, textQueued)
+			if !reflect.DeepEqual(alone, queued) {
+				t.Errorf("alone:   %+v\nthrough: %+v", alone, queued)
+			}
+		})
+	}
+}
+
+// Large payloads go through the queue, where two threads share the memory of request and response.
+func TestLargePayloadThatIsAlone(t *testing.T) {
+	for _, row := range []struct{ size, threads int }{{64 << 10, 0}, {64<<10 + 1, 1}} {
+		untilNoQueue(t)
+		client := newClient(t, lambdainvoke.Config{})
+		payload := []byte(`"` + strings.Repeat("x", row.size-2) + `"`)
+		result := invoke(t, client, &lambdainvoke.Request{FunctionName: "echo", Payload: payload})
+		expect(t, "is the payload", bytes.Equal(result.Payload, payload), true)
+		expect(t, fmt.Sprintf("threads for %d bytes", row.size), queueThreads(t), row.threads)
+		client.Close()
+	}
+}
+
+// While a call is alone, others need no thread each.
+func TestCallsBesideOneThatIsAlone(t *testing.T) {
+	untilNoQueue(t)
+	slow := newSlowFunction(t, lambdainvoke.Config{})
+	var calls []<-chan call
+	for i := range [20]struct{}{} {
+		calls = append(calls, slow.begin(context.Background()))
+		await(t, "start of the function", slow.started)
+		expect(t, "threads of the queue", queueThreads(t), min(i, 1))
+	}
+	for range calls {
+		slow.answer <- struct{}{}
+	}
+	for _, pending := range calls {
+		if done := await(t, "end of a call", pending); done.err != nil {
+			t.Error(done.err)
+		}
 	}
 }
 
@@ -281,7 +444,7 @@ func TestManyGoroutinesNeedFewThreads(t *testing.T) {
 	}
 }
 
-// callFromManyGoroutines cancels the calls once so many have reached the function, each of which is a byte of stdin.
+// callFromManyGoroutines cancels every second call once so many have reached the function, each of which is a byte of stdin.
 func callFromManyGoroutines(t *testing.T, url string, maxConnections, reach int) {
 	const goroutines = 10_000
 	client := newClient(t, lambdainvoke.Config{EndpointURL: url, MaxConnections: maxConnections})
@@ -290,12 +453,18 @@ func callFromManyGoroutines(t *testing.T, url string, maxConnections, reach int)
 	ended := make(chan error, goroutines)
 	var arrived sync.WaitGroup
 	arrived.Add(goroutines)
-	for range make([]struct{}, goroutines) {
-		go func() {
+	for i := range make([]struct{}, goroutines) {
+		go func(i int) {
+			if i%2 == 0 {
+				// Does not end: the process does.
+				arrived.Done()
+				_, _ = client.Invoke(context.Background(), &lambdainvoke.Request{FunctionName: "slow"})
+				return
+			}
 			inside := &arrivingContext{Context: ctx, arrived: &arrived}
 			_, err := client.Invoke(inside, &lambdainvoke.Request{FunctionName: "slow"})
 			ended <- err
-		}()
+		}(i)
 	}
 	arrived.Wait()
 	if _, err := io.ReadFull(os.Stdin, make([]byte, reach)); err != nil {
@@ -304,7 +473,7 @@ func callFromManyGoroutines(t *testing.T, url string, maxConnections, reach int)
 	held := threads(t)
 	cancelled := time.Now()
 	cancel()
-	for range make([]struct{}, goroutines) {
+	for range make([]struct{}, goroutines/2) {
 		if err := await(t, "end of a call", ended); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}

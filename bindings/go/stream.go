@@ -63,13 +63,12 @@ func (c *Client) InvokeStream(ctx context.Context, request *Request) (*Stream, e
 	if failure != nil {
 		return nil, failure.of(function)
 	}
-	prepared, failure := fixed.prepare(ctx)
+	limit := func(begin time.Time) time.Duration { return fixed.limit(ctx, client.timeout, begin) }
+	prepared, failure := fixed.prepare(ctx, limit(time.Now()))
 	if failure != nil {
 		client.release()
 		return nil, failure.of(function)
 	}
-	limit := func(begin time.Time) time.Duration { return fixed.limit(ctx, client.timeout, begin) }
-	fixed.complete(prepared, limit(time.Now()))
 	s := &Stream{ctx: ctx, client: client, function: function, limit: limit, request: prepared}
 	s.unwatch = context.AfterFunc(ctx, func() {
 		if !endedByDeadline(ctx) {
