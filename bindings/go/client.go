@@ -297,7 +297,7 @@ func (c *Client) ReleaseIdle() {
 }
 
 // Close frees the client. It does not wait: calls under way go on, those that wait their turn included, and the last of
-// them frees it. Later calls fail with ErrClosed. Closing twice is allowed. With the last client that has called, the
+// them frees it. Later calls fail with ErrClosed. Closing twice is allowed. With the last client whose calls it has driven, the
 // library's thread ends too. The garbage collector closes a client that nothing refers to, at a time of its own.
 func (c *Client) Close() {
 	if c != nil && c.state != nil {
@@ -362,9 +362,12 @@ func (s *state) freeIfUnused() {
 // The context's deadline ends the call as a timeout does, and cancelling it ends the call at once. If it has ended already,
 // nothing is sent. The function itself, once started, runs on: the error's Execution says so.
 //
-// Any number of goroutines may call. One that waits needs no thread, unless its call was alone when it began. One thread of the
-// library drives all calls of the process, as long as there is a client that has called. [Config].MaxConnections bounds the calls of a client that are under
-// way at once; the others wait their turn, inside their timeout and context.
+// Any number of goroutines may call. One that waits needs no thread, unless its call was alone in the process when it began: then
+// it blocks a thread until the call ends. One thread of the library drives all calls, except for one that is alone and whose
+// context cannot be cancelled. It starts with the first call that it drives, and ends with the last client that has made one.
+//
+// [Config].MaxConnections bounds the calls of a client that are under way at once; the others wait their turn, inside their
+// timeout and context.
 func (c *Client) Invoke(ctx context.Context, request *Request) (*Result, error) {
 	begin := time.Now()
 	if request == nil {
@@ -420,23 +423,28 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 // underWay counts the calls of all clients that are under way in the process.
 var underWay atomic.Int64
 
-// maxPayloadAlone bounds the payloads of calls that do not use the queue. If the C library's memory of a large payload and of
-// a large response is freed by the same thread at the same time, then it gives the pages back to the system, and every call
-// faults them in again: 3,000 page faults and 4 ms for 6 MB each way. In the queue, two threads share them.
-const maxPayloadAlone = 64 << 10
-
-// yieldEvery is after how many calls that were alone a goroutine yields. The scheduler believes that one which has not
-// yielded for 10 ms keeps others from running, although it was in C most of the time: then it takes the processor from each
-// of its calls, and wakes threads for that, even if another processor is idle. Yielding takes 0.85 of the CPU without.
-const yieldEvery = 16
-
-// alone counts the calls that were alone. Only the call that is alone changes it.
+// alone counts the calls that were alone when they began. Only such a call changes it, so it needs no lock.
 var alone uint
 
-// invokeAlone makes a call on the goroutine's own thread, as long as no other call is under way: that saves the two switches
-// to the thread of the queue and back. Only one call at a time does it, so that goroutines that wait do not take a
-// thread each. A context that can be cancelled cannot use it: such a call ends at once, and nothing but its deadline ends
-// this one.
+// yieldEvery is after how many calls that were alone the goroutine yields. If it never does, then after 10 ms the scheduler
+// treats it as one that keeps others from running, although it is inside the library most of the time: in each call it takes the
+// processor (P) from it and wakes a thread to use that, even if others are idle. Yielding saves a seventh of the CPU of a
+// program with several processors and calls that take less than 1 ms. It costs nothing where calls take longer.
+const yieldEvery = 16
+
+// maxPayloadAlone is the longest payload of a call that does without the queue. glibc gives the memory of a large payload and of
+// a large response back to the system if one thread frees both, and every call has its pages made anew: 3,000 page faults
+// and 4 ms for 6 MB each way. In the queue, the payload is memory of the caller's thread and the response of the library's.
+const maxPayloadAlone = 64 << 10
+
+// invokeAlone makes a call on the goroutine's own thread, while no other call is under way. It takes 0.7 of the CPU of a call
+// that waits in the queue's lead, since no thread of the library must be woken and wake the goroutine's in turn.
+//
+// It is not for contexts that can be cancelled: that must end a call at once, and a call of lambda_invoke polls its interrupt
+// every 50 ms only. It is not for calls beside others either: each would block a thread.
+//
+// Its connection is not among those of the queue, which belong to the library's thread. A program that alternates between one
+// call and many opens no more connections for that: of many calls that begin at once, the first is alone, and uses it.
 func (s *state) invokeAlone(ctx context.Context, request *Request, begin time.Time) (Result, *Error) {
 	prepared, failure := request.prepare(ctx, request.limit(ctx, s.timeout, begin))
 	if failure != nil {

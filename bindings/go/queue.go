@@ -80,8 +80,8 @@ func enterC() { inC <- struct{}{} }
 
 func leaveC() { <-inC }
 
-// shared is the one queue of the process. The first Invoke of a client makes it if there is none, and it ends with the last
-// of these clients. So any number of clients and of goroutines needs one thread and one goroutine that dispatches.
+// shared is the one queue of the process. The first call of a client that uses it makes it if there is none, and it ends with
+// the last of these clients. So any number of clients and of goroutines needs one thread and one goroutine that dispatches.
 var shared struct {
 	mutex   sync.Mutex
 	queue   *queue
@@ -92,7 +92,7 @@ var shared struct {
 //
 //   - The dispatcher, a goroutine, when calls are under way at once. Waiting takes no thread: Go's network poller watches the
 //     queue's descriptor.
-//   - The leader, a goroutine whose call was alone when it began. It waits inside the library, where the thread of the queue
+//   - The leader, a goroutine whose call was alone in the queue when it began. It waits inside the library, where the thread of the queue
 //     wakes it directly: that takes half as much of the processor for one call at a time. For 64 goroutines it would take a
 //     fifth more, so the dispatcher takes over when the leader's own call has ended and others are under way.
 type queue struct {
