@@ -12,12 +12,6 @@ package lambdainvoke
 
 /*
 #include <lambda_invoke.h>
-
-static lambda_result *invoke_and_free(const lambda_client *client, lambda_request *request) {
-	lambda_result *result = lambda_invoke(client, request);
-	lambda_request_free(request);
-	return result;
-}
 */
 import "C"
 
@@ -29,7 +23,6 @@ import (
 	"math"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -107,8 +100,11 @@ func (c Credentials) LogValue() slog.Value {
 // Client has settings, connections and retry budget, for any number of goroutines. NewClient makes one; Close frees it.
 // Copies of a Client are the same client.
 type Client struct {
-	state *state
+	owner *owner
 }
+
+// owner is what the collector finds unused if the program has forgotten a client, while a timer may still refer to the state.
+type owner struct{ *state }
 
 // state is what all copies of a Client share.
 type state struct {
@@ -118,9 +114,11 @@ type state struct {
 
 	mutex  sync.Mutex
 	handle *C.lambda_client
-	queue  *queue // nil before the first call
+	queue  *queue // nil before the first call that uses it
 	calls  int
 	closed bool
+	// Runs closeIdle; nil before the first call that was alone.
+	idle *time.Timer
 }
 
 // NewClient makes a client. It reads the environment and files, but does not use the network. The error is an [*Error].
@@ -151,8 +149,9 @@ func NewClient(config Config) (*Client, error) {
 		defer C.lambda_error_free(failure)
 		return nil, refuse(status, nil, "%s", inGo(status, "", C.GoString(C.lambda_error_message(failure))))
 	}
-	runtime.SetFinalizer(made, (*state).close)
-	return &Client{made}, nil
+	owned := &owner{made}
+	runtime.SetFinalizer(owned, func(o *owner) { o.close() })
+	return &Client{owned}, nil
 }
 
 func (c *Config) fill(settings *C.lambda_config) *Error {
@@ -300,8 +299,8 @@ func (c *Client) ReleaseIdle() {
 // them frees it. Later calls fail with ErrClosed. Closing twice is allowed. With the last client whose calls it has driven, the
 // library's thread ends too. The garbage collector closes a client that nothing refers to, at a time of its own.
 func (c *Client) Close() {
-	if c != nil && c.state != nil {
-		c.state.close()
+	if c != nil && c.owner != nil {
+		c.owner.close()
 	}
 }
 
@@ -314,10 +313,10 @@ func (s *state) close() {
 
 // acquire returns the client's state, which the caller releases.
 func (c *Client) acquire() (*state, *Error) {
-	if c == nil || c.state == nil {
+	if c == nil || c.owner == nil {
 		return nil, refuse(StatusInvalidArgument, nil, "client: was not made by NewClient")
 	}
-	s := c.state
+	s := c.owner.state
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.closed {
@@ -331,6 +330,9 @@ func (s *state) release() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.calls--
+	if s.calls == 0 && s.idle != nil {
+		s.idle.Reset(idleTimeout)
+	}
 	s.freeIfUnused()
 }
 
@@ -347,6 +349,9 @@ func (s *state) useQueue() (failure *Error) {
 // freeIfUnused wants the mutex locked. A second time it frees NULL, which is nothing to free.
 func (s *state) freeIfUnused() {
 	if s.closed && s.calls == 0 {
+		if s.idle != nil {
+			s.idle.Stop()
+		}
 		C.lambda_client_free(s.handle)
 		s.handle = nil
 		if s.queue != nil {
@@ -418,41 +423,6 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 		return &result, nil
 	}
 	return nil, client.failure(ctx, function, result)
-}
-
-// underWay counts the calls of all clients that are under way in the process.
-var underWay atomic.Int64
-
-// alone counts the calls that were alone when they began. Only such a call changes it, so it needs no lock.
-var alone uint
-
-// yieldEvery is after how many calls that were alone the goroutine yields. If it never does, then after 10 ms the scheduler
-// treats it as one that keeps others from running, although it is inside the library most of the time: in each call it takes the
-// processor (P) from it and wakes a thread to use that, even if others are idle. Yielding saves a seventh of the CPU of a
-// program with several processors and calls that take less than 1 ms. It costs nothing where calls take longer.
-const yieldEvery = 16
-
-// maxPayloadAlone is the longest payload of a call that does without the queue. glibc gives the memory of a large payload and of
-// a large response back to the system if one thread frees both, and every call has its pages made anew: 3,000 page faults
-// and 4 ms for 6 MB each way. In the queue, the payload is memory of the caller's thread and the response of the library's.
-const maxPayloadAlone = 64 << 10
-
-// invokeAlone makes a call on the goroutine's own thread, while no other call is under way. It takes 0.7 of the CPU of a call
-// that waits in the queue's lead, since no thread of the library must be woken and wake the goroutine's in turn.
-//
-// It is not for contexts that can be cancelled: that must end a call at once, and a call of lambda_invoke polls its interrupt
-// every 50 ms only. It is not for calls beside others either: each would block a thread.
-//
-// Its connection is not among those of the queue, which belong to the library's thread. A program that alternates between one
-// call and many opens no more connections for that: of many calls that begin at once, the first is alone, and uses it.
-func (s *state) invokeAlone(ctx context.Context, request *Request, begin time.Time) (Result, *Error) {
-	prepared, failure := request.prepare(ctx, request.limit(ctx, s.timeout, begin))
-	if failure != nil {
-		return Result{}, failure
-	}
-	answer := C.invoke_and_free(s.handle, prepared)
-	defer C.lambda_result_free(answer)
-	return newResult(answer), nil
 }
 
 func (s *state) invokeThroughQueue(ctx context.Context, request *Request, begin time.Time) (Result, *Error) {

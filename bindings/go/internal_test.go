@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -181,4 +184,62 @@ func TestInGo(t *testing.T) {
 			t.Errorf("%v %q: got %q, want %q", row.status, row.message, got, row.want)
 		}
 	}
+}
+
+// The connection of a call that was alone does not stay open when the client is at rest.
+func TestIdleTimeout(t *testing.T) {
+	defer func(timeout time.Duration) { idleTimeout = timeout }(idleTimeout)
+	idleTimeout = 100 * time.Millisecond
+	changes := make(chan http.ConnState, 100)
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew || state == http.StateClosed {
+			changes <- state
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client, err := NewClient(Config{EndpointURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	call := func() {
+		var failure *Error
+		if _, err := client.Invoke(context.Background(), &Request{FunctionName: "hello"}); !errors.As(err, &failure) || failure.HTTPStatus != http.StatusNotFound {
+			t.Fatal(err)
+		}
+	}
+	expect := func(want http.ConnState) {
+		t.Helper()
+		select {
+		case got := <-changes:
+			if got != want {
+				t.Fatalf("a connection is %v, want %v", got, want)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("no connection is %v", want)
+		}
+	}
+	for range [3]struct{}{} {
+		call()
+		expect(http.StateNew)
+		expect(http.StateClosed)
+	}
+	// Not while another call is under way.
+	held, failure := client.acquire()
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	call()
+	expect(http.StateNew)
+	held.closeIdle()
+	call()
+	if len(changes) > 0 {
+		t.Errorf("a connection is %v during a call", <-changes)
+	}
+	held.release()
+	expect(http.StateClosed)
+	client.Close()
+	held.closeIdle()
 }
