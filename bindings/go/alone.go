@@ -13,6 +13,7 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -23,14 +24,30 @@ var idleTimeout = 50 * time.Second
 // underWay counts the calls of all clients that are under way in the process.
 var underWay atomic.Int64
 
-// alone counts the calls that were alone when they began. Only such a call changes it, so it needs no lock.
-var alone uint
+// How many calls that were alone come before the goroutine yields again; more if others then used the processor.
+const (
+	yieldOften  = 16
+	yieldSeldom = 4096
+)
 
-// yieldEvery is after how many calls that were alone the goroutine yields. If it never does, then after 10 ms the scheduler
-// treats it as one that keeps others from running, although it is inside the library most of the time: in each call it takes the
-// processor (P) from it and wakes a thread to use that, even if others are idle. Yielding saves a seventh of the CPU of a
-// program with several processors and calls that take less than 1 ms. It costs nothing where calls take longer.
-const yieldEvery = 16
+// beforeYield counts down to that. Only a call that is alone changes it, so it needs no lock.
+var beforeYield = yieldOften
+
+// yieldNowAndThen tells the scheduler that the goroutine keeps nobody from running. If it has not yielded for 10 ms, although it
+// is inside the library most of the time, then in each call the scheduler takes the processor (P) from it and wakes a thread to
+// use that, even if others are idle. Yielding saves a seventh of the CPU of a program with several processors whose calls take
+// less than 1 ms. In a program that computes on all processors it would make every 16th call wait for its turn, 50 ms.
+func yieldNowAndThen() {
+	if beforeYield--; beforeYield > 0 {
+		return
+	}
+	begin := time.Now()
+	runtime.Gosched()
+	beforeYield = yieldOften
+	if time.Since(begin) > time.Millisecond {
+		beforeYield = yieldSeldom
+	}
+}
 
 // maxPayloadAlone is the longest payload of a call that does without the queue. glibc gives the memory of a large payload and of
 // a large response back to the system if one thread frees both, and every call has its pages made anew: 3,000 page faults

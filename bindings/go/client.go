@@ -406,9 +406,7 @@ func (c *Client) invoke(ctx context.Context, request *Request, begin time.Time) 
 	defer underWay.Add(-1)
 	isAlone := underWay.Add(1) == 1
 	if isAlone {
-		if alone++; alone%yieldEvery == 0 {
-			runtime.Gosched()
-		}
+		yieldNowAndThen()
 	}
 	var result Result
 	if isAlone && ctx.Done() == nil && len(request.Payload) <= maxPayloadAlone {
