@@ -72,8 +72,8 @@ func (s *state) closeIdle() {
 	}
 }
 
-// invokeAlone makes a call on the goroutine's own thread, while no other call is under way. It takes 0.7 of the CPU of a call
-// that waits in the queue's lead, since no thread of the library must be woken and wake the goroutine's in turn.
+// invokeAlone makes a call on the goroutine's own thread, while no other call is under way. It takes three quarters of the CPU
+// of a call that leads the queue, since no thread of the library must be woken and wake the goroutine's in turn.
 //
 // It is not for contexts that can be cancelled: that must end a call at once, and a call of lambda_invoke polls its interrupt
 // every 50 ms only. It is not for calls beside others either: each would block a thread.
