@@ -283,8 +283,8 @@ typedef void (*lambda_release_fn)(void *user_data);
 /**
  * Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
  * once, and not always on that of the call that the event belongs to. The strings live until it returns. The message of an
- * event in a call begins with the function and a number that identifies the call. It must neither call lambda_* functions
- * nor fork.
+ * event in a call begins with the function and a number that identifies the call. It must not call lambda_* functions. A
+ * child that it forks must exec or end, and not return from it.
  */
 typedef void (*lambda_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 

@@ -22,8 +22,8 @@ pub const LAMBDA_LOG_LEVEL_TRACE: i32 = 5;
 
 /// Receives an event of the library's log. Called on the thread where the event happens, so by several threads at
 /// once, and not always on that of the call that the event belongs to. The strings live until it returns. The message of an
-/// event in a call begins with the function and a number that identifies the call. It must neither call lambda_* functions
-/// nor fork.
+/// event in a call begins with the function and a number that identifies the call. It must not call lambda_* functions. A
+/// child that it forks must exec or end, and not return from it.
 pub type lambda_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
