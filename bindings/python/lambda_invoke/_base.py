@@ -22,6 +22,8 @@ class Pointer(c_void_p):
 
     # A client's _callback.Callbacks.
     callbacks: Any
+    # A request's interrupt, for as long as C may call it.
+    hook: Any = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuses copy, deepcopy and pickle: ctypes would copy the address, and what is there would be freed twice."""

@@ -89,10 +89,12 @@ class _InLogger(threading.local):
 
 
 _in_logger = _InLogger()
+# Without one, no call needs to look.
+_any_logger = False
 
 
 def in_logger() -> bool:
-    return _in_logger.now
+    return _any_logger and _in_logger.now
 
 
 class _PerThread(threading.local):
@@ -172,6 +174,8 @@ class Callbacks:
 
     def log(self, logger: logging.Logger) -> tuple[Any, ...]:
         """Makes the C callback that passes events on to `logger`; returns it with its user_data and release."""
+        global _any_logger
+        _any_logger = True
         self.logger = logger
         return self._make(LogFn, _pass_on)
 

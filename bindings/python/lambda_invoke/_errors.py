@@ -138,9 +138,13 @@ def _status_of(error: type[LambdaError]) -> Status:
     return Status.IO if issubclass(error, ConnectionError) else Status.INTERNAL
 
 
+# Looking it up in its class takes longer.
+_OK = Status.OK
+
+
 def error_for(result: Result, function_name: str | None = None) -> LambdaError | None:
     """Returns None if the call succeeded. Only OK is a success, also among the statuses of a newer library."""
-    if result.status == Status.OK:
+    if result.status == _OK:
         return None
     return _BY_STATUS.get(result.status, LambdaError)(result, function_name)
 

@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 import time
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from ._abi import ClientPointer, InterruptFn, RequestPointer, ResultPointer, library
@@ -37,6 +38,11 @@ _PATIENCE = 2.0
 _CO_COROUTINE = 0x80
 _ending = threading.Event()
 _asking: set[object] = set()
+# Kept, since asking for it takes longer.
+_main_thread = threading.main_thread().ident
+# The frames to reserve for a call that has nothing to call but signals' handlers. Each takes 500 instructions.
+FRAMES_OF_SIGNALS = 12
+_NO_HOOK = InterruptFn()
 
 
 def invoke(
@@ -44,26 +50,31 @@ def invoke(
     request: RequestPointer,
     function_name: str,
     stop: Stop | None,
-    ended: Callable[[], bool] | None,
+    ended: Callable[[], bool] | None = None,
 ) -> ResultPointer:
     """Calls lambda_invoke. A signal's handler that raises, such as Ctrl-C's, `stop` and `ended` end it.
 
     Not through a queue, where the thread that waits would need no hook: one call at a time then takes 2 to 4 % more
     time (160 us instead of 157, and 132 us of CPU instead of 127), needs a thread, and has callbacks run on others.
     """
+    if stop is None and ended is None:
+        # Python delivers signals on the main thread alone.
+        if _on_main_thread():
+            return _invoke_asking(client, request, None)
+        if request.hook is not None:
+            library.lambda_request_set_interrupt(request, _NO_HOOK, None)
+            request.hook = None
+        return _invoke(client, request)
     wanted = _either(ended, as_callable(stop))
-    # Python delivers signals on the main thread alone.
     if _on_main_thread():
         return _invoke_asking(client, request, wanted)
-    if wanted is None:
-        return _invoke(client, request)
     call = object()
     _asking.add(call)
     try:
         # In this order: what end_calls does not see in there, sees here that it is over, and stays out of C.
         if _ending.is_set():
             raise failed(Status.CANCELLED, "the interpreter is ending", function_name)
-        return _invoke_asking(client, request, lambda: _ending.is_set() or wanted())
+        return _invoke_asking(client, request, _either(_ending.is_set, wanted))
     finally:
         _asking.discard(call)
 
@@ -83,40 +94,79 @@ def _invoke(client: ClientPointer, request: RequestPointer) -> ResultPointer:
 
 
 def _invoke_asking(client: ClientPointer, request: RequestPointer, stop: Callable[[], object] | None) -> ResultPointer:
-    raised: list[BaseException] = []
-    watch = _watch(stop, raised)
-    next(watch)
-    # Alive until the call is over: the request only borrows it.
-    hook = InterruptFn(watch.send)
-    library.lambda_request_set_interrupt(request, hook, None)
+    hook = _take_hook()
+    asked = hook.asked
+    raised = asked.begin(stop)
+    # Most calls find in their request the hook that they take.
+    if request.hook is not hook.function:
+        library.lambda_request_set_interrupt(request, hook.function, None)
+        request.hook = hook.function
     try:
         result = _invoke(client, request)
     finally:
-        # Not left to the garbage collection, in which Ctrl-C would be lost.
-        watch.close()
+        asked.stop = None
+        _idle_hooks.append(hook)
     if raised:
         raise raised.pop()
     return result
 
 
-def _watch(stop: Callable[[], object] | None, raised: list[BaseException]) -> Generator[int, object, None]:
+class _Asked:
+    """What a hook asks for a call, and what came of it."""
+
+    __slots__ = ("ends", "raised", "stop")
+
+    def begin(self, stop: Callable[[], object] | None) -> list[BaseException]:
+        self.stop = stop
+        self.ends = 0
+        self.raised: list[BaseException] = []
+        return self.raised
+
+
+class _Hook:
+    """What C calls to ask whether a call is to end: for one call at a time, on any thread."""
+
+    __slots__ = ("asked", "function", "watch")
+
+    def __init__(self) -> None:
+        self.asked = _Asked()
+        self.watch = _watch(self.asked)
+        next(self.watch)
+        self.function = InterruptFn(self.watch.send)
+
+
+# Making one for each call would take 12,000 instructions of it. None is ever left to the garbage collection, in which
+# Ctrl-C would be lost.
+_idle_hooks: list[_Hook] = []
+
+
+def _take_hook() -> _Hook:
+    try:
+        hook = _idle_hooks.pop()
+    except IndexError:
+        return _Hook()
+    # A second Ctrl-C right after the first one may have ended it.
+    return hook if hook.watch.gi_frame is not None else _Hook()  # type: ignore[attr-defined]
+
+
+def _watch(asked: _Asked) -> Generator[int, object, None]:
     """Each send answers whether the call is to end.
 
     A generator, already inside its `try`, since a signal's handler runs as soon as Python code does: in a function that
     is before its first line, ctypes would print what the handler raised, and the call would go on.
     """
-    end = 0
+    asked.begin(None)
     while True:
         try:
             for _ in FOREVER:
-                yield end
-                if stop is not None and stop():
-                    end = 1
+                yield asked.ends
+                if asked.stop is not None and asked.stop():
+                    asked.ends = 1
         except GeneratorExit:
             return
         except BaseException as error:
-            raised.append(error)
-            end = 1
+            asked.ends = 1
+            asked.raised.append(error)
 
 
 class Watch:
@@ -126,13 +176,11 @@ class Watch:
         self, request: RequestPointer, function_name: str, stop: Stop | None, ended: Callable[[], bool] | None
     ) -> None:
         self._function_name = function_name
-        self._raised: list[BaseException] = []
         wanted = _either(_either(ended, as_callable(stop)), lambda: _ending.is_set() and not _on_main_thread())
-        self._watch = _watch(wanted, self._raised)
-        next(self._watch)
         # As long as the stream: C took it from the request.
-        self._hook = InterruptFn(self._watch.send)
-        library.lambda_request_set_interrupt(request, self._hook, None)
+        self._hook = _Hook()
+        self._raised = self._hook.asked.begin(wanted)
+        library.lambda_request_set_interrupt(request, self._hook.function, None)
 
     def during(self, wait: Callable[[], int]) -> int:
         if _on_main_thread():
@@ -153,7 +201,7 @@ class Watch:
 
 
 def _on_main_thread() -> bool:
-    return threading.get_ident() == threading.main_thread().ident
+    return get_ident() == _main_thread
 
 
 def _either(one: Callable[[], object] | None, other: Callable[[], object] | None) -> Callable[[], object] | None:
@@ -190,6 +238,12 @@ def end_calls() -> None:
         time.sleep(0.001)
 
 
+def _forked() -> None:
+    global _main_thread
+    # The calls of the parent's other threads do not go on in the child.
+    _asking.clear()
+    _main_thread = get_ident()
+
+
 atexit.register(end_calls)
-# The calls of the parent's other threads do not go on in the child.
-os.register_at_fork(after_in_child=_asking.clear)
+os.register_at_fork(after_in_child=_forked)

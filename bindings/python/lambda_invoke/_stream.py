@@ -161,8 +161,7 @@ class Stream:
                 finally:
                     raised = callbacks.raised()
                 if status == Status.OK.number:
-                    chunk: bytes = bytes_at(data, length.value)
-                    return chunk
+                    return bytes_at(ctypes.addressof(data), length.value)
                 self._end()
         failure = error_for(self.result, self.function_name)
         if isinstance(failure, CredentialsError):

@@ -272,7 +272,8 @@ class TestResult:
             "import resource, ctypes\n"
             "from lambda_invoke import _result\n"
             "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
-            "try:\n    _result.bytes_at(ctypes.cast(b'abcdefgh', ctypes.c_void_p), 2**32 + 5)\n"
+            "pointer = ctypes.c_char_p(b'abcdefgh')\n"
+            "try:\n    _result.bytes_at(ctypes.addressof(pointer), 2**32 + 5)\n"
             "except MemoryError:\n    print('refused')\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(BINDING)}

@@ -19,8 +19,11 @@ def at_depth(frames, function):
 logger = logging.Logger("all", 5)
 logger.addHandler(logging.NullHandler())
 client = lambda_invoke.Client(credentials=credentials, logger=logger)
+# Its calls call Python only to have signals delivered.
+plain = lambda_invoke.Client()
 CALLS = {
     "credentials": lambda: client.invoke("echo", 1).json() == 1,
+    "plain": lambda: plain.invoke("echo", 1).json() == 1,
     "stop": lambda: client.invoke("hanging", stop=lambda: True),
     "client": lambda: lambda_invoke.Client(credentials=credentials, logger=logger).describe(),
 }
@@ -36,6 +39,7 @@ for left in range(5, 100):
         assert client.invoke("echo", 2).json() == 2
 assert seen == {
     "credentials": {"RecursionError", "done"},
+    "plain": {"RecursionError", "done"},
     "stop": {"RecursionError", "CancelledError"},
     "client": {"RecursionError", "done"},
 }, seen
