@@ -14,7 +14,7 @@ use crate::driver::client_state::ClientState;
 use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::platform::per_process::OfOneProcess;
+use crate::platform::per_process::{OfOneProcess, ThisProcess};
 use crate::platform::signals::SigpipeBlocked;
 use crate::request::invocation::Invocation;
 use crate::response::chunks::Chunks;
@@ -38,6 +38,8 @@ pub struct ResponseStream {
     /// What `next` gave last.
     current: Bytes,
     call: OfOneProcess<Progress>,
+    /// The process that made the call; `None` if the call was refused.
+    made_in: Option<ThisProcess>,
     /// How the call ended, which the reader may not have reached.
     outcome: Option<Outcome>,
     was_begun: bool,
@@ -85,6 +87,7 @@ impl ResponseStream {
                 let mut stream = Self::with(chunks, None);
                 stream.function.clone_from(&invocation.request.function_name);
                 stream.deadline = call.deadline().clone();
+                stream.made_in = Some(ThisProcess::here());
                 stream.call = OfOneProcess::new(Progress::New { client: Arc::clone(client), call });
                 stream
             }
@@ -105,10 +108,17 @@ impl ResponseStream {
             deadline: Deadline::new(None),
             current: Bytes::new(),
             call: OfOneProcess::empty(),
+            made_in: None,
             outcome,
             was_begun: false,
             is_over: false,
         }
+    }
+
+    /// Returns whether this is a forked child. Then what the call came to, and the chunks that were received, are its parent's,
+    /// however far the parent has read.
+    fn is_anothers(&self) -> bool {
+        self.made_in.is_some_and(|process| !process.is_still())
     }
 
     /// Returns what cancels this stream.
@@ -126,7 +136,7 @@ impl ResponseStream {
     /// every 100 ms. `true` ends the call.
     pub fn next_interruptible(&mut self, wait: Option<Duration>, interrupt: Option<Interrupt<'_>>) -> Received<'_> {
         self.current = Bytes::new();
-        if self.deadline.is_cancelled() || self.call.is_anothers() {
+        if self.deadline.is_cancelled() || self.is_anothers() {
             return Received::Ended(Status::Cancelled);
         }
         let mut chunk = self.chunks.take();
@@ -165,7 +175,7 @@ impl ResponseStream {
     }
 
     fn end(&mut self) -> Outcome {
-        if self.call.is_anothers() {
+        if self.is_anothers() {
             let in_child = self.named(Self::outcome_in_child());
             return if self.was_begun { in_child } else { Outcome { execution: Execution::None, ..in_child } };
         }
@@ -245,7 +255,7 @@ impl io::Read for ResponseStream {
         if into.is_empty() {
             return Ok(0);
         }
-        if self.current.is_empty() {
+        if self.current.is_empty() || self.is_anothers() {
             match self.next(None) {
                 Received::Chunk(_) => {}
                 Received::Ended(Status::Ok) => return Ok(0),

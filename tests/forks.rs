@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lambda_invoke::{LogLevel, Received, Status};
+use lambda_invoke::{Invocation, LogLevel, Received, Status};
 use support::{Server, request, response};
 
 const RESPONSE_BYTES: usize = 60_000_000;
@@ -208,4 +208,33 @@ fn a_stream_that_broke_is_cancelled_in_a_child() {
     assert!(is_cancelled);
     assert_eq!(stream.next(None), Received::Chunk(b"3"));
     assert_eq!(stream.next(None), Received::Ended(Status::Io));
+}
+
+/// At its deadline a stream is over, also if its reader has not read yet what came before.
+#[test]
+fn a_stream_that_is_over_is_cancelled_in_a_child() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let server = Server::start(move |_, mut connection| {
+        connection.request();
+        let frames = [b"12", b"34"].map(|payload| frames::event("PayloadChunk", payload)).concat();
+        connection.send(&[b"HTTP/1.1 200 OK\r\n\r\n", &frames[..]].concat());
+        connection.wait_closed();
+    });
+    let mut config = server.config();
+    // The deadline passes between the head and the chunks that come with it.
+    config.set_log(LogLevel::Trace, |_, _, message| {
+        if message.contains("the head of a response arrived") {
+            thread::sleep(TIMEOUT);
+        }
+    });
+    let client = lambda_invoke::Client::new(&config).unwrap();
+    let mut stream = client.invoke_stream(Invocation::from(request(b"{}")).timeout(TIMEOUT));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 1);
+    assert!(format!("{stream:?}").contains("Timeout"), "{stream:?}");
+    // Its error is allocated, which glibc allows in a child.
+    assert!(fork_and(|| stream.read(&mut [0]).is_err()).1);
+    assert!(fork_and(|| stream.next(None) == Received::Ended(Status::Cancelled)).1);
+    assert_eq!(stream.next(None), Received::Chunk(b"34"));
+    assert_eq!(stream.next(None), Received::Ended(Status::Timeout));
+    assert!(fork_and(|| stream.next(None) == Received::Ended(Status::Cancelled)).1);
 }

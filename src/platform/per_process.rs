@@ -102,11 +102,6 @@ impl<T> OfOneProcess<T> {
         Self { process: ThisProcess::here(), value: None }
     }
 
-    /// Returns whether there is a value, but not of this process.
-    pub(crate) fn is_anothers(&self) -> bool {
-        self.value.is_some() && !self.process.is_still()
-    }
-
     /// Borrows the value, if there is one of this process.
     pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
         self.value.as_mut().filter(|_| self.process.is_still())
