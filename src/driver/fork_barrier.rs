@@ -5,14 +5,17 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use crate::lock::atomic::{AtomicBool, Ordering, fence};
+use crate::lock::{Mutex, statics, thread_local};
 use crate::platform::per_process::this_process;
 
-/// All barriers of this process. The forking thread holds the lock during a fork.
-static BARRIERS: Mutex<Vec<Arc<ForkBarrier>>> = Mutex::new(Vec::new());
-static FORKING: AtomicBool = AtomicBool::new(false);
+statics! {
+    /// All barriers of this process. The forking thread holds the lock during a fork.
+    static BARRIERS: Mutex<Vec<Arc<ForkBarrier>>> = Mutex::new(Vec::new());
+    static FORKING: AtomicBool = AtomicBool::new(false);
+}
 
 /// The barrier of one worker.
 #[derive(Debug)]
@@ -25,6 +28,11 @@ pub(crate) struct ForkBarrier {
 thread_local! {
     /// The barrier of the worker that runs on this thread, or null.
     static HERE: Cell<*const ForkBarrier> = const { Cell::new(ptr::null()) };
+}
+
+/// Sets the barrier of the worker that runs on this thread, and returns the one before.
+fn here(barrier: *const ForkBarrier) -> *const ForkBarrier {
+    HERE.with(|here| here.replace(barrier))
 }
 
 /// Marks the worker as running while it lives.
@@ -42,12 +50,13 @@ impl ForkBarrier {
     /// Marks the worker as running. Waits while another thread forks.
     pub(crate) fn enter(&self) {
         loop {
-            // SeqCst on both sides: either the forking thread sees `running`, or this thread sees FORKING.
-            self.running.store(true, Ordering::SeqCst);
-            if !FORKING.load(Ordering::SeqCst) || at_fork::is_under_way_here() {
+            self.running.store(true, Ordering::Relaxed);
+            // One here and one in `before`: either the forking thread sees `running`, or this thread sees FORKING.
+            fence(Ordering::SeqCst);
+            if !FORKING.load(Ordering::Acquire) || at_fork::is_under_way_here() {
                 return;
             }
-            self.running.store(false, Ordering::SeqCst);
+            self.leave();
             at_fork::with_barriers(|_| ());
         }
     }
@@ -69,26 +78,26 @@ impl ForkBarrier {
 
     /// Marks the worker as not running: it is parked, or the caller's code runs.
     pub(crate) fn leave(&self) {
-        self.running.store(false, Ordering::SeqCst);
+        self.running.store(false, Ordering::Release);
     }
 
     /// Enters the barrier, and leaves it when the returned value is dropped.
     pub(crate) fn running(&self) -> Running<'_> {
         self.enter();
-        Running { barrier: self, outer: HERE.replace(self), not_send: PhantomData }
+        Running { barrier: self, outer: here(self), not_send: PhantomData }
     }
 
     /// Runs the caller's code inside a running worker. No fork waits for that code, since it may itself wait for a
     /// thread that forks, as code that needs Python's global interpreter lock may.
     pub(crate) fn outside<T>(code: impl FnOnce() -> T) -> T {
-        let here = HERE.replace(ptr::null());
+        let outer = here(ptr::null());
         // SAFETY: a pointer in HERE comes from a Running on this thread's stack, which borrows its barrier and removes
         // the pointer when it is dropped.
-        let Some(barrier) = (unsafe { here.as_ref() }) else { return code() };
+        let Some(barrier) = (unsafe { outer.as_ref() }) else { return code() };
         barrier.leave();
         let result = code();
         barrier.enter();
-        HERE.set(here);
+        here(outer);
         result
     }
 
@@ -102,7 +111,7 @@ impl ForkBarrier {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        HERE.set(self.outer);
+        here(self.outer);
         self.barrier.leave();
     }
 }
@@ -141,14 +150,13 @@ impl Drop for Registered {
 
 #[cfg(unix)]
 mod at_fork {
-    use std::cell::UnsafeCell;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, MutexGuard, Once, TryLockError};
-    use std::thread;
+    use std::sync::{Arc, Once, TryLockError};
     use std::time::{Duration, Instant};
 
     use super::{BARRIERS, FORKING, ForkBarrier};
-    use crate::lock::lock;
+    use crate::lock::atomic::{AtomicUsize, Ordering, fence};
+    use crate::lock::{MutexGuard, UnsafeCell, lock, statics, yield_until};
+    use crate::platform::at_fork::{register, this_thread};
     use crate::platform::per_process::this_process;
 
     /// The longest that a fork waits. A signal handler that forks inside a running worker would otherwise wait for
@@ -159,8 +167,7 @@ mod at_fork {
 
     /// What the forking thread holds from `before` to `in_parent` or `in_child`, which run on the same thread.
     struct Held {
-        /// The thread's pthread_self, which is the same in the child; 0 for none. Not a thread-local, since a thread
-        /// may fork at its very end.
+        /// The thread, or 0 for none. Not a thread-local, since a thread may fork at its very end.
         by: AtomicUsize,
         barriers: UnsafeCell<Option<MutexGuard<'static, Barriers>>>,
     }
@@ -169,7 +176,9 @@ mod at_fork {
     // of the barriers, so no other thread can store itself there meanwhile.
     unsafe impl Sync for Held {}
 
-    static HELD: Held = Held { by: AtomicUsize::new(0), barriers: UnsafeCell::new(None) };
+    statics! {
+        static HELD: Held = Held { by: AtomicUsize::new(0), barriers: UnsafeCell::new(None) };
+    }
 
     impl Held {
         fn is_here(&self) -> bool {
@@ -179,7 +188,7 @@ mod at_fork {
         fn hold(&self, barriers: MutexGuard<'static, Barriers>) {
             self.by.store(this_thread(), Ordering::Relaxed);
             // SAFETY: this thread has the lock, and there is no other reference into the cell.
-            unsafe { *self.barriers.get() = Some(barriers) };
+            self.barriers.with_mut(|held| unsafe { *held = Some(barriers) });
         }
 
         /// Runs `work` on the barriers that this thread holds. Returns `work` if this thread holds none.
@@ -188,33 +197,24 @@ mod at_fork {
                 return Err(work);
             }
             // SAFETY: `by` is this thread, and `work` never calls this function.
-            match unsafe { &mut *self.barriers.get() } {
+            self.barriers.with_mut(|held| match unsafe { &mut *held } {
                 Some(barriers) => Ok(work(barriers)),
                 None => Err(work),
-            }
+            })
         }
 
         fn let_go(&self) {
             // SAFETY: `by` is this thread, see in_parent.
-            let barriers = unsafe { (*self.barriers.get()).take() };
+            let barriers = self.barriers.with_mut(|held| unsafe { (*held).take() });
             self.by.store(0, Ordering::Relaxed);
             drop(barriers);
         }
     }
 
-    fn this_thread() -> usize {
-        // SAFETY: pthread_self has no precondition.
-        unsafe { libc::pthread_self() as usize }
-    }
-
     /// Registers the handlers, for the life of the process; the library is never unloaded (-z nodelete).
     pub(crate) extern "C" fn prepare_once() {
         static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            // SAFETY: all three are functions of this library, which is never unloaded. If there is no memory for the
-            // registration, then forks do not wait, as if there were no barrier.
-            unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-        });
+        ONCE.call_once(|| register(before, in_parent, in_child));
     }
 
     /// Registers the handlers when the library is loaded, before those of the application. So `before` is the last to
@@ -240,17 +240,19 @@ mod at_fork {
         let give_up = Instant::now() + MAX_WAIT;
         let barriers = loop {
             match BARRIERS.try_lock() {
-                Ok(barriers) => break Some(barriers),
-                Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if Instant::now() > give_up => break None,
-                Err(TryLockError::WouldBlock) => thread::yield_now(),
+                Ok(barriers) => break barriers,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if yield_until(give_up) => {}
+                Err(TryLockError::WouldBlock) => return,
             }
         };
-        let Some(barriers) = barriers else { return };
-        FORKING.store(true, Ordering::SeqCst);
+        FORKING.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         for barrier in barriers.iter() {
-            while barrier.running.load(Ordering::SeqCst) && Instant::now() < give_up {
-                thread::yield_now();
+            while barrier.running.load(Ordering::Acquire) {
+                if !yield_until(give_up) {
+                    break;
+                }
             }
         }
         HELD.hold(barriers);
@@ -259,7 +261,7 @@ mod at_fork {
     /// A thread whose `before` gave up holds nothing, and leaves the barrier to the thread that forks at the same time.
     pub(super) extern "C" fn in_parent() {
         if HELD.is_here() {
-            FORKING.store(false, Ordering::SeqCst);
+            FORKING.store(false, Ordering::Release);
             HELD.let_go();
         }
     }

@@ -1,5 +1,7 @@
 //! The module `platform`: everything that is particular to an operating system.
 
+#[cfg(unix)]
+pub(crate) mod at_fork;
 pub(crate) mod blocking_work;
 pub(crate) mod child_process;
 pub(crate) mod event;
