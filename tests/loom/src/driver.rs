@@ -1,6 +1,8 @@
 //! The sources of the library that are modelled, and what takes the place of those that they use.
 
 pub(crate) mod client_state;
+#[path = "../../../src/driver/fork_barrier.rs"]
+pub(crate) mod fork_barrier;
 pub(crate) mod hub;
 #[path = "../../../src/driver/permits.rs"]
 pub(crate) mod permits;

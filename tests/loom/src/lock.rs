@@ -3,13 +3,43 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use atomic::{AtomicBool, Ordering};
+
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 pub(crate) use loom::thread;
+
+/// Declares static variables, of which each run of the model has its own.
+macro_rules! statics {
+    ($($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;)+) => {
+        loom::lazy_static! { $($(#[$attribute])* static ref $name: $type = $value;)+ }
+    };
+}
+pub(crate) use statics;
+
+macro_rules! looms_thread_local {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
+        loom::thread_local! { $(#[$attribute])* static $name: $type = $value }
+    };
+}
+pub(crate) use looms_thread_local as thread_local;
+
+/// Fails if two threads use it at once.
+pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(work)
+    }
+}
 
 pub(crate) mod atomic {
     use std::sync::OnceLock;
 
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// An atomic pointer that a constant may contain, which loom's is not: loom's is made at the first use, which must
     /// come before other threads know the pointer.
@@ -87,4 +117,22 @@ pub(crate) fn wait_until<'a, T>(
     _until: Option<Instant>,
 ) -> MutexGuard<'a, T> {
     condition.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+loom::lazy_static! {
+    static ref PATIENCE_IS_OVER: AtomicBool = AtomicBool::new(false);
+}
+
+/// Lets the waits that give up do so from now on, or waits for ever.
+pub(crate) fn end_patience(is_over: bool) {
+    PATIENCE_IS_OVER.store(is_over, Ordering::Relaxed);
+}
+
+/// Lets other threads run: no time passes in a model. Returns whether the wait goes on.
+pub(crate) fn yield_until(_until: Instant) -> bool {
+    let waits = !PATIENCE_IS_OVER.load(Ordering::Relaxed);
+    if waits {
+        thread::yield_now();
+    }
+    waits
 }

@@ -57,6 +57,7 @@ mod status;
 
 mod call;
 mod driver;
+mod fork_barrier_models;
 mod per_process_models;
 mod platform;
 mod queue_models;
@@ -185,6 +186,7 @@ fn main() {
     check("nothing outlasts a release", nothing_outlasts_a_release);
     queue_models::check_all();
     per_process_models::check_all();
+    fork_barrier_models::check_all();
     // The proof that loom tries other orders than the obvious one. Last, and without the words of panics: those of the threads
     // that it leaves come whenever loom drops them.
     set_hook(Box::new(|_| {}));

@@ -1,5 +1,6 @@
 //! The state of a process, and what takes the place of what the kernel does for it.
 
+pub(crate) mod at_fork;
 pub(crate) mod event;
 #[path = "../../../src/platform/per_process.rs"]
 pub(crate) mod per_process;
