@@ -58,3 +58,8 @@ pub(crate) fn yield_until(until: Instant) -> bool {
     }
     waits
 }
+
+/// Returns whether nothing of what the thread was to do is left.
+pub(crate) fn has_ended<T>(thread: &thread::JoinHandle<T>) -> bool {
+    thread.is_finished()
+}

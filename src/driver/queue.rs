@@ -15,7 +15,7 @@ use crate::driver::permits::BEGUN_AT_ONCE;
 use crate::driver::submissions::{Duty, Submissions, Submitted, Work};
 use crate::error::Error;
 use crate::lock::thread::{self, JoinHandle};
-use crate::lock::{Condvar, Mutex, MutexGuard, lock, wait_until};
+use crate::lock::{Condvar, Mutex, MutexGuard, has_ended, lock, wait_until};
 use crate::outcome::Outcome;
 use crate::platform::event::{Event, event};
 use crate::platform::per_process::PerProcess;
@@ -126,6 +126,8 @@ pub(crate) struct QueueState {
 #[derive(Default)]
 struct Inner {
     hub: Hub,
+    /// The threads of hubs that broke, which may not have ended yet.
+    broken: Vec<JoinHandle<()>>,
     /// What the hub has not taken over yet.
     submitted: VecDeque<Submitted<Accepted>>,
     /// Wakes the hub for `submitted` or the end.
@@ -321,17 +323,18 @@ impl QueueState {
     /// Ends the hub and waits for it. It drops its calls, which waits for nothing.
     fn close(&self) {
         let mut inner = self.lock();
-        let hub = mem::replace(&mut inner.hub, Hub::Closed);
+        let mut threads = mem::take(&mut inner.broken);
+        if let Hub::Runs(thread) = mem::replace(&mut inner.hub, Hub::Closed) {
+            threads.push(thread);
+        }
         let (waker, left) = (inner.hub_waker.take(), mem::take(&mut inner.submitted));
         drop(inner);
         drop(left);
         if let Some(waker) = waker {
             waker.wake();
         }
-        if let Hub::Runs(thread) = hub
-            // A log callback that drops the queue runs on that thread.
-            && thread.thread().id() != thread::current().id()
-        {
+        // A log callback that drops the queue runs on one of the threads.
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id()) {
             // A panic there has been dealt with there.
             let _ = thread.join();
         }
@@ -366,8 +369,10 @@ impl Submissions for QueueState {
         let mut inner = self.lock();
         let left = mem::take(&mut inner.submitted);
         inner.hub_waker = None;
-        if matches!(inner.hub, Hub::Runs(_)) {
-            inner.hub = Hub::NotStarted;
+        inner.broken.retain(|thread| !has_ended(thread));
+        match mem::take(&mut inner.hub) {
+            Hub::Runs(thread) => inner.broken.push(thread),
+            closed => inner.hub = closed,
         }
         drop(inner);
         drop(left);

@@ -136,3 +136,8 @@ pub(crate) fn yield_until(_until: Instant) -> bool {
     }
     waits
 }
+
+/// Loom does not know it.
+pub(crate) fn has_ended<T>(_thread: &thread::JoinHandle<T>) -> bool {
+    false
+}
