@@ -76,8 +76,9 @@ STREAM = response(FRAMES, "application/vnd.amazon.eventstream")
 
 
 class Connection:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, port: int) -> None:
         self.connection = connection
+        self.port = port
         self.read = b""
         self.response = RESPONSE
 
@@ -128,6 +129,30 @@ def reading(connection: Connection, length: int) -> None:
     connection.connection.sendall(connection.response[1000:])
 
 
+def together(connection: Connection, length: int) -> None:
+    """Answers once there are so many requests, each of which needs a connection of its own."""
+    connection.until(length)
+    meeting.wait()
+    connection.connection.sendall(connection.response)
+
+
+def forgotten_sending(connection: Connection, length: int) -> None:
+    connection.until(min(length, 100_000))
+    forget_one(connection.port)
+
+
+def forgotten_waiting(connection: Connection, length: int) -> None:
+    connection.until(length)
+    forget_one(connection.port)
+
+
+def forgotten_reading(connection: Connection, length: int) -> None:
+    connection.until(length)
+    connection.connection.sendall(connection.response[:1000])
+    wait_until_received(connection)
+    forget_one(connection.port)
+
+
 def wait_until_received(connection: Connection) -> None:
     """Returns once the client has acknowledged everything (SIOCOUTQ, which nothing announces)."""
     while struct.unpack("i", fcntl.ioctl(connection.connection, termios.TIOCOUTQ, b"\0" * 4))[0] > 0:
@@ -135,23 +160,39 @@ def wait_until_received(connection: Connection) -> None:
 
 
 SCRIPTS: dict[str, Callable[[Connection, int], None]] = {
-    script.__name__: script for script in (sound, sending, waiting, reading)
+    script.__name__: script
+    for script in (
+        sound,
+        sending,
+        waiting,
+        reading,
+        together,
+        forgotten_sending,
+        forgotten_waiting,
+        forgotten_reading,
+    )
 }
 
 
 def forget() -> None:
     """Drops the packets of all connections that there are, as a NAT does that has lost its table: new ones pass."""
     while ports:
-        drop("ipproto", "tcp", "sport", str(ports.pop()))
+        forget_one(ports.pop())
+
+
+def forget_one(port: int) -> None:
+    drop("ipproto", "tcp", "sport", str(port))
 
 
 COMMANDS = {"silence": drop, "forget": forget, "restore": restore}
 # The client's, of all connections since the network was restored.
 ports: list[int] = []
+# As many as silent.c calls together.
+meeting = threading.Barrier(4)
 
 
-def serve_connection(accepted: socket.socket) -> None:
-    connection = Connection(accepted)
+def serve_connection(accepted: socket.socket, port: int) -> None:
+    connection = Connection(accepted, port)
     try:
         while True:
             name, length = connection.head()
@@ -174,7 +215,7 @@ def serve() -> None:
         while True:
             accepted, (_, port) = listener.accept()
             ports.append(port)
-            threading.Thread(target=serve_connection, args=(accepted,), daemon=True).start()
+            threading.Thread(target=serve_connection, args=(accepted, port), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     for command in sys.stdin:
