@@ -65,7 +65,8 @@ impl Client {
         let variable = |name: &str| ForkBarrier::guarded(|| privilege::variable(name));
         let home = ForkBarrier::guarded(privilege::home);
         let home_of = |user: &str| ForkBarrier::guarded(|| privilege::home_of(user));
-        let environment = Environment { variable: &variable, home, home_of: &home_of };
+        let environment =
+            Environment { variable: &variable, home, home_of: &home_of, out_of_descriptors: limits::explained };
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let (stderr, max_connections) = (stderr(), limits::default_max_connections());
@@ -73,8 +74,8 @@ impl Client {
         let settings = Settings::resolve(config, &lookup, surroundings)?;
         let source = Source::resolve(config, &lookup, &settings)?;
         let roots = match settings.speaks_tls() || source.speaks_tls() {
-            true => TrustedRoots::load(&settings.trust)?,
-            false => TrustedRoots::none(&settings.trust)?,
+            true => TrustedRoots::load(&settings.trust, limits::explained)?,
+            false => TrustedRoots::none(&settings.trust, limits::explained)?,
         };
         let trusts_built_in = roots.are_built_in;
         let (settings, source) = (Arc::new(settings), Arc::new(source));

@@ -20,7 +20,7 @@ pub(crate) trait Platform: Send + Sync + 'static {
 
     /// Runs a command in a shell until it ends. Dropping the future kills it. The error explains why the command could
     /// not be run.
-    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>>;
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, SystemError>> + Send>>;
 
     /// Reads a file of moderate size. The error explains why it could not be read, and does not name it.
     fn read_file(&self, path: &Path) -> Pin<Box<dyn Future<Output = FileContent> + Send>>;
@@ -29,8 +29,31 @@ pub(crate) trait Platform: Send + Sync + 'static {
     fn replace_private_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 }
 
+/// Explains an error which means that the process, or the machine, has no descriptor left; `None` for any other error.
+pub(crate) type OutOfDescriptors = fn(&io::Error) -> Option<String>;
+
 /// The content of a file, or why it could not be read.
-pub(crate) type FileContent = Result<Zeroizing<Vec<u8>>, String>;
+pub(crate) type FileContent = Result<Zeroizing<Vec<u8>>, SystemError>;
+
+/// Why the system did not do something.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemError {
+    pub(crate) message: String,
+    /// It may do it once the process has a descriptor left.
+    pub(crate) lacks_descriptors: bool,
+}
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<String> for SystemError {
+    fn from(message: String) -> Self {
+        Self { message, lacks_descriptors: false }
+    }
+}
 
 /// Why a name has no address.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::config::setting::{Origin, Setting};
 use crate::error::Error;
+use crate::platform_api::OutOfDescriptors;
 
 /// The variables and the home of the process.
 pub(crate) struct Environment<'a> {
@@ -16,6 +17,7 @@ pub(crate) struct Environment<'a> {
     pub(crate) home: Option<PathBuf>,
     /// Looks up the home of another user.
     pub(crate) home_of: &'a dyn Fn(&str) -> Option<PathBuf>,
+    pub(crate) out_of_descriptors: OutOfDescriptors,
 }
 
 impl Environment<'_> {
@@ -125,7 +127,12 @@ mod tests {
     fn environment<T>(variables: &[(&str, &str)], test: impl FnOnce(Environment<'_>) -> T) -> T {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
         let home_of = |user: &str| (user == "you").then(|| "/home/you".into());
-        test(Environment { variable: &variable, home: Some("/home/me".into()), home_of: &home_of })
+        test(Environment {
+            variable: &variable,
+            home: Some("/home/me".into()),
+            home_of: &home_of,
+            out_of_descriptors: |_| None,
+        })
     }
 
     #[test]

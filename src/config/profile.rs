@@ -186,6 +186,10 @@ impl File {
         };
         match SharedFile::load(&file) {
             Ok(bytes) => Self::parse(kind, path, bytes),
+            // Nobody knows what the file holds: without it the client might be another one than was meant.
+            Err(error) if let Some(why) = (environment.out_of_descriptors)(&error) => {
+                Err(Error::config(format!("{}: {why}", file.display())))
+            }
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => absent(path, "no such file", false),
                 io::ErrorKind::FileTooLarge | io::ErrorKind::OutOfMemory => {

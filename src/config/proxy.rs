@@ -243,7 +243,10 @@ mod tests {
 
     fn resolve(set: Option<&str>, variables: &[(&str, &str)]) -> Result<Proxies, Error> {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        Proxies::resolve(set, &Environment { variable: &variable, home: None, home_of: &|_| None })
+        Proxies::resolve(
+            set,
+            &Environment { variable: &variable, home: None, home_of: &|_| None, out_of_descriptors: |_| None },
+        )
     }
 
     fn way(proxies: &Proxies, url: &str) -> Option<String> {

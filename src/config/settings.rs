@@ -143,8 +143,12 @@ impl Settings {
     /// Resolves with these variables, without a home.
     pub(crate) fn of(config: &Config, variables: &[(&str, &str)]) -> Result<Self, Error> {
         let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        let environment =
-            crate::config::environment::Environment { variable: &variable, home: None, home_of: &|_| None };
+        let environment = crate::config::environment::Environment {
+            variable: &variable,
+            home: None,
+            home_of: &|_| None,
+            out_of_descriptors: |_| None,
+        };
         let profiles = crate::config::profile::Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let stderr: Sink = std::sync::Arc::new(|_, _, _| {});

@@ -1,5 +1,6 @@
 //! The trusted certificates. TLS 1.2 or later; certificates are always verified.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,11 +8,13 @@ use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::ErrorKind;
 
 use crate::config::environment::Environment;
 use crate::config::profile::Profiles;
 use crate::config::setting::{Origin, Setting};
 use crate::error::Error;
+use crate::platform_api::OutOfDescriptors;
 
 /// The number of sessions that one process keeps for resumption.
 const SESSIONS: usize = 64;
@@ -65,11 +68,11 @@ pub(crate) struct TrustedRoots {
 
 impl TrustedRoots {
     /// Reads the certificates from files.
-    pub(crate) fn load(trust: &Setting<Trust>) -> Result<Self, Error> {
+    pub(crate) fn load(trust: &Setting<Trust>, out_of_descriptors: OutOfDescriptors) -> Result<Self, Error> {
         let roots = match (&trust.value, &trust.origin) {
-            (Trust::File(path), origin) => of_file(path, &origin.field())?,
-            (Trust::System, Origin::Variable(name)) => of_system(Some(name))?,
-            (Trust::System, _) => of_system(None)?,
+            (Trust::File(path), origin) => of_file(path, &origin.field(), out_of_descriptors)?,
+            (Trust::System, Origin::Variable(name)) => of_system(Some(name), out_of_descriptors)?,
+            (Trust::System, _) => of_system(None, out_of_descriptors)?,
         };
         let are_built_in = roots.is_empty();
         let roots = if are_built_in { webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect() } else { roots };
@@ -78,10 +81,10 @@ impl TrustedRoots {
 
     /// For clients that never use TLS: trusts nobody. A file that was named must nevertheless be readable and begin with a
     /// certificate, since a wrong name must not show only on the day when the file is needed.
-    pub(crate) fn none(trust: &Setting<Trust>) -> Result<Self, Error> {
+    pub(crate) fn none(trust: &Setting<Trust>, out_of_descriptors: OutOfDescriptors) -> Result<Self, Error> {
         if let Trust::File(path) = &trust.value {
             let field = trust.origin.field();
-            let text = read(path, &field)?;
+            let text = read(path, &field, out_of_descriptors)?;
             match CertificateDer::pem_slice_iter(&text).next() {
                 Some(first) => first.map(drop).map_err(|error| unusable(path, &field, &error.to_string()))?,
                 None => return Err(unusable(path, &field, NO_CERTIFICATE)),
@@ -116,8 +119,9 @@ fn unusable(path: &Path, field: &str, why: &str) -> Error {
 }
 
 /// Reads a PEM file before it is parsed: PEM's own error says "io error" and not which.
-fn read(path: &Path, field: &str) -> Result<Vec<u8>, Error> {
-    let mut text = std::fs::read(path).map_err(|error| unusable(path, field, &error.to_string()))?;
+fn read(path: &Path, field: &str, out_of_descriptors: OutOfDescriptors) -> Result<Vec<u8>, Error> {
+    let why = |error: io::Error| out_of_descriptors(&error).unwrap_or_else(|| error.to_string());
+    let mut text = std::fs::read(path).map_err(|error| unusable(path, field, &why(error)))?;
     // Editors put a byte order mark there, and PEM's reader passes over the line that it stands on.
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
@@ -126,8 +130,8 @@ fn read(path: &Path, field: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// Reads the certificates of a PEM file.
-fn of_file(path: &Path, field: &str) -> Result<RootCertStore, Error> {
-    let text = read(path, field)?;
+fn of_file(path: &Path, field: &str, out_of_descriptors: OutOfDescriptors) -> Result<RootCertStore, Error> {
+    let text = read(path, field, out_of_descriptors)?;
     let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
     // As in the system's trust store: one that cannot be parsed among many is passed over.
@@ -137,8 +141,16 @@ fn of_file(path: &Path, field: &str) -> Result<RootCertStore, Error> {
 
 /// Reads the system's trust store. `variable` names the environment variable that says where it is, if one does: then there
 /// must be certificates.
-fn of_system(variable: Option<&str>) -> Result<RootCertStore, Error> {
+fn of_system(variable: Option<&str>, out_of_descriptors: OutOfDescriptors) -> Result<RootCertStore, Error> {
     let found = rustls_native_certs::load_native_certs();
+    // A part of it is not what the system trusts, and without any the compiled-in roots would take its place.
+    let unread = found.errors.iter().find_map(|error| match &error.kind {
+        ErrorKind::Io { inner, path } => Some((path, out_of_descriptors(inner)?)),
+        _ => None,
+    });
+    if let Some((path, why)) = unread {
+        return Err(Error::config(format!("{}: {}: {why}", variable.unwrap_or("trust store"), path.display())));
+    }
     let mut roots = RootCertStore::empty();
     // Trust stores hold old certificates that cannot be parsed; the others are enough.
     roots.add_parsable_certificates(found.certs);

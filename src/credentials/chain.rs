@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
@@ -25,6 +26,7 @@ use crate::config::proxy::Proxies;
 use crate::config::setting::{Origin, Setting};
 use crate::credentials::container::Container;
 use crate::credentials::imds::Imds;
+use crate::credentials::observed::Observed;
 use crate::credentials::profile_chain::{BaseSource, NoProfileChain, ProfileChain, Role};
 use crate::credentials::provider::ProviderError;
 use crate::credentials::sdk_http::Http;
@@ -33,6 +35,7 @@ use crate::error::Error;
 use crate::http::transport::Transport;
 use crate::large_future::on_heap;
 use crate::log::{Log, target};
+use crate::platform_api::Platform;
 use crate::status::Status;
 
 /// One exchange with STS, SSO or Sign-In.
@@ -139,7 +142,10 @@ impl Chain {
         now: SystemTime,
     ) -> Result<(Credentials, String), Error> {
         let providers = Providers::new(self, transport, proxies, log, now)?;
-        let lacked_descriptors = || providers.http.lacked_descriptors() || providers.direct.lacked_descriptors();
+        let lacked_descriptors = || {
+            let Providers { http, direct, platform, .. } = &providers;
+            http.lacked_descriptors() || direct.lacked_descriptors() || platform.lacked_descriptors()
+        };
         let found = self.search(&providers, log).await.map_err(|error| match lacked_descriptors() {
             true => error.for_lack_of_descriptors(),
             false => error,
@@ -264,7 +270,7 @@ fn bad_login_endpoint(environment: &Environment<'_>) -> Option<String> {
 /// The providers, ready for one load.
 struct Providers<'a> {
     chain: &'a Chain,
-    transport: &'a Transport,
+    platform: Observed,
     /// For STS and SSO: through the proxy, as calls are.
     http: Http,
     /// For what is on this machine or beside it.
@@ -276,14 +282,15 @@ struct Providers<'a> {
 impl<'a> Providers<'a> {
     fn new(
         chain: &'a Chain,
-        transport: &'a Transport,
+        transport: &Transport,
         proxies: &Proxies,
         log: &'a Log,
         now: SystemTime,
     ) -> Result<Self, Error> {
         let http = Http::new(transport.sibling(proxies)?, log);
         let direct = Http::new(transport.sibling(&Proxies::none())?, log);
-        Ok(Self { chain, transport, http, direct, log, now })
+        let platform = Observed::new(Arc::clone(transport.platform()));
+        Ok(Self { chain, platform, http, direct, log, now })
     }
 
     /// Follows the selected profile to its end. Where it names a source of credentials, the search ends.
@@ -317,12 +324,12 @@ impl<'a> Providers<'a> {
                 Some(why) => Err(why.clone()),
                 None => {
                     let directory = self.chain.login_cache.as_deref();
-                    let platform = self.transport.platform().as_ref();
-                    on_heap(|| login::load(session, directory, self.login_config(), &self.http, platform)).await
+                    on_heap(|| login::load(session, directory, self.login_config(), &self.http, &self.platform)).await
                 }
             },
             BaseSource::Process { command } => {
-                self.transport.platform().run(command).await.and_then(|ended| process::credentials(&ended))
+                let ended = self.platform.run(command).await.map_err(|error| error.message);
+                ended.and_then(|ended| process::credentials(&ended))
             }
         };
         found.map_err(ProviderError::Failed)
@@ -334,7 +341,7 @@ impl<'a> Providers<'a> {
             portal_endpoint: self.chain.portal_endpoint.clone()?,
             oidc_endpoint: self.chain.oidc_endpoint.clone()?,
             http: &self.http,
-            platform: self.transport.platform().as_ref(),
+            platform: &self.platform,
             log: self.log,
         };
         sso.load(self.chain.home.as_deref(), &clients).await
@@ -342,14 +349,12 @@ impl<'a> Providers<'a> {
 
     async fn web_identity(&self, role: &Role, token_file: &std::path::Path) -> Result<Credentials, ProviderError> {
         let config = self.sdk_config(self.region_of(role)?);
-        sts::web_identity(role, token_file, &config, &self.http, self.transport.platform().as_ref())
-            .await
-            .map_err(ProviderError::Failed)
+        sts::web_identity(role, token_file, &config, &self.http, &self.platform).await.map_err(ProviderError::Failed)
     }
 
     async fn container(&self) -> Result<Credentials, ProviderError> {
         let container = self.chain.container.as_ref().map_err(|why| ProviderError::NotAvailable(why.clone()))?;
-        container.load(&self.direct, self.transport.platform().as_ref()).await
+        container.load(&self.direct, &self.platform).await
     }
 
     async fn imds(&self) -> Result<Credentials, ProviderError> {

@@ -9,6 +9,7 @@ pub(crate) mod document;
 pub(crate) mod imds;
 pub(crate) mod loaded;
 pub(crate) mod login;
+pub(crate) mod observed;
 pub(crate) mod process;
 pub(crate) mod profile_chain;
 pub(crate) mod provider;

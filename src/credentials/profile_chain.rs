@@ -365,8 +365,15 @@ mod tests {
         std::fs::write(files.join("config"), config).unwrap();
         std::fs::write(files.join("credentials"), credentials).unwrap();
         let variable = |name: &str| (name == "AWS_PROFILE").then(|| "p".into());
-        let profiles =
-            Profiles::read(None, &Environment { variable: &variable, home: Some(home.clone()), home_of: &|_| None });
+        let profiles = Profiles::read(
+            None,
+            &Environment {
+                variable: &variable,
+                home: Some(home.clone()),
+                home_of: &|_| None,
+                out_of_descriptors: |_| None,
+            },
+        );
         std::fs::remove_dir_all(home).unwrap();
         ProfileChain::of(&profiles.unwrap(), &|path| path).map_err(|reason| match reason {
             NoProfileChain::NotConfigured(why) => format!("silent: {why}"),

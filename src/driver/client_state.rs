@@ -165,7 +165,7 @@ mod tests {
         let credentials = Credentials::new("AKID", "secret", None, None).unwrap();
         let kind = SourceKind::Static(Setting::new(credentials, Origin::Default));
         let source = Source { kind, inheritance: Arc::default() };
-        let tls = Tls::new(TrustedRoots::none(&settings.trust).unwrap()).unwrap();
+        let tls = Tls::new(TrustedRoots::none(&settings.trust, |_| None).unwrap()).unwrap();
         ClientState::new(&Arc::new(settings), &Arc::new(source), &tls)
     }
 

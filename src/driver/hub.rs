@@ -40,11 +40,8 @@ pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Er
         worker::runtime(barrier.barrier(), &PACE)
     };
     let runtime = runtime.map_err(|error| {
-        let limit = match limits::is_out_of_descriptors(&error) {
-            true => limits::descriptors_in_words(),
-            false => String::new(),
-        };
-        Error::new(Status::Connect, format!("the queue could not be started: {error}{limit}"))
+        let why = limits::explained(&error).unwrap_or_else(|| error.to_string());
+        Error::new(Status::Connect, format!("the queue could not be started: {why}"))
     })?;
     let (queue, mask) = (Arc::clone(queue), CallersMask::current());
     let thread = thread::Builder::new().name("lambda-queue".to_owned());

@@ -93,7 +93,7 @@ fn resolve(config: &[u8], credentials: &[u8]) -> Result<Vec<String>, Error> {
     let profiles = Profiles::of("a", config, credentials)?;
     let nothing = |_: &str| -> Option<OsString> { None };
     let nobody = |_: &str| -> Option<PathBuf> { None };
-    let environment = Environment { variable: &nothing, home: None, home_of: &nobody };
+    let environment = Environment { variable: &nothing, home: None, home_of: &nobody, out_of_descriptors: |_| None };
     let lookup = Lookup { environment: &environment, profiles: &profiles };
     let surroundings = Surroundings { stderr: Arc::new(|_, _, _| {}), callers_sink: |sink| sink, max_connections: 1 };
     let code = Config::default();

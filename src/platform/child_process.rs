@@ -4,10 +4,10 @@
 use tokio::sync::oneshot;
 
 use crate::platform::signals::{CallersMask, with_all_blocked};
-use crate::platform_api::CommandOutput;
+use crate::platform_api::{CommandOutput, SystemError};
 
 /// Runs `command` in a shell. Dropping the future kills it.
-pub(crate) async fn run(command: String) -> Result<CommandOutput, String> {
+pub(crate) async fn run(command: String) -> Result<CommandOutput, SystemError> {
     let (sender, ended) = oneshot::channel();
     let (work, _alive) = prepared(command, CallersMask::current())?;
     let thread = std::thread::Builder::new().name("lambda-process".to_owned());
@@ -18,7 +18,7 @@ pub(crate) async fn run(command: String) -> Result<CommandOutput, String> {
         })
     });
     started.map_err(|error| format!("no thread could be started for it: {error}"))?;
-    ended.await.unwrap_or_else(|_| Err("running it was given up".to_owned()))
+    ended.await.unwrap_or_else(|_| Err("running it was given up".to_owned().into()))
 }
 
 #[cfg(unix)]
@@ -37,7 +37,8 @@ mod unix {
     use zeroize::{Zeroize, Zeroizing};
 
     use super::process::{Process, Status};
-    use super::{CallersMask, CommandOutput};
+    use super::{CallersMask, CommandOutput, SystemError};
+    use crate::platform::limits::system_error;
 
     /// More than any document with credentials holds.
     const MAX_STDOUT: usize = 64 * 1024;
@@ -45,7 +46,7 @@ mod unix {
     const MAX_STDERR: usize = 16 * 1024;
     pub(super) const GIVEN_UP: &str = "nobody waits for it any more";
 
-    type Output = Result<CommandOutput, String>;
+    type Output = Result<CommandOutput, SystemError>;
     /// What it printed to its standard output and its standard error.
     type Outputs = (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
 
@@ -53,8 +54,8 @@ mod unix {
     pub(crate) fn prepared(
         command: String,
         mask: CallersMask,
-    ) -> Result<(impl FnOnce() -> Output + Send, Alive), String> {
-        let (alive, watched) = UnixStream::pair().map_err(|error| format!("it could not be watched: {error}"))?;
+    ) -> Result<(impl FnOnce() -> Output + Send, Alive), SystemError> {
+        let (alive, watched) = UnixStream::pair().map_err(|error| system_error("it could not be watched: ", &error))?;
         Ok((move || work(&command, mask, &watched), Alive(alive)))
     }
 
@@ -84,7 +85,7 @@ mod unix {
                 Ok(())
             });
         }
-        let mut child = shell.spawn().map_err(|error| format!("a shell for it could not be started: {error}"))?;
+        let mut child = shell.spawn().map_err(|error| system_error("a shell for it could not be started: ", &error))?;
         let pipes = child.stdout.take().zip(child.stderr.take());
         let mut process = Process::of(child);
         let outputs = pipes.ok_or_else(|| "it has no output".to_owned());
@@ -413,16 +414,17 @@ mod other {
 
     use zeroize::Zeroizing;
 
-    use super::{CallersMask, CommandOutput};
+    use super::{CallersMask, CommandOutput, SystemError};
+    use crate::platform::limits::system_error;
 
     /// Nothing stops it here but its own end.
     pub(crate) fn prepared(
         command: String,
         _: CallersMask,
-    ) -> Result<(impl FnOnce() -> Result<CommandOutput, String> + Send, ()), String> {
+    ) -> Result<(impl FnOnce() -> Result<CommandOutput, SystemError> + Send, ()), SystemError> {
         let work = move || {
             let shell = Command::new("cmd.exe").arg("/C").arg(command).stdin(Stdio::null()).output();
-            let output = shell.map_err(|error| format!("a shell for it could not be started: {error}"))?;
+            let output = shell.map_err(|error| system_error("a shell for it could not be started: ", &error))?;
             Ok(CommandOutput {
                 success: output.status.success(),
                 how: output.status.to_string(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::platform::blocking_work::BlockingWork;
+use crate::platform::limits::system_error;
 use crate::platform::per_process::PerProcess;
 use crate::platform_api::FileContent;
 
@@ -19,18 +20,19 @@ static READS: PerProcess<BlockingWork<PathBuf, FileContent>> = PerProcess::new()
 
 /// Reads a file. The error does not name it.
 pub(crate) async fn read(file: PathBuf) -> FileContent {
-    let reads = READS.get_or(|| BlockingWork::new("lambda-read", |file| content(file), |why| Err(why.to_owned())));
+    let reads =
+        READS.get_or(|| BlockingWork::new("lambda-read", |file| content(file), |why| Err(why.to_owned().into())));
     reads.run(file).await
 }
 
 fn content(file: &Path) -> FileContent {
-    let file = File::open(file).map_err(|error| error.to_string())?;
+    let file = File::open(file).map_err(|error| system_error("", &error))?;
     // At full length from the beginning: a buffer that grew would leave copies of secrets behind.
     let length = file.metadata().map_or(0, |metadata| metadata.len()).clamp(4_096, MAX_BYTES + 1);
     let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
-    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut content).map_err(|error| system_error("", &error))?;
     if content.len() as u64 > MAX_BYTES {
-        return Err(format!("is larger than {MAX_BYTES} bytes"));
+        return Err(format!("is larger than {MAX_BYTES} bytes").into());
     }
     Ok(content)
 }
@@ -40,7 +42,7 @@ mod tests {
     use super::*;
 
     fn read(file: &str) -> Result<usize, String> {
-        content(Path::new(file)).map(|content| content.len())
+        content(Path::new(file)).map(|content| content.len()).map_err(|error| error.message)
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::platform_api::SystemError;
+
 /// What the worker of a blocking call takes: epoll, its waker and a copy of it, and a socket.
 pub(crate) const DESCRIPTORS_PER_CALL: u32 = 4;
 
@@ -44,6 +46,16 @@ pub(crate) fn processors() -> usize {
 /// The same as the end of a message.
 pub(crate) fn descriptors_in_words() -> String {
     format!("; the limit of open files (ulimit -n) is {}", descriptors())
+}
+
+/// Says what failed, and why.
+pub(crate) fn system_error(what: &str, error: &io::Error) -> SystemError {
+    SystemError { message: format!("{what}{error}"), lacks_descriptors: is_out_of_descriptors(error) }
+}
+
+/// Explains an error which means that no descriptor is left, together with the limit.
+pub(crate) fn explained(error: &io::Error) -> Option<String> {
+    is_out_of_descriptors(error).then(|| format!("{error}{}", descriptors_in_words()))
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::Pin;
 
 use crate::platform::{child_process, file_read, limits, name_lookup, private_file};
-use crate::platform_api::{CommandOutput, FileContent, LookupError, Platform};
+use crate::platform_api::{CommandOutput, FileContent, LookupError, Platform, SystemError};
 
 /// Implements [`Platform`] with the functions of this folder.
 pub(crate) struct Native;
@@ -21,7 +21,7 @@ impl Platform for Native {
         limits::is_out_of_descriptors(error)
     }
 
-    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, String>> + Send>> {
+    fn run(&self, command: &str) -> Pin<Box<dyn Future<Output = Result<CommandOutput, SystemError>> + Send>> {
         Box::pin(child_process::run(command.to_owned()))
     }
 

@@ -140,26 +140,48 @@ static void deadlines_hold(void) {
     lambda_client_free(others);
 }
 
+static int taken[64], count_taken;
+
+/* Takes all descriptors that are left. */
+static void take_all(void) {
+    while (count_taken < 64 && (taken[count_taken] = dup(0)) >= 0) {
+        count_taken++;
+    }
+}
+
+static void give_all_back(void) {
+    while (count_taken > 0) {
+        close(taken[--count_taken]);
+    }
+}
+
 /* No descriptor is left, and no other call will close any. */
 static void none_at_all(void) {
     lambda_client *client = default_client();
-    int taken[64], count = 0;
-    while (count < 64 && (taken[count] = dup(0)) >= 0) {
-        count++;
-    }
+    take_all();
     lambda_result *result = invoke(client, "echo", "x");
     CHECK_RESULT(result, LAMBDA_E_CONNECT, LAMBDA_EXECUTION_NONE);
     CHECK_CONTAINS(result->error_message, "descriptor");
     CHECK_CONTAINS(result->error_message, "is 24");
     CHECK_INT(result->unknown_attempts, 0);
     lambda_result_free(result);
-    while (count > 0) {
-        close(taken[--count]);
-    }
+    give_all_back();
     result = invoke(client, "echo", "x");
     CHECK_RESULT(result, LAMBDA_OK, LAMBDA_EXECUTION_RAN);
     lambda_result_free(result);
     lambda_client_free(client);
+}
+
+/* A client without its files might be another one than was meant: it is not made. */
+static void settings_cannot_be_read(void) {
+    take_all();
+    lambda_client *client = NULL;
+    lambda_error *error = NULL;
+    CHECK_INT(lambda_client_new(NULL, &client, &error), LAMBDA_E_CONFIG);
+    give_all_back();
+    CHECK_CONTAINS(lambda_error_message(error), getenv("AWS_CONFIG_FILE"));
+    CHECK_CONTAINS(lambda_error_message(error), "; the limit of open files (ulimit -n) is 24");
+    lambda_error_free(error);
 }
 
 int main(void) {
@@ -176,5 +198,6 @@ int main(void) {
     several_clients(7);
     deadlines_hold();
     none_at_all();
+    settings_cannot_be_read();
     return check_done();
 }

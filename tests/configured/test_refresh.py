@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable
 
@@ -121,39 +120,6 @@ def test_many_threads_fetch_new_keys_once(world: World) -> None:
         assert {call["status"] for call in session.round().calls} == {"LAMBDA_OK"}
     assert world.functions.signers == [first] * THREADS + [second] * THREADS
     assert len(world.requests("container")) == 2
-
-
-# Starts a program that can open as many descriptors as the first argument is.
-FEW_DESCRIPTORS = """
-import contextlib, os, resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-taken = []
-with contextlib.suppress(OSError):
-    while True:
-        taken.append(os.dup(0))
-for descriptor in taken[: -int(sys.argv[1])]:
-    os.set_inheritable(descriptor, True)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def test_a_load_that_finds_no_descriptor_waits_for_one(world: World) -> None:
-    """Two calls have the descriptors of their runtimes; none is left for a connection."""
-    keys = world.make_keys(session=True)
-    world.make_container(keys)
-    world.wrapper = [sys.executable, "-c", FEW_DESCRIPTORS, "6"]
-    for _ in range(5):
-        run = world.run(LIBRARY_CLIENT, "--threads", "2")
-        assert {call["status"] for call in run.calls} == {"LAMBDA_OK"}, str(run)
-
-
-def test_a_load_that_waits_in_vain_for_a_descriptor_names_the_limit(world: World) -> None:
-    world.make_container(world.make_keys(session=True))
-    world.wrapper = [sys.executable, "-c", FEW_DESCRIPTORS, "3"]
-    run = world.run(LIBRARY_CLIENT)
-    assert (run.status, run.execution, run.attempts) == ("LAMBDA_E_CREDENTIALS", "NONE", 0)
-    assert run.error_message.endswith("; the limit of open files (ulimit -n) is 64")
-    assert world.requests("container") == []
 
 
 def test_many_threads_share_a_failure_to_fetch_keys(world: World) -> None:
