@@ -75,7 +75,11 @@ test-files: export CASES ?= 20000
 test-files: $(VENV)/ready $(LIB)/$(SO) ## CASES=n SEED=n: generated shared files, read by botocore too; 20,000 by default, which takes minutes
 	$(VENV)/bin/pytest -n 2 tests/configured/test_shared_files.py -k botocore
 
+# Apart from the tests, whose time is limited: compiling it for the first time may take longer.
+FAULT_ENDPOINT = $(CARGO) build --locked --quiet --example fault_endpoint
+
 test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
+	$(FAULT_ENDPOINT)
 	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs -s tests/faults
 
 test-faults-long: export SEED := random
@@ -85,6 +89,7 @@ test-faults-long: test-faults ## the same with 100,000 calls and a new seed, and
 
 # 50 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
 test-faults-million: $(VENV)/ready $(LIB)/$(SO) ## 1,000,000 calls under faults and a new seed, in the background: build/million.log
+	$(FAULT_ENDPOINT)
 	CARGO='$(CARGO)' CC='$(CC)' SEED='$(or $(SEED),random)' CALLS='$(or $(CALLS),1000000)' \
 		nohup nice -n 10 $(VENV)/bin/pytest -s tests/faults/test_faults.py > $(BUILD)/million.log 2>&1 &
 	@echo 'the calls are made in the background; the result will be in $(BUILD)/million.log'
@@ -102,6 +107,7 @@ must_find = 2>&1 | grep -q '$1' || { echo 'make $@: the planted fault was not fo
 
 # 10 minutes the first time, 2 afterwards.
 sanitize: $(VENV)/ready $(LIB)/$(SO) ## AddressSanitizer and UBSan over C programs, ThreadSanitizer over Rust tests of driver and queue
+	$(FAULT_ENDPOINT)
 	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs tests/faults/test_sanitizers.py
 	@$(call has_component,rust-src)
 	$(THREAD_SANITIZER) --test planted -- --ignored race $(call must_find,ThreadSanitizer: data race)
