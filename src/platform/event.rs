@@ -1,6 +1,7 @@
 //! A descriptor that an event loop can wait on: readable while it is set.
 
-use std::io;
+#[cfg(unix)]
+use crate::platform::limits;
 
 #[cfg(unix)]
 pub(crate) use unix::Event;
@@ -102,10 +103,10 @@ mod other {
     }
 }
 
-/// Makes an event. `Ok(None)`: this system has none.
-pub(crate) fn event() -> io::Result<Option<Event>> {
+/// Makes an event. `Ok(None)`: this system has none. The error explains why it could not be made.
+pub(crate) fn event() -> Result<Option<Event>, String> {
     #[cfg(unix)]
-    return Event::new().map(Some);
+    return Event::new().map(Some).map_err(|error| limits::explained(&error).unwrap_or_else(|| error.to_string()));
     #[cfg(not(unix))]
     return Ok(None);
 }

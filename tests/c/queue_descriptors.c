@@ -47,6 +47,7 @@ int main(void) {
     CHECK(lambda_queue_new(&queue, &error) != LAMBDA_OK);
     CHECK(queue == NULL);
     CHECK_CONTAINS(lambda_error_message(error), "queue");
+    CHECK_CONTAINS(lambda_error_message(error), "limit of open files (ulimit -n) is 40");
     lambda_error_free(error);
     give_back(count);
 
