@@ -10,6 +10,7 @@ code.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,9 @@ def output_of(*command: str) -> str:
 
 def build() -> Path:
     """Compiles the fuzzer; with AddressSanitizer, if the compiler comes with its runtime, as rustup's do on Linux."""
+    compiler = shlex.split(os.environ.get("CXX") or "c++")[0]
+    if shutil.which(compiler) is None:
+        sys.exit(f"fuzz: {compiler} is not installed: a C++ compiler is needed for libFuzzer (CXX names another one)")
     target = next(line.split()[1] for line in output_of("rustc", "-vV").splitlines() if line.startswith("host:"))
     libraries = Path(output_of("rustc", "--print", "target-libdir"))
     environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET)}
