@@ -94,6 +94,14 @@ def test_program(name: str, programs: Programs, tmp_path: Path) -> None:
     assert (run.stdout, run.stderr) == ("", "")
 
 
+if "-fsanitize=address" in os.environ.get("CC", ""):
+
+    def test_program_that_leaks_is_found(programs: Programs, tmp_path: Path) -> None:
+        run = programs.run(LEAKY, tmp_path)
+        assert run.status != 0
+        assert "LeakSanitizer" in run.stderr
+
+
 @without_valgrind
 @pytest.mark.timeout(300)
 def test_a_leak_is_found(programs: Programs, tmp_path: Path) -> None:

@@ -134,6 +134,14 @@ def test_program(name: str, standard: str, programs: Programs) -> None:
     is_well(run_local([str(programs.get(name, standard))], FUNCTIONS))
 
 
+if "-fsanitize=address" in os.environ.get("CXX", ""):
+
+    def test_program_that_leaks_is_found(programs: Programs) -> None:
+        done = run_local([str(programs.get(LEAKY, "c++20"))], FUNCTIONS)
+        assert done.returncode != 0
+        assert "LeakSanitizer" in done.stderr
+
+
 def under_valgrind(programs: Programs, name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], str]:
     assert VALGRIND is not None, "CI must check memory: install valgrind"
     report = folder / "valgrind"
