@@ -75,8 +75,9 @@ test-files: export CASES ?= 20000
 test-files: $(VENV)/ready $(LIB)/$(SO) ## CASES=n SEED=n: generated shared files, read by botocore too; 20,000 by default, which takes minutes
 	$(VENV)/bin/pytest -n 2 tests/configured/test_shared_files.py -k botocore
 
-# Apart from the tests, whose time is limited: compiling it for the first time may take longer.
-FAULT_ENDPOINT = $(CARGO) build --locked --quiet --example fault_endpoint
+# Apart from the tests, whose time is limited: compiling it for the first time may take longer. CC is for the C programs: a
+# build script that sees it change is run again, and half of the crates are compiled again.
+FAULT_ENDPOINT = env -u CC $(CARGO) build --locked --quiet --example fault_endpoint
 
 test-faults: $(VENV)/ready $(LIB)/$(SO) ## SEED=n CALLS=n FIRST=n DRIVER=name: calls under injected faults, compared with the ledger of what ran
 	$(FAULT_ENDPOINT)

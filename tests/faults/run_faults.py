@@ -38,7 +38,9 @@ class Run:
 def build_endpoint() -> Path:
     command = [os.environ.get("CARGO", "cargo"), "build", "--locked", "--quiet", "--example", "fault_endpoint"]
     command += ["--message-format", "json-render-diagnostics"]
-    messages = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    # CC is that of the C programs. With another one than `cargo test` had, half of the crates would be compiled again.
+    settings = {name: value for name, value in os.environ.items() if name != "CC"}
+    messages = subprocess.run(command, cwd=ROOT, env=settings, check=True, stdout=subprocess.PIPE).stdout
     # Cargo says where the program is: its settings may put it elsewhere.
     (program,) = filter(None, (json.loads(line).get("executable") for line in messages.splitlines()))
     return Path(program)
