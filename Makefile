@@ -112,7 +112,7 @@ THREAD_SANITIZER = CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/
 	$(CARGO) +$(NIGHTLY) test --locked --quiet -Zbuild-std --target $(TARGET)
 must_find = 2>&1 | grep -q '$1' || { echo 'make $@: the planted fault was not found' >&2; exit 1; }
 
-# 15 minutes the first time, 6 afterwards.
+# 14 minutes the first time, 6 afterwards.
 sanitize: $(VENV)/ready $(LIB)/$(SO) ## AddressSanitizer and UBSan over C and C++ programs, ThreadSanitizer over Rust tests of driver and queue
 	$(FAULT_ENDPOINT)
 	CARGO='$(CARGO)' CC='$(CC)' $(VENV)/bin/pytest -rs tests/faults/test_sanitizers.py
