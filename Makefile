@@ -357,8 +357,8 @@ dist: ## what a release has for each target, in dist/ (RELEASING.md); needs rust
 	$(PYTHON) packaging/dist.py $(DIST_TARGETS)
 	$(PYTHON) packaging/go_module.py
 
-# With what the machine has of Debian's musl, musl-tools, qemu-user-static, gcc-aarch64-linux-gnu and g++-aarch64-linux-gnu; the
-# rest is named. 10 minutes for all targets on two free cores.
+# With what the machine has of Debian's musl, musl-tools, qemu-user-static, gcc-aarch64-linux-gnu, g++-aarch64-linux-gnu, and of
+# apt for root folders (RELEASING.md); the rest is named. 10 minutes for all targets on two free cores.
 test-dist: $(VENV)/ready ## the files of `make dist`: what they need, and the C and C++ tests with them, emulated too
 	$(VENV)/bin/pytest -rs tests/dist
 

@@ -44,6 +44,11 @@ def text_of(*command: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+def zig_folder(python: str) -> str:
+    """Returns the folder of the zig that a Python has as a package, or nothing if it has none."""
+    return text_of(python, "-c", "import os, ziglang; print(os.path.realpath(ziglang.__path__[0]))")
+
+
 def renamed_folders(cargo: list[str]) -> dict[str, str]:
     """Returns what the folders of the sources are called in the library. A later entry prevails over an earlier one."""
     metadata: dict[str, str] = {}
@@ -60,7 +65,7 @@ def renamed_folders(cargo: list[str]) -> dict[str, str]:
     if sysroot := text_of("rustc", "--print", "sysroot"):
         folders[f"{sysroot}/lib/rustlib/src/rust"] = "/usr/src/rust"
     # Whose headers the C parts of dependencies have, where zig compiles them: in the project's folder or outside.
-    if zig := text_of("python", "-c", "import os, ziglang; print(os.path.realpath(ziglang.__path__[0]))"):
+    if zig := zig_folder("python"):
         folders[zig] = "/usr/src/zig"
     return folders
 

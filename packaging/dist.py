@@ -19,6 +19,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import build_library
+
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 TOOLS = ROOT / "build/venv-dist/bin"
@@ -143,6 +145,8 @@ def build(target: Target, llvm: Path) -> None:
         # zig has no stub of libgcc_s; LLVM's unwinder makes the shared library independent of it. The archive takes the
         # unwinder of the compiler that links it.
         variables["UNWINDER"] = str(build_unwinder(target, work, llvm).relative_to(ROOT))
+        # The linker takes what it meets first, so zig's own has no part in the library.
+        variables["LDFLAGS"] = str(build_libc_nonshared(target, work).relative_to(ROOT))
     command = ["make", "--no-print-directory", "lib", "install"]
     done = subprocess.run(
         [*command, *(f"{name}={value}" for name, value in variables.items())], cwd=ROOT, env=environment
@@ -163,7 +167,7 @@ def build_unwinder(target: Target, work: Path, llvm: Path) -> Path:
     That would have the folders of this machine, which the library's build ID would depend on.
     """
     python = str(TOOLS / "python")
-    sources = Path(output(python, "-c", "import ziglang; print(ziglang.__path__[0])"), "lib/libunwind")
+    sources = Path(build_library.zig_folder(python), "lib/libunwind")
     made = work / "unwinder"
     made.mkdir(parents=True, exist_ok=True)
     objects = []
@@ -178,6 +182,31 @@ def build_unwinder(target: Target, work: Path, llvm: Path) -> Path:
     archive = made / "libunwind.a"
     archive.unlink(missing_ok=True)
     output(str(llvm / "llvm-ar"), "rcsD", str(archive), *objects)
+    return archive
+
+
+def build_libc_nonshared(target: Target, work: Path) -> Path:
+    """Has zig build what a library contains of glibc, such as stat before 2.33, without debug information.
+
+    zig adds it with that, and with its own folder in it, to each library that is linked with debug information.
+    """
+    cache = work / "zig"
+    if cache.exists():
+        shutil.rmtree(cache)
+    cache.mkdir(parents=True)
+    empty = cache / "empty.c"
+    empty.touch()
+    command = [str(TOOLS / "python"), "-m", "ziglang", "build-lib", "-dynamic", "-fstrip", "-fno-compiler-rt", "-lc"]
+    output(
+        *command,
+        "-target",
+        target.zig,
+        "--global-cache-dir",
+        str(cache),
+        f"-femit-bin={cache / 'empty.so'}",
+        str(empty),
+    )
+    (archive,) = cache.glob("o/*/libc_nonshared.a")
     return archive
 
 

@@ -8,6 +8,7 @@ reproducible.py [TARGET]
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != "SHA256SUMS"}
 
 
+def link_or_copy(source: str, copy: str) -> None:
+    """Gives a file, of which zig has hundreds of megabytes, another name, or copies it to another file system."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
+
+
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else dist.TARGETS[0].name
     if not (dist.DIST / name).is_dir():
@@ -33,11 +42,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "an other folder")
         source.copy_repository(folder)
-        (folder / "build").mkdir()
-        (folder / "build/venv-dist").symlink_to(dist.TOOLS.parent)
+        # zig too, whose headers and sources are compiled, has another folder, and a cache of its own.
+        shutil.copytree(dist.TOOLS.parent, folder / "build/venv-dist", symlinks=True, copy_function=link_or_copy)
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(dist.source_date())}
         # Its own, so that nothing of the first build is taken.
         environment["CARGO_TARGET_DIR"] = str(Path(temporary, "target"))
+        environment["ZIG_GLOBAL_CACHE_DIR"] = str(Path(temporary, "zig"))
         subprocess.run([sys.executable, "packaging/dist.py", name], cwd=folder, env=environment, check=True)
         two = contents(folder / "dist")
     # The first build may have been of all targets.

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,14 +19,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 
+import debian_roots  # noqa: E402
 import dist  # noqa: E402
 
 ZIG = f"{dist.TOOLS / 'python'} -m ziglang"
 # zig adds the undefined-behaviour sanitizer of clang, whose library it does not link.
 ZIG_FLAGS = "-fno-sanitize=all"
 QEMU = "qemu-aarch64-static"
-# A folder with lib/ld-musl-aarch64.so.1; Debian's package musl:arm64 unpacked, for example.
-MUSL_AARCH64 = Path(os.environ.get("MUSL_AARCH64", "/usr/aarch64-linux-musl"))
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Setup:
     cc: str
     cxx: str
     emulator: str = ""
+    # Finds the folder that the emulated program has for /, for its loader and libraries.
+    root: Callable[[], Path] | None = None
     # What must exist beside the first word of each command.
     files: list[Path] = field(default_factory=list)
     least_stack_kib: int = 16
@@ -47,7 +49,17 @@ class Setup:
             if command and shutil.which(command.split()[0]) is None:
                 return f"{command.split()[0]} is not installed"
         lacking = [str(path) for path in self.files if not path.exists()]
-        return f"{lacking[0]} does not exist" if lacking else None
+        if lacking:
+            return f"{lacking[0]} does not exist"
+        try:
+            self.emulator_command()
+        except dist.NotAvailable as problem:
+            return str(problem)
+        return None
+
+    def emulator_command(self) -> str:
+        """Returns the words before a program's name; raises dist.NotAvailable if there is no root folder for it."""
+        return f"{self.emulator} -L {shlex.quote(str(self.root()))}" if self.root else self.emulator
 
     @property
     def library(self) -> Path:
@@ -86,8 +98,8 @@ SETUPS = [
         "aarch64-unknown-linux-musl",
         zig("cc", "aarch64-linux-musl", "-dynamic"),
         zig("c++", "aarch64-linux-musl", "-dynamic"),
-        f"{QEMU} -L {MUSL_AARCH64}",
-        files=[MUSL_AARCH64 / "lib/ld-musl-aarch64.so.1"],
+        QEMU,
+        root=debian_roots.musl,
     ),
     Setup(
         "aarch64-musl-static",
@@ -147,7 +159,7 @@ def test_with_the_library(setup: Setup, tests: str, tmp_path: Path) -> None:
         "CC": setup.cc,
         "CXX": setup.cxx,
         "TEST_LIBRARY": str(setup.library),
-        "TEST_EMULATOR": setup.emulator,
+        "TEST_EMULATOR": setup.emulator_command(),
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

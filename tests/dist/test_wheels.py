@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 
+import debian_roots  # noqa: E402
 import dist  # noqa: E402
 
 CALL = """
@@ -74,11 +76,6 @@ def test_auditwheel_finds_that_a_wheel_runs_on_its_platform(target: dist.Target)
     assert f'consistent with the following platform tag: "{target.wheel}"' in " ".join(shown.stdout.split())
 
 
-# What a machine needs to run a wheel of another system: a root folder with its C library and Python. For aarch64,
-# Debian's package python3 with what it depends on, unpacked. Debian has no Python for musl.
-ROOTS = {"aarch64-unknown-linux-gnu": "PYTHON_AARCH64"}
-
-
 def test_a_wheel_is_installed_without_a_network_and_invokes(tmp_path: Path) -> None:
     """As somebody does who has a Python, and nothing of this repository but a folder of functions."""
     target = dist.TARGETS[0]
@@ -98,22 +95,48 @@ def test_a_wheel_is_installed_without_a_network_and_invokes(tmp_path: Path) -> N
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hello, Ada!\n", "")
 
 
+def test_a_wheel_invokes_on_a_machine_that_has_python_and_nothing_else(tmp_path: Path) -> None:
+    """Debian's python3 without certificates, time zones, tools, or any file of this machine."""
+    try:
+        alone = debian_roots.python_alone()
+    except dist.NotAvailable as problem:
+        pytest.skip(f"the wheel was not tried on an empty machine: {problem}")
+    can_isolate = debian_roots.run_inside(alone, tmp_path, "/usr/bin/python3", "-c", "")
+    if can_isolate.returncode != 0:
+        pytest.skip(f"the wheel was not tried on an empty machine: {can_isolate.stderr.strip()}")
+    wheel = str(find_wheel(dist.TARGETS[0]))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--target", str(tmp_path / "site"), wheel]
+    subprocess.run(pip, check=True)
+    shutil.copytree(ROOT / "examples/functions", tmp_path / "functions")
+    endpoint = ["/usr/bin/python3", "-m", "lambda_invoke.local", "/tmp/functions", "--"]
+    done = debian_roots.run_inside(
+        alone, tmp_path, *endpoint, "/usr/bin/python3", "-c", CALL, PYTHONPATH="/tmp/site", LC_ALL="C"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hello, Ada!\n", "")
+
+
+# A Python of each other system in emulation. Debian has none for musl.
+PYTHONS = {"aarch64-unknown-linux-gnu": debian_roots.python_for_aarch64}
+
+
 @pytest.mark.parametrize("target", dist.TARGETS[1:], ids=lambda target: target.name)
-def test_a_wheel_for_another_system_loads(target: dist.Target, tmp_path: Path) -> None:
-    variable = ROOTS.get(target.name)
-    if variable is None:
+def test_a_wheel_for_another_system_invokes(target: dist.Target, tmp_path: Path) -> None:
+    wheel = find_wheel(target)
+    if target.name not in PYTHONS:
         pytest.skip(f"the wheel for {target.wheel} was not run: Debian has no Python for that system")
-    if variable not in os.environ:
-        pytest.skip(f"the wheel for {target.wheel} was not run: {variable} names no folder with a Python for it")
-    root = os.environ[variable]
-    with zipfile.ZipFile(find_wheel(target)) as archive:
+    if shutil.which("qemu-aarch64-static") is None:
+        pytest.skip(f"the wheel for {target.wheel} was not run: qemu-aarch64-static is not installed")
+    try:
+        root = PYTHONS[target.name]()
+    except dist.NotAvailable as problem:
+        pytest.skip(f"the wheel for {target.wheel} was not run: {problem}")
+    with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    program = "import lambda_invoke; print(lambda_invoke.__version__, lambda_invoke.Client(region='eu-west-1'))"
-    python = f"{root}/usr/bin/python3"
-    emulator = ["qemu-aarch64-static", "-L", root, "-E", f"PYTHONHOME={root}/usr", "-E", f"PYTHONPATH={tmp_path}"]
-    done = subprocess.run([*emulator, python, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{dist.version()} ")
+    emulator = ["qemu-aarch64-static", "-L", str(root), "-E", f"PYTHONHOME={root}/usr", "-E", f"PYTHONPATH={tmp_path}"]
+    endpoint = [str(ROOT / "local/lambda-local"), str(ROOT / "examples/functions"), "--"]
+    command = [*endpoint, *emulator, f"{root}/usr/bin/python3", "-c", CALL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hello, Ada!\n", "")
 
 
 def test_the_checksums_are_those_of_the_files() -> None:
