@@ -132,6 +132,15 @@ REFUSALS = {
         {"CGO_ENABLED": "1", "GOOS": "freebsd", "CC": "cc"},
         "lambdainvoke contains the library for",
     ),
+    # Go turns cgo off by itself, which is not what is wrong.
+    "another system, without a compiler for it": (
+        {"GOOS": "darwin", "GOARCH": "arm64"},
+        "install liblambda_invoke for this system, and build with -tags lambda_invoke_shared",
+    ),
+    "another system, with an installed library, without cgo": (
+        {"CGO_ENABLED": "0", "GOOS": "darwin", "GOFLAGS": "-mod=mod -modcacherw -tags=lambda_invoke_shared"},
+        "lambdainvoke needs cgo: build with CGO_ENABLED=1 and a C compiler for the target",
+    ),
     "another processor": (
         {"CGO_ENABLED": "1", "GOARCH": "s390x", "CC": "cc"},
         "install liblambda_invoke for this system, and build with -tags lambda_invoke_shared",

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,58 @@ def test_meson_builds_the_subproject(project: Path, how: str) -> None:
     run("meson", "setup", f"-Ddefault_library={how}", project / "b", project, PKG_CONFIG_LIBDIR="/nonexistent")
     run("meson", "compile", "-C", project / "b")
     check(project / "b/program", how == "shared")
+
+
+# A target that is certainly another one, with a compiler that is here.
+CROSS_CMAKE = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=s390x")
+CROSS_MESON = """[binaries]
+c = 'cc'
+[properties]
+skip_sanity_check = true
+[host_machine]
+system = 'linux'
+cpu_family = 's390x'
+cpu = 's390x'
+endian = 'big'
+"""
+
+
+def run_for_another_system(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "CARGO_BUILD_TARGET"}
+    environment.update(variables)
+    words = list(map(str, command))
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def configure_with_cmake(project: Path, build: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    require("cmake", "3.16")
+    (project / "CMakeLists.txt").write_text(ADD_SUBDIRECTORY.format(root=ROOT) + PROGRAMS, encoding="utf-8")
+    return run_for_another_system("cmake", *CROSS_CMAKE, "-S", project, "-B", project / build, **variables)
+
+
+def configure_with_meson(project: Path, build: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    require("meson", MESON_VERSION)
+    subproject = project / "subprojects/lambda_invoke"
+    if not subproject.exists():
+        subproject.parent.mkdir()
+        shutil.copy(ROOT / "packaging/lambda_invoke.wrap", subproject.parent)
+        subproject.symlink_to(ROOT)
+    (project / "meson.build").write_text(MESON, encoding="utf-8")
+    (project / "cross.ini").write_text(CROSS_MESON, encoding="utf-8")
+    setup = ("meson", "setup", "--cross-file", project / "cross.ini", "--wrap-mode=forcefallback")
+    return run_for_another_system(*setup, project / build, project, **variables)
+
+
+@pytest.mark.parametrize("configure", [configure_with_cmake, configure_with_meson])
+def test_the_library_of_this_machine_is_not_built_for_another(
+    configure: Callable[..., subprocess.CompletedProcess[str]], project: Path
+) -> None:
+    refused = configure(project, "a")
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    assert "set CARGO_BUILD_TARGET" in said and "s390x" in said, refused.stdout
+    accepted = configure(project, "b", CARGO_BUILD_TARGET="s390x-unknown-linux-gnu")
+    assert accepted.returncode == 0, accepted.stdout
 
 
 def test_meson_finds_an_installation(project: Path, tmp_path: Path) -> None:
