@@ -95,7 +95,7 @@ def files(targets: list[dist.Target]) -> dict[str, bytes]:
     for path in sorted(SOURCE.rglob("*")):
         name = path.relative_to(SOURCE).as_posix()
         # The tests need the repository.
-        if not path.is_file() or name.endswith("_test.go") or name == "with-library":
+        if not path.is_file() or name.endswith("_test.go") or name.startswith(("conformance/", "with-library")):
             continue
         text = path.read_text(encoding="utf-8")
         if name == "link_shared.go":

@@ -166,5 +166,12 @@ def test_an_installed_library_is_taken_if_the_user_says_so(project: Project, tmp
     assert "liblambda_invoke.so.0" in needed
 
 
+def test_nothing_in_the_module_needs_the_repository() -> None:
+    tree = dist.DIST / "go"
+    programs = {path for path in tree.rglob("*.go") if "\npackage main\n" in f"\n{path.read_text(encoding='utf-8')}"}
+    assert not programs
+    assert not [path for path in tree.rglob("*") if path.name.endswith("_test.go")]
+
+
 def test_the_download_is_small() -> None:
     assert ZIP.stat().st_size <= go_module.LARGEST_DOWNLOAD
