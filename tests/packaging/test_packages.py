@@ -126,18 +126,69 @@ def test_rpm_packages_have_their_files(source: Path) -> None:
     assert "/liblambda_invoke.a\n" in files["lambda_invoke-static"]
 
 
-@pytest.mark.skipif(
+@pytest.fixture(scope="module")
+def by_cargo_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation by cargo-c, in a folder without a space, which its pkg-config files do not quote."""
+    prefix = tmp_path_factory.mktemp("cargo-c") / "prefix"
+    # Debian's cargo-c has lib/x86_64-linux-gnu.
+    run("cargo", "cinstall", "--locked", "--release", f"--prefix={prefix}", f"--libdir={prefix / 'lib'}")
+    return prefix
+
+
+needs_cargo_c = pytest.mark.skipif(
     shutil.which("cargo-cinstall") is None, reason="cargo-c is not installed: cargo install --locked cargo-c"
 )
-def test_cargo_c_installs_the_same_names(tmp_path: Path) -> None:
-    run("cargo", "cinstall", "--locked", "--release", f"--destdir={tmp_path}", "--prefix=/usr", "--libdir=/usr/lib")
-    run("make", "install", f"DESTDIR={tmp_path / 'make'}", "PREFIX=/usr")
-    for folder in ("include", "lib/pkgconfig"):
-        names = [{path.name for path in (top / "usr" / folder).iterdir()} for top in (tmp_path, tmp_path / "make")]
-        assert names[0] == names[1], folder
-    real = tmp_path / f"usr/lib/liblambda_invoke.so.{VERSION}"
-    assert "[liblambda_invoke.so.0]" in run("readelf", "-d", real)
-    assert (tmp_path / "usr/lib/liblambda_invoke.so.0").resolve() == real
+# What make writes: the names of functions for lambda_invoke.3, the package for CMake, and the licences of all crates.
+BY_MAKE = re.compile(
+    r"share/man/man3/lambda_(?!invoke\.3).*\.3|lib/cmake/.*|share/doc/lambda_invoke/THIRD-PARTY-NOTICES"
+)
+
+
+def tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+
+
+@needs_cargo_c
+def test_cargo_c_installs_the_same_files(by_cargo_c: Path, tmp_path: Path) -> None:
+    run("make", "install", f"PREFIX={tmp_path / 'make'}", RUST_ARCHIVE=str(ARCHIVE))
+    made = tree(tmp_path / "make")
+    assert tree(by_cargo_c) <= made
+    assert not [name for name in made - tree(by_cargo_c) if not BY_MAKE.fullmatch(name)]
+    for name in tree(by_cargo_c):
+        if not name.startswith("lib/"):
+            assert (by_cargo_c / name).read_bytes() == (tmp_path / "make" / name).read_bytes(), name
+
+
+@needs_cargo_c
+def test_the_library_of_cargo_c_is_the_same_to_programs(by_cargo_c: Path) -> None:
+    real = by_cargo_c / f"lib/liblambda_invoke.so.{VERSION}"
+    assert (by_cargo_c / "lib/liblambda_invoke.so.0").resolve() == real
+    dynamic = run("readelf", "--dynamic", "--wide", real)
+    assert "[liblambda_invoke.so.0]" in dynamic and "NODELETE" in dynamic
+    rows = [line.split() for line in run("readelf", "--dyn-syms", "--wide", real).splitlines()]
+    exported = {row[7] for row in rows if len(row) >= 8 and row[6] != "UND" and row[4] in ("GLOBAL", "WEAK")}
+    listed = (ROOT / "tests/abi/symbols.txt").read_text(encoding="utf-8").splitlines()
+    assert exported == {line.split()[0] for line in listed}
+
+
+@needs_cargo_c
+@needs("cc", "pkg-config")
+@pytest.mark.parametrize("how", ["shared", "static"])
+def test_programs_find_what_cargo_c_has_installed(how: str, by_cargo_c: Path, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"^```c\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert found
+    (tmp_path / "program.c").write_text(found[1], encoding="utf-8")
+    static = ["--static"] if how == "static" else []
+    path = str(by_cargo_c / "lib/pkgconfig")
+    flags = shlex.split(run("pkg-config", *static, "--cflags", "--libs", "lambda_invoke", PKG_CONFIG_PATH=path))
+    if static:
+        flags = ["-l:liblambda_invoke.a" if flag == "-llambda_invoke" else flag for flag in flags]
+    program = tmp_path / "program"
+    run("cc", tmp_path / "program.c", *flags, f"-Wl,-rpath,{by_cargo_c / 'lib'}", "-o", program)
+    assert ("liblambda_invoke" in run("readelf", "--dynamic", program)) == (how == "shared")
+    endpoint = (ROOT / "local/lambda-local", ROOT / "examples/functions", "--")
+    assert "Hello, Ada!" in run(*endpoint, program)
 
 
 def test_the_crate_is_small_and_complete(tmp_path: Path) -> None:
