@@ -120,6 +120,8 @@ EMULATED = {
     "deadlines": TIMES,
     "descriptors": TIMES,
     "interrupt": TIMES,
+    "slow_files": TIMES,
+    "stream_stopped": TIMES,
     "memory": "qemu does not limit the address space of the emulated process",
 }
 # glibc for aarch64 gives each thread 128 KiB at least, musl less.
