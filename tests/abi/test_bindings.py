@@ -32,7 +32,7 @@ SOURCES = {
 # How a binding reads a field of struct lambda_result. Python unpacks it; what begins with an underscore is not used.
 READS = {
     "c++": r"get\(\)->{}\b",
-    "python": r"\braw\.{0}\b|^        {0}(?:_number|_at)?,$",
+    "python": r"\b(?:raw|ResultStruct)\.{0}\b|^        {0}(?:_number|_at)?,$",
     "go": r"\b(?:r|result)\.{}\b",
 }
 # Fields that a binding does not read, and why.
