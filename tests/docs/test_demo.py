@@ -213,7 +213,7 @@ AROUND = [
     {"PYTHONHOME": "/nowhere"},
     {"PYTHONPATH": "{shadows}"},
     {"PYTHONIOENCODING": "nonsense", "PYTHONHASHSEED": "nonsense", "PYTHONWARNINGS": "error"},
-    {"GOFLAGS": "-mod=vendor", "RUSTFLAGS": "-D warnings", "CARGO_TARGET_DIR": "/no/such/folder"},
+    {"GOFLAGS": "-mod=vendor", "RUSTFLAGS": "-D warnings", "CARGO_TARGET_DIR": "{shadows}/target"},
     {"MAKEFLAGS": "-j8"},
     {"TMPDIR": "/no/such/folder"},
 ]

@@ -153,9 +153,9 @@ def test_secrets_are_not_repeated(hello_file: str) -> None:
 
 
 def test_log_that_cannot_be_written(hello_file: str) -> None:
-    result = run("--log-requests", "/no/such/folder/log", hello_file)
+    result = run("--log-requests", "/dev/null/folder/log", hello_file)
     assert result.returncode == 1
-    assert "--log-requests: cannot write /no/such/folder/log" in result.stderr
+    assert "--log-requests: cannot write /dev/null/folder/log" in result.stderr
 
 
 @pytest.mark.parametrize(
