@@ -20,7 +20,7 @@ use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::driver::permits::{self, CallKind, Permit};
 use crate::driver::pool::can_be_reused;
 use crate::driver::shared_runtime::{CallersThread, Duty};
-use crate::driver::task::{self, RunsCallbacks};
+use crate::driver::task::{self, Loading, RunsCallbacks};
 use crate::driver::thread_exit;
 use crate::driver::worker::NoWorker;
 use crate::error::Error;
@@ -92,19 +92,22 @@ fn drive(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<I
 /// Drives a call in the runtime that it shares with others.
 async fn among_others(call: Box<Call>, client: Arc<ClientState>, duty: Duty) {
     let pool = Arc::clone(client.shared_runtime.pool());
-    let (outcome, release) = task::drive(call, client, CallKind::Blocking, pool, duty.callers_thread()).await;
+    let (outcome, release) = task::drive(call, client, CallKind::Blocking, pool, Box::new(duty.callers_thread())).await;
     // Nobody may drive the runtime any more when the caller knows of the end.
     release.pass_on().await;
     duty.end(outcome);
 }
 
 impl RunsCallbacks for CallersThread {
-    async fn run(&self, load: CallbackLoad) -> Result<Identity, Error> {
-        match CallersThread::run(self, load).await {
-            Ok(loaded) => loaded,
-            // The thread has left, so the call must end, which it finds out itself.
-            Err(_) => pending().await,
-        }
+    fn run(&self, load: CallbackLoad) -> Loading<'_> {
+        let loaded = CallersThread::run(self, load);
+        Box::pin(async move {
+            match loaded.await {
+                Ok(loaded) => loaded,
+                // The thread has left, so the call must end, which it finds out itself.
+                Err(_) => pending().await,
+            }
+        })
     }
 }
 

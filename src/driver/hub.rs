@@ -20,7 +20,7 @@ use crate::driver::fork_barrier::{ForkBarrier, Registered};
 use crate::driver::permits::CallKind;
 use crate::driver::pool::{Owner, Pool};
 use crate::driver::submissions::{Duty, Submissions, Submitted, Work};
-use crate::driver::task::{self, RunsCallbacks};
+use crate::driver::task::{self, Loading, RunsCallbacks};
 use crate::driver::worker::{self, Pace};
 use crate::error::Error;
 use crate::platform::limits;
@@ -93,7 +93,7 @@ async fn begin_all<S: Submissions>(queue: &S, owner: &Owner, pools: &mut Vec<Wea
 /// from the caller's point of view, the connection is idle when the call is complete.
 async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>) {
     let Submitted { call, client, duty } = submitted;
-    let (outcome, release) = task::drive(call, client, CallKind::Queued, pool, OnOwnThread).await;
+    let (outcome, release) = task::drive(call, client, CallKind::Queued, pool, Box::new(OnOwnThread)).await;
     duty.complete(outcome);
     release.pass_on().await;
 }
@@ -102,21 +102,25 @@ async fn drive(submitted: Submitted<impl Duty>, pool: Arc<Pool<Connection>>) {
 struct OnOwnThread;
 
 impl RunsCallbacks for OnOwnThread {
-    async fn run(&self, load: CallbackLoad) -> Result<Identity, Error> {
-        let (sender, loaded) = oneshot::channel();
-        let thread = thread::Builder::new().name("lambda-creds".to_owned());
-        let started = with_all_blocked(|| {
-            thread.spawn(move || {
-                // The call may have ended meanwhile; the cache keeps what was loaded.
-                let _ = sender.send(load.run());
-            })
-        });
-        let failed = |why: String| Err(Error::new(Status::Credentials, format!("no credentials: {why}")));
-        match started {
-            Ok(_) => loaded.await.unwrap_or_else(|_| {
-                failed("a panic was caught beside the credentials callback; please report it".to_owned())
-            }),
-            Err(error) => failed(format!("no thread could be started for the credentials callback: {error}")),
-        }
+    fn run(&self, load: CallbackLoad) -> Loading<'_> {
+        Box::pin(on_own_thread(load))
+    }
+}
+
+async fn on_own_thread(load: CallbackLoad) -> Result<Identity, Error> {
+    let (sender, loaded) = oneshot::channel();
+    let thread = thread::Builder::new().name("lambda-creds".to_owned());
+    let started = with_all_blocked(|| {
+        thread.spawn(move || {
+            // The call may have ended meanwhile; the cache keeps what was loaded.
+            let _ = sender.send(load.run());
+        })
+    });
+    let failed = |why: String| Err(Error::new(Status::Credentials, format!("no credentials: {why}")));
+    match started {
+        Ok(_) => loaded.await.unwrap_or_else(|_| {
+            failed("a panic was caught beside the credentials callback; please report it".to_owned())
+        }),
+        Err(error) => failed(format!("no thread could be started for the credentials callback: {error}")),
     }
 }

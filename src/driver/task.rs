@@ -31,8 +31,10 @@ use crate::outcome::Outcome;
 
 /// Runs the caller's credentials callback where it does not block the other calls of the runtime.
 pub(crate) trait RunsCallbacks: Send + Sync {
-    fn run(&self, load: CallbackLoad) -> impl Future<Output = Result<Identity, Error>> + Send;
+    fn run(&self, load: CallbackLoad) -> Loading<'_>;
 }
+
+pub(crate) type Loading<'r> = Pin<Box<dyn Future<Output = Result<Identity, Error>> + Send + 'r>>;
 
 /// What a call holds, until it is dropped.
 pub(crate) struct Release {
@@ -47,7 +49,7 @@ pub(crate) async fn drive(
     client: Arc<ClientState>,
     kind: CallKind,
     pool: Arc<Pool<Connection>>,
-    callbacks: impl RunsCallbacks,
+    callbacks: Box<dyn RunsCallbacks>,
 ) -> (Outcome, Release) {
     let may_still_be_sending = call.may_still_be_sending();
     let deadline = call.deadline().clone();
@@ -94,10 +96,11 @@ async fn until_deadline<F: Future + ?Sized>(
 }
 
 /// What one call needs, from the runtime that it shares.
-struct TaskDriver<C> {
+struct TaskDriver {
     client: Arc<ClientState>,
     pool: Arc<Pool<Connection>>,
-    callbacks: C,
+    /// Not a type parameter: the code of a call would be in the library twice, 20 KB.
+    callbacks: Box<dyn RunsCallbacks>,
     log: Log,
     /// Only the call's own task uses it.
     held: Mutex<Held>,
@@ -111,7 +114,7 @@ struct Held {
     permit: Option<Permit>,
 }
 
-impl<C: RunsCallbacks> Driver for TaskDriver<C> {
+impl Driver for TaskDriver {
     async fn begin(&self) -> Result<Transport, NoTransport> {
         let lease = looking(self.client.descriptors.acquire()).await;
         self.equip(lease).await
@@ -143,7 +146,7 @@ impl<C: RunsCallbacks> Driver for TaskDriver<C> {
     }
 }
 
-impl<C> TaskDriver<C> {
+impl TaskDriver {
     /// Waits for the call's turn.
     async fn permit(&self, kind: CallKind) -> Permit {
         match self.client.permit(kind, &self.log) {
