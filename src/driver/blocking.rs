@@ -16,6 +16,7 @@ use crate::credentials::cache::CallbackLoad;
 use crate::driver::caller::run_callers_code;
 use crate::driver::client_state::ClientState;
 use crate::driver::descriptors::{self, LOOK_EVERY, Lease, Shortage, with_limit};
+use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::driver::permits::{self, CallKind, Permit};
 use crate::driver::pool::can_be_reused;
@@ -72,7 +73,8 @@ fn drive(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<I
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
     let runtime = &client.shared_runtime;
     let under_way = runtime.count();
-    let call = match runtime.is_for(&under_way) {
+    // In a fork handler, nobody else would drive the call.
+    let call = match runtime.is_for(&under_way) && !ForkBarrier::this_thread_forks() {
         true => match runtime.drive(call, &mut interrupts, |call, duty| among_others(call, Arc::clone(client), duty)) {
             Ok(outcome) => return outcome,
             Err(call) => call,

@@ -76,6 +76,12 @@ impl ForkBarrier {
         }
     }
 
+    /// Returns whether this thread forks: then it is in a fork handler of the application, and workers of other threads wait
+    /// for the end of the fork.
+    pub(crate) fn this_thread_forks() -> bool {
+        at_fork::is_under_way_here()
+    }
+
     /// Marks the worker as not running: it is parked, or the caller's code runs.
     pub(crate) fn leave(&self) {
         self.running.store(false, Ordering::Release);

@@ -64,7 +64,7 @@ struct Inner {
 }
 
 /// One look at the sockets takes the events of as many idle connections, which nobody has polled since their last use.
-const PACE: Pace = Pace { max_events: 1_024, event_interval: 512 };
+const PACE: Pace = Pace { max_events: 1_024, event_interval: 61 };
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -209,14 +209,21 @@ impl SharedRuntime {
         task: impl FnOnce(C, Duty) -> T,
     ) -> Result<Passenger<'_>, C> {
         let seat = Arc::new(Seat { has_led: HAS_LED.get(), state: Mutex::default(), changed: Condvar::new() });
+        let mut made = None;
         let mut inner = lock(&self.inner);
-        if matches!(inner.engine, Place::NotMade) {
-            // Where descriptors are scarce, its own would be in the way of those calls that have a runtime to themselves.
-            let made = (!limits::descriptors_are_scarce()).then(|| Engine::new(&self.pool).ok()).flatten();
-            match made {
-                Some(engine) => inner.engine = Place::Rests(engine),
-                None => return Err(call),
+        while matches!(inner.engine, Place::NotMade) {
+            if let Some(engine) = made.take() {
+                inner.engine = Place::Rests(engine);
+                break;
             }
+            // Not under the lock: it waits while another thread forks, whose handlers may need the lock.
+            drop(inner);
+            // Where descriptors are scarce, its own would be in the way of those calls that have a runtime to themselves.
+            made = (!limits::descriptors_are_scarce()).then(|| Engine::new(&self.pool).ok()).flatten();
+            if made.is_none() {
+                return Err(call);
+            }
+            inner = lock(&self.inner);
         }
         if inner.submitted.try_reserve(1).is_err() {
             return Err(call);
@@ -228,6 +235,7 @@ impl SharedRuntime {
         inner.seats.insert(number, Arc::clone(&seat));
         let leader = inner.leader.take();
         drop(inner);
+        drop(made);
         if let Some(leader) = leader {
             leader.wake();
         }
@@ -465,15 +473,22 @@ impl Drop for Lead<'_> {
         // Wakers keep the runtime's descriptors open.
         let waker = inner.leader.take();
         if self.is_inside {
-            // Nobody knows what state the runtime is in. Its calls end with it.
+            // Nobody knows what state the runtime is in. Its calls and its connections end with it.
             let left = mem::take(&mut inner.submitted);
             inner.engine = Place::NotMade;
+            self.runtime.pool.close_all();
             drop(inner);
             drop((left, waker, engine));
             return;
         }
-        inner.engine = engine.map_or(Place::NotMade, Place::Rests);
+        // Without a call and a connection it would only hold descriptors.
+        let (kept, closed) = match inner.seats.is_empty() && self.runtime.pool.count() == 0 {
+            true => (None, engine),
+            false => (engine, None),
+        };
+        inner.engine = kept.map_or(Place::NotMade, Place::Rests);
         drop(inner);
+        drop(closed);
         drop(waker);
         self.runtime.pass_on_lead();
     }
