@@ -82,11 +82,17 @@ func (s *state) closeIdle() {
 // call and many opens no more connections for that: of many calls that begin at once, the first is alone, and uses it.
 func (s *state) invokeAlone(ctx context.Context, request *Request, begin time.Time) (Result, *Error) {
 	s.watchIdle()
-	prepared, failure := request.prepare(ctx, request.limit(ctx, s.timeout, begin))
+	waited := time.Since(begin)
+	if end := endOf(ctx); end != nil {
+		return Result{}, end.refuse("ended the call before its request was sent")
+	}
+	prepared, failure := request.prepare(ctx, request.limit(ctx, s.timeout, begin)-waited)
 	if failure != nil {
 		return Result{}, failure
 	}
 	answer := C.invoke_and_free(s.handle, prepared)
 	defer C.lambda_result_free(answer)
-	return newResult(answer), nil
+	result := newResult(answer)
+	result.Duration += waited
+	return result, nil
 }

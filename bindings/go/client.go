@@ -316,6 +316,8 @@ func (c *Client) acquire() (*state, *Error) {
 	if c == nil || c.owner == nil {
 		return nil, refuse(StatusInvalidArgument, nil, "client: was not made by NewClient")
 	}
+	// The collector does not close the client before the call is counted.
+	defer runtime.KeepAlive(c.owner)
 	s := c.owner.state
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

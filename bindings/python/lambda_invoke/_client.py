@@ -90,6 +90,8 @@ _IMMUTABLE = frozenset((type(None), bool, int, float, str, InvocationType, Retry
 _MAX_TEMPLATES = 256
 # The longest payload, in bytes, that an idle request may hold.
 _MAX_KEPT = 1024
+# How many requests of a function may be idle.
+_MAX_IDLE = 64
 _TRACE_HEADER = "_X_AMZN_TRACE_ID"
 _TRACE_HEADER_BYTES = os.fsencode(_TRACE_HEADER)
 _INVOCATION_TYPES = {
@@ -613,7 +615,7 @@ class _Template:
 
         To clone and free one for each call takes 5,700 instructions more.
         """
-        if length <= _MAX_KEPT:
+        if length <= _MAX_KEPT and len(self._idle) < _MAX_IDLE:
             self._idle.append(request)
 
 

@@ -165,8 +165,8 @@ def _watch(asked: _Asked) -> Generator[int, object, None]:
         except GeneratorExit:
             return
         except BaseException as error:
-            asked.ends = 1
             asked.raised.append(error)
+            asked.ends = 1
 
 
 class Watch:

@@ -43,7 +43,7 @@ class Result:
     # __setattr__ takes 600 instructions, and every call makes a Result.
     __slots__ = ("_values",)
 
-    _values: tuple[Any, ...]
+    _values: tuple[object, ...]
     """In the order of FIELDS."""
     status: Status
     execution: Execution
