@@ -125,7 +125,7 @@ pub(crate) struct Duty {
 pub(crate) struct UnderWay<'r> {
     runtime: &'r SharedRuntime,
     /// How many others there were.
-    pub(crate) others: usize,
+    others: usize,
 }
 
 impl SharedRuntime {
@@ -247,13 +247,7 @@ impl SharedRuntime {
         // Before it looks whether somebody leads: a leader who stops after that calls it.
         lock(&seat.state).waits = true;
         let mut inner = lock(&self.inner);
-        let engine = match mem::replace(&mut inner.engine, Place::IsDriven) {
-            Place::Rests(engine) => engine,
-            other => {
-                inner.engine = other;
-                return None;
-            }
-        };
+        let engine = inner.take_engine()?;
         drop(inner);
         lock(&seat.state).waits = false;
         HAS_LED.set(true);
@@ -291,9 +285,6 @@ impl SharedRuntime {
         {
             self.pool.close_expired(now);
             lead.turn();
-            if self.pool.oldest().is_none() {
-                self.close_at_rest();
-            }
         }
     }
 
@@ -307,10 +298,7 @@ impl SharedRuntime {
     /// Gives the calling thread the lead if no call is under way here.
     fn lead_at_rest(&self) -> Option<Lead<'_>> {
         let mut inner = lock(&self.inner);
-        if !inner.is_at_rest() {
-            return None;
-        }
-        let Place::Rests(engine) = mem::replace(&mut inner.engine, Place::IsDriven) else { return None };
+        let engine = if inner.is_at_rest() { inner.take_engine()? } else { return None };
         Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
     }
 
@@ -353,6 +341,17 @@ impl IdleConnections for SharedRuntime {
 }
 
 impl Inner {
+    /// Takes the engine to drive it, if nobody does.
+    fn take_engine(&mut self) -> Option<Engine> {
+        if !matches!(self.engine, Place::Rests(_)) {
+            return None;
+        }
+        match mem::replace(&mut self.engine, Place::IsDriven) {
+            Place::Rests(engine) => Some(engine),
+            Place::NotMade | Place::IsDriven => None,
+        }
+    }
+
     /// Returns whether there is a runtime that no call uses.
     fn is_at_rest(&self) -> bool {
         self.seats.is_empty() && matches!(self.engine, Place::Rests(_))
