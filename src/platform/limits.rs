@@ -70,12 +70,15 @@ pub(crate) fn lookup_lacks_descriptors() -> bool {
     probes.is_err_and(|error| is_out_of_descriptors(&error))
 }
 
-/// Returns whether the process may have few descriptors left. The next one has the lowest number that is free.
+/// Returns whether the process may have few descriptors left: whether most of its highest numbers are taken. It opens none to
+/// find out, which might be the one that another thread lacks.
 #[cfg(unix)]
 pub(crate) fn descriptors_are_scarce() -> bool {
-    const FEW: u64 = 64;
-    let next = std::fs::File::open("/dev/null").map(|file| std::os::fd::AsRawFd::as_raw_fd(&file));
-    !next.is_ok_and(|next| u64::try_from(next).is_ok_and(|next| next + FEW < descriptors()))
+    const FEW: usize = 64;
+    let end = i32::try_from(descriptors()).unwrap_or(i32::MAX);
+    // SAFETY: F_GETFD only reads a flag of a descriptor, and fails if there is none of this number.
+    let is_free = |descriptor: &i32| unsafe { libc::fcntl(*descriptor, libc::F_GETFD) } == -1;
+    (0..end).rev().take(2 * FEW).filter(is_free).take(FEW).count() < FEW
 }
 
 #[cfg(not(unix))]
