@@ -46,7 +46,9 @@ class Credentials:
     access_key_id: str
     secret_access_key: str
     session_token: str | None
-    expires: datetime | float | None
+    if TYPE_CHECKING:
+        # typing.get_type_hints() would not find datetime, which takes as long to import as all of this package.
+        expires: datetime | float | None
 
     def __init__(
         self,
@@ -213,7 +215,11 @@ def _answer(find: Find) -> Generator[int, int, None]:
                 try:
                     out = 0
                     for _ in FOREVER:
-                        out = yield 0
+                        # Apart from the provider's own GeneratorExit.
+                        try:
+                            out = yield 0
+                        except GeneratorExit:
+                            return
                         if out < 0:
                             out, early = 0, None
                         elif early is not None:
@@ -221,8 +227,6 @@ def _answer(find: Find) -> Generator[int, int, None]:
                         else:
                             _load(find(), out)
                         out = 0
-                except GeneratorExit:
-                    return
                 except BaseException as error:
                     _keep(find(), error)
                     early = None if out > 0 else error
@@ -241,14 +245,16 @@ def _pass_on(find: Find) -> Generator[int, int, None]:
                 try:
                     for _ in FOREVER:
                         _in_logger.now = False
-                        value = yield 0
+                        # Apart from the logger's own GeneratorExit.
+                        try:
+                            value = yield 0
+                        except GeneratorExit:
+                            return
                         # What was cut short before is forgotten.
                         event = [] if value < 0 else [*event, value]
                         if len(event) == 3:
                             _in_logger.now = True
                             _log(find(), *event)
-                except GeneratorExit:
-                    return
                 except Exception:
                     # An event is lost, the call is not.
                     pass

@@ -88,10 +88,10 @@ if TYPE_CHECKING:
 _IMMUTABLE = frozenset((type(None), bool, int, float, str, InvocationType, Retry))
 # How many functions have a template.
 _MAX_TEMPLATES = 256
-# The longest payload, in bytes, that an idle request may hold.
-_MAX_KEPT = 1024
 # How many requests of a function may be idle.
 _MAX_IDLE = 64
+# Looking it up in its class takes longer.
+_OK = Status.OK.number
 _TRACE_HEADER = "_X_AMZN_TRACE_ID"
 _TRACE_HEADER_BYTES = os.fsencode(_TRACE_HEADER)
 _INVOCATION_TYPES = {
@@ -195,10 +195,6 @@ class Client:
 
     # No __slots__: tests replace invoke on one client (unittest.mock.patch.object), which needs its __dict__.
 
-    # None once closed. Each call under way holds the pointer as well, so the last of them to end frees the client. That
-    # needs no lock, which a fork or a signal's handler could find taken.
-    _pointer: ClientPointer | None
-
     def __init__(
         self,
         *,
@@ -223,7 +219,9 @@ class Client:
         max_response_bytes: int | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if value is not None}
-        self._pointer = None
+        # None once closed. Each call under way holds the pointer as well, so the last of them to end frees the client.
+        # That needs no lock, which a fork or a signal's handler could find taken.
+        self._pointer: ClientPointer | None = None
         self._templates: dict[str, _Template] = {}
         _interrupt.reserve_stack()
         config: ConfigPointer = library.lambda_config_new()
@@ -284,12 +282,9 @@ class Client:
         stop: a callable, or a flag such as threading.Event, that is asked at least every 100 ms and ends the call if it
             is true. On the main thread a signal's handler that raises, as that of Ctrl-C does, needs none of it.
         """
-        if self._has_callbacks or stop is not None:
-            _interrupt.reserve_stack()
-        else:
-            _interrupt.reserve_stack(_interrupt.FRAMES_OF_SIGNALS)
+        _interrupt.reserve_stack()
         options = (qualifier, invocation_type, log, client_context, tenant_id, durable_execution_name, timeout, retry)
-        pointer, template, request, length = self._prepare(function_name, payload, options, trace_header)
+        pointer, template, request = self._prepare(function_name, payload, options, trace_header)
         raised = None
         if self._has_callbacks:
             callbacks: Callbacks = pointer.callbacks
@@ -302,7 +297,7 @@ class Client:
         else:
             ended = _interrupt.invoke(pointer, request, function_name, stop)
         result = read(ended)
-        template.give_back(request, length)
+        template.give_back(request)
         failure = error_for(result, function_name)
         if isinstance(failure, CredentialsError):
             raise failure from raised
@@ -332,7 +327,7 @@ class Client:
         """
         _interrupt.reserve_stack()
         options = (qualifier, invocation_type, log, client_context, tenant_id, None, timeout, retry)
-        pointer, _, request, _ = self._prepare(function_name, payload, options, trace_header)
+        pointer, _, request = self._prepare(function_name, payload, options, trace_header)
         return Stream(pointer, request, function_name, stop, self._has_callbacks)
 
     async def invoke_async(
@@ -356,7 +351,7 @@ class Client:
         tells whether the function may have run; it may even be a success that came in the same moment.
         """
         options = (qualifier, invocation_type, log, client_context, tenant_id, durable_execution_name, timeout, retry)
-        pointer, _, request, _ = self._prepare(function_name, payload, options, trace_header)
+        pointer, _, request = self._prepare(function_name, payload, options, trace_header)
         outcome = outcome_of(await _awaiting()(pointer, request, function_name), pointer, function_name)
         if isinstance(outcome, LambdaError):
             raise outcome
@@ -505,7 +500,7 @@ class Client:
         switch("raise_on_error", raise_on_error)
         given = {"log": False, **options}
         trace_header = options.get("trace_header")
-        pointer, _, request, _ = self._prepare(function_name, None, tuple(map(given.get, _OPTIONS)), trace_header)
+        pointer, _, request = self._prepare(function_name, None, tuple(map(given.get, _OPTIONS)), trace_header)
         return _map.Job(pointer, request, function_name, at_once, progress, raise_on_error)
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -523,23 +518,28 @@ class Client:
     def close(self) -> None:
         """Closes the connections once the calls under way are over. Closing again does nothing."""
         self._pointer = None
+        self._templates.clear()
 
     def _prepare(
         self, function_name: str, payload: object, options: tuple[object, ...], trace_header: str | None
-    ) -> tuple[ClientPointer, _Template, RequestPointer, int]:
-        """Returns the client, and the request of a call with its template and the length of its payload.
+    ) -> tuple[ClientPointer, _Template, RequestPointer]:
+        """Returns the client, and the template and the request of a call.
 
         options: in the order of _OPTIONS.
         """
         if trace_header is None:
             trace_header = _trace_header_of_lambda()
+        if type(function_name) is not str and isinstance(function_name, str):
+            # A subclass may be equal to any other name.
+            function_name = str.__str__(function_name)
         try:
             template = self._templates.get(function_name) if isinstance(function_name, str) else None
             if template is None or not template.serves(options, trace_header):
                 template = _Template(function_name, options, trace_header)
                 self._keep(template)
             request = template.take()
-            length = set_payload(request, payload)
+            if payload is not None:
+                set_payload(request, payload)
             pointer = self._open()
             if in_logger():
                 raise refused(
@@ -548,14 +548,18 @@ class Client:
                 )
         except InvalidArgumentError as error:
             raise type(error)(error.result, function_name) from error.__cause__
-        return pointer, template, request, length
+        return pointer, template, request
 
     def _keep(self, template: _Template) -> None:
         """Keeps a template for the next calls of a function, if its options cannot change."""
-        if all(type(option) in _IMMUTABLE for option in template.options):
+        options = (*template.options, template.trace_header)
+        if template.is_complete and all(type(option) in _IMMUTABLE for option in options):
             if len(self._templates) >= _MAX_TEMPLATES:
                 self._templates.clear()
             self._templates[template.function_name] = template
+            # In this order, since another thread may close the client meanwhile.
+            if self._pointer is None:
+                self._templates.clear()
 
     def _open(self) -> ClientPointer:
         if self._pointer is None:
@@ -583,11 +587,11 @@ class Client:
 class _Template:
     """The request of a function's last call, without its payload: most calls have the options of the one before."""
 
-    __slots__ = ("_idle", "_request", "function_name", "options", "trace_header")
+    __slots__ = ("_idle", "_request", "function_name", "is_complete", "options", "trace_header")
 
     def __init__(self, function_name: str, options: tuple[object, ...], trace_header: str | None) -> None:
         given: dict[str, Any] = dict(zip(_OPTIONS, options), trace_header=trace_header)
-        self._request = _request(function_name, {name: given[name] for name in _FIELDS})
+        self._request, self.is_complete = _request(function_name, {name: given[name] for name in _FIELDS})
         _ask_for_log(self._request, given["log"], given["invocation_type"])
         _set_client_context(self._request, given["client_context"])
         self.function_name = function_name
@@ -597,7 +601,10 @@ class _Template:
 
     def serves(self, options: tuple[object, ...], trace_header: str | None) -> bool:
         # The same objects: what is equal may be of another type, such as 1 and True.
-        return all(map(operator.is_, options, self.options)) and trace_header == self.trace_header
+        if not all(map(operator.is_, options, self.options)):
+            return False
+        # Lambda's trace header is another object in each call.
+        return trace_header is self.trace_header or (type(trace_header) is str and trace_header == self.trace_header)
 
     def take(self) -> RequestPointer:
         """Returns a request that no other call uses."""
@@ -610,12 +617,12 @@ class _Template:
             raise failed(Status.NO_MEMORY, "no memory for a request", self.function_name)
         return request
 
-    def give_back(self, request: RequestPointer, length: int) -> None:
-        """Keeps the request of a call that has ended for another one, with its payload, which the next one replaces.
+    def give_back(self, request: RequestPointer) -> None:
+        """Keeps the request of a call that has ended for another one, without its payload, which may be a secret.
 
-        To clone and free one for each call takes 5,700 instructions more.
+        To take it out takes 4,000 instructions; to clone and free a request for each call would take 6,700.
         """
-        if length <= _MAX_KEPT and len(self._idle) < _MAX_IDLE:
+        if len(self._idle) < _MAX_IDLE and library.lambda_request_set_payload(request, None, 0) == _OK:
             self._idle.append(request)
 
 
@@ -627,16 +634,19 @@ def _trace_header_of_lambda() -> str | None:
     return os.environ.get(_TRACE_HEADER) or None
 
 
-def _request(function_name: str, given: Mapping[str, object]) -> RequestPointer:
+def _request(function_name: str, given: Mapping[str, object]) -> tuple[RequestPointer, bool]:
+    """Makes a request, and tells whether it has all that was given."""
     request: RequestPointer = library.lambda_request_new()
     if not request:
         raise failed(Status.NO_MEMORY, "no memory for a request", function_name)
     # What the setters refuse, lambda_invoke tells.
-    library.lambda_request_set_function_name(request, text("function_name", function_name, may_be_empty=True))
+    name_as_bytes = text("function_name", function_name, may_be_empty=True)
+    statuses = [library.lambda_request_set_function_name(request, name_as_bytes)]
     for name, value in given.items():
         if value is not None:
-            getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")(request, _FIELDS[name](name, value))
-    return request
+            setter = getattr(library, f"lambda_request_set_{_C_NAMES.get(name, name)}")
+            statuses.append(setter(request, _FIELDS[name](name, value)))
+    return request, all(status == _OK for status in statuses)
 
 
 def _ask_for_log(request: RequestPointer, log: bool, invocation_type: InvocationTypeName | None) -> None:

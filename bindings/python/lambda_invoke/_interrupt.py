@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import sys
 import threading
 import time
 from threading import get_ident
@@ -16,7 +17,7 @@ from ._result import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Protocol, Union
+    from typing import Any, Protocol, Union
 
     class Flag(Protocol):
         """Such as threading.Event."""
@@ -40,8 +41,6 @@ _ending = threading.Event()
 _asking: set[object] = set()
 # Kept, since asking for it takes longer.
 _main_thread = threading.main_thread().ident
-# The frames to reserve for a call that has nothing to call but signals' handlers. Each takes 500 instructions.
-FRAMES_OF_SIGNALS = 12
 _NO_HOOK = InterruptFn()
 
 
@@ -79,13 +78,31 @@ def invoke(
         _asking.discard(call)
 
 
-def reserve_stack(frames: int = 40) -> None:
-    """Raises RecursionError where the rest of the stack might not do for the callbacks of a call.
+# How many frames a call needs at most: a signal's handler, `stop` or a credentials callable that logs takes 25 of them.
+_FRAMES = 40
+if sys.version_info >= (3, 12):
 
-    Here nothing was sent yet. In a callback C could not pass it on, and it would end the generator for good.
-    """
-    if frames:
-        reserve_stack(frames - 1)
+    def reserve_stack() -> None:
+        """Raises RecursionError where the rest of the stack might not do for the callbacks of a call.
+
+        Here nothing was sent yet. In a callback C could not pass it on, and it would end the generator for good.
+        """
+        try:
+            sys._getframe(sys.getrecursionlimit() - _FRAMES)
+        except ValueError:
+            # There are fewer frames, as nearly always.
+            return
+        raise RecursionError("maximum recursion depth exceeded: a call of Lambda needs a part of the stack")
+
+else:
+    # isinstance() looks into tuples by recursion, which counts as Python's own here, and takes a fifth of the
+    # instructions of a function that calls itself 12 times.
+    _NESTED: Any = ()
+    for _ in range(_FRAMES):
+        _NESTED = (_NESTED,)
+
+    def reserve_stack() -> None:
+        isinstance(None, _NESTED)
 
 
 def _invoke(client: ClientPointer, request: RequestPointer) -> ResultPointer:
@@ -105,7 +122,12 @@ def _invoke_asking(client: ClientPointer, request: RequestPointer, stop: Callabl
         result = _invoke(client, request)
     finally:
         asked.stop = None
-        _idle_hooks.append(hook)
+        # Its traceback would keep the caller's variables.
+        asked.raised = []
+        if len(_idle_hooks) < _MAX_IDLE:
+            _idle_hooks.append(hook)
+        else:
+            hook.watch.close()
     if raised:
         raise raised.pop()
     return result
@@ -135,6 +157,8 @@ class _Hook:
         self.function = InterruptFn(self.watch.send)
 
 
+# How many hooks may be idle.
+_MAX_IDLE = 64
 # Making one for each call would take 12,000 instructions of it. None is ever left to the garbage collection, in which
 # Ctrl-C would be lost.
 _idle_hooks: list[_Hook] = []
@@ -159,11 +183,13 @@ def _watch(asked: _Asked) -> Generator[int, object, None]:
     while True:
         try:
             for _ in FOREVER:
-                yield asked.ends
+                # Apart from the GeneratorExit of `stop` itself.
+                try:
+                    yield asked.ends
+                except GeneratorExit:
+                    return
                 if asked.stop is not None and asked.stop():
                     asked.ends = 1
-        except GeneratorExit:
-            return
         except BaseException as error:
             asked.raised.append(error)
             asked.ends = 1

@@ -57,6 +57,8 @@ class Queue:
 
     def submit(self, client: ClientPointer, request: RequestPointer, tag: int, function_name: str) -> None:
         """Submits a call; `tag` must be new to this queue, or its result taken."""
+        # What follows until the result was read takes more of the stack than this.
+        _interrupt.reserve_stack()
         callbacks: Callbacks = client.callbacks
         if callbacks.are_none():
             status = library.lambda_queue_submit(self._opened(), client, request, tag)

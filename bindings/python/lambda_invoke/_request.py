@@ -13,13 +13,10 @@ if TYPE_CHECKING:
     from ._abi import ClientPointer, RequestPointer, ResultPointer
 
 
-def set_payload(request: RequestPointer, payload: object) -> int:
-    """Sets the payload, and returns its length."""
+def set_payload(request: RequestPointer, payload: object) -> None:
     data = payload_bytes(payload)
     # By bytes' own method, since a subclass may have another and C reads as many.
-    length = 0 if data is None else bytes.__len__(data)
-    library.lambda_request_set_payload(request, data, length)
-    return length
+    library.lambda_request_set_payload(request, data, 0 if data is None else bytes.__len__(data))
 
 
 def outcome_of(pointer: ResultPointer, client: ClientPointer, function_name: str) -> Result | LambdaError:

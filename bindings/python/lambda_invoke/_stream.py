@@ -46,8 +46,6 @@ class Stream:
     )
 
     function_name: str
-    # None once it is over.
-    _pointer: StreamPointer | None
 
     def __init__(
         self,
@@ -68,7 +66,8 @@ class Stream:
         self._client = client
         ended = client.callbacks.interrupted if has_callbacks else None
         self._watch = _interrupt.Watch(request, function_name, stop, ended)
-        self._pointer = library.lambda_invoke_stream(client, request)
+        # None once it is over.
+        self._pointer: StreamPointer | None = library.lambda_invoke_stream(client, request)
 
     @property
     def result(self) -> Result:

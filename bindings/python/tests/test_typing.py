@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
+import lambda_invoke
+import pytest
 from conftest import BINDING
 
 GOOD = """
@@ -94,3 +98,12 @@ def test_its_users(tmp_path: Path) -> None:
         program.write_text(source)
         checked = mypy(str(program))
         assert checked.stdout.count(": error:") == errors, checked.stdout
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python cannot evaluate `str | None`")
+@pytest.mark.parametrize("name", lambda_invoke.__all__)
+def test_the_hints_of_public_classes_can_be_evaluated(name: str) -> None:
+    hints = typing.get_type_hints(getattr(lambda_invoke, name))
+    if name == "Result":
+        assert {field: hints[field] for field in ("payload", "http_status")} == {"payload": bytes, "http_status": int}
+        assert hints.keys() >= inspect.signature(lambda_invoke.Result).parameters.keys()
