@@ -222,7 +222,11 @@ class Watch:
             finally:
                 _asking.discard(mark)
         if self._raised:
-            raise self._raised.pop()
+            error = self._raised.pop()
+            if isinstance(error, (StopIteration, StopAsyncIteration)):
+                # It would end a loop over the stream as if the stream were over.
+                raise RuntimeError(f"stop raised {type(error).__name__}") from error
+            raise error
         return status
 
 
