@@ -21,7 +21,8 @@ import (
 // idleTimeout is the library's. Tests make it shorter.
 var idleTimeout = 50 * time.Second
 
-// underWay counts the calls of all clients that are under way in the process.
+// underWay counts the Invokes of all clients that are under way in the process. Streams are not among them: each has a
+// connection and, while it is read, a thread of its own, so that a call beside them is alone all the same.
 var underWay atomic.Int64
 
 // How many calls that were alone come before the goroutine yields again; more if others then used the processor.
@@ -54,8 +55,9 @@ func yieldNowAndThen() {
 // and 4 ms for 6 MB each way. In the queue, the payload is memory of the caller's thread and the response of the library's.
 const maxPayloadAlone = 64 << 10
 
-// watchIdle makes sure that the connections are closed when the client has not been used for the idle timeout. The library's
-// thread does that for its own, but the connection of a call that was alone would stay open until the next call.
+// watchIdle makes sure that the connections are closed when no Invoke of the client has been under way for the idle timeout, nor
+// has a stream ended. The library's thread does that for its own, but the connection of a call that was alone, and that of a
+// stream, would stay open until the next call.
 func (s *state) watchIdle() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -64,10 +66,23 @@ func (s *state) watchIdle() {
 	}
 }
 
+// isIdle tells whether no call but streams is under way: these may go on for long. It wants the mutex locked.
+func (s *state) isIdle() bool {
+	return s.calls == s.streams
+}
+
+// restIfIdle begins the idle timeout after the end of a call. It wants the mutex locked.
+func (s *state) restIfIdle() {
+	if s.idle != nil && s.isIdle() {
+		s.idle.Reset(idleTimeout)
+	}
+}
+
+// closeIdle leaves the connections of streams alone, which are in use.
 func (s *state) closeIdle() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.calls == 0 && s.handle != nil {
+	if s.isIdle() && s.handle != nil {
 		C.lambda_client_release_idle(s.handle)
 	}
 }

@@ -115,9 +115,11 @@ type state struct {
 	mutex  sync.Mutex
 	handle *C.lambda_client
 	queue  *queue // nil before the first call that uses it
-	calls  int
-	closed bool
-	// Runs closeIdle; nil before the first call that was alone.
+	// Those under way, streams included.
+	calls   int
+	streams int
+	closed  bool
+	// Runs closeIdle; nil before the first call that does without the queue.
 	idle *time.Timer
 }
 
@@ -332,9 +334,7 @@ func (s *state) release() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.calls--
-	if s.calls == 0 && s.idle != nil {
-		s.idle.Reset(idleTimeout)
-	}
+	s.restIfIdle()
 	s.freeIfUnused()
 }
 
@@ -430,12 +430,19 @@ func (s *state) invokeThroughQueue(ctx context.Context, request *Request, begin 
 		return Result{}, failure
 	}
 	tag, results := s.queue.expect()
+	isSubmitted := false
+	// Deferred, since a method of the context may panic.
+	defer func() {
+		if !isSubmitted {
+			s.queue.forget(tag)
+		}
+	}()
 	waited, failure := s.begin(ctx, request, begin, tag, results == nil)
 	if failure != nil {
-		s.queue.forget(tag)
 		failure.Duration = waited
 		return Result{}, failure
 	}
+	isSubmitted = true
 	answer := s.queue.await(ctx, tag, results)
 	result := newResult(answer)
 	result.Duration += waited

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -186,60 +189,263 @@ func TestInGo(t *testing.T) {
 	}
 }
 
-// The connection of a call that was alone does not stay open when the client is at rest.
-func TestIdleTimeout(t *testing.T) {
-	defer func(timeout time.Duration) { idleTimeout = timeout }(idleTimeout)
-	idleTimeout = 100 * time.Millisecond
-	changes := make(chan http.ConnState, 100)
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+// serve starts an endpoint of functions that it does not know. Requests for "hang" and "hold" get no response before the test ends;
+// those for "hang" are announced. Connections that are opened and closed come through the channel.
+func serve(t *testing.T) (client *Client, hangs chan struct{}, changes chan http.ConnState) {
+	t.Helper()
+	hangs, changes = make(chan struct{}, 1000), make(chan http.ConnState, 1000)
+	end := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		isAnnounced, holds := strings.Contains(r.URL.Path, "/hang/"), strings.Contains(r.URL.Path, "/hold/")
+		if isAnnounced {
+			hangs <- struct{}{}
+		}
+		if isAnnounced || holds {
+			select {
+			case <-end:
+			case <-r.Context().Done():
+			}
+		}
+		http.NotFound(w, r)
+	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew || state == http.StateClosed {
 			changes <- state
 		}
 	}
 	server.Start()
-	defer server.Close()
 	client, err := NewClient(Config{EndpointURL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	call := func() {
-		var failure *Error
-		if _, err := client.Invoke(context.Background(), &Request{FunctionName: "hello"}); !errors.As(err, &failure) || failure.HTTPStatus != http.StatusNotFound {
-			t.Fatal(err)
-		}
+	t.Cleanup(func() {
+		client.Close()
+		close(end)
+		server.Close()
+	})
+	return client, hangs, changes
+}
+
+// callUnknown makes a call of a function that the endpoint does not know.
+func callUnknown(t *testing.T, client *Client, ctx context.Context) {
+	t.Helper()
+	var failure *Error
+	if _, err := client.Invoke(ctx, &Request{FunctionName: "unknown"}); !errors.As(err, &failure) || failure.HTTPStatus != http.StatusNotFound {
+		t.Fatal(err)
 	}
-	expect := func(want http.ConnState) {
-		t.Helper()
-		select {
-		case got := <-changes:
-			if got != want {
-				t.Fatalf("a connection is %v, want %v", got, want)
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatalf("no connection is %v", want)
+}
+
+func expectChange(t *testing.T, changes <-chan http.ConnState, want http.ConnState) {
+	t.Helper()
+	select {
+	case got := <-changes:
+		if got != want {
+			t.Fatalf("a connection is %v, want %v", got, want)
 		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("no connection is %v", want)
 	}
+}
+
+func shortenIdleTimeout(t *testing.T) {
+	before := idleTimeout
+	idleTimeout = 100 * time.Millisecond
+	t.Cleanup(func() { idleTimeout = before })
+}
+
+// The connection of a call that was alone does not stay open when the client is at rest.
+func TestIdleTimeout(t *testing.T) {
+	shortenIdleTimeout(t)
+	client, _, changes := serve(t)
 	for range [3]struct{}{} {
-		call()
-		expect(http.StateNew)
-		expect(http.StateClosed)
+		callUnknown(t, client, context.Background())
+		expectChange(t, changes, http.StateNew)
+		expectChange(t, changes, http.StateClosed)
 	}
 	// Not while another call is under way.
 	held, failure := client.acquire()
 	if failure != nil {
 		t.Fatal(failure)
 	}
-	call()
-	expect(http.StateNew)
+	callUnknown(t, client, context.Background())
+	expectChange(t, changes, http.StateNew)
 	held.closeIdle()
-	call()
+	callUnknown(t, client, context.Background())
 	if len(changes) > 0 {
 		t.Errorf("a connection is %v during a call", <-changes)
 	}
 	held.release()
-	expect(http.StateClosed)
+	expectChange(t, changes, http.StateClosed)
 	client.Close()
 	held.closeIdle()
+}
+
+// A stream may be open for long: idle connections do not wait for its end, and its own is closed after that.
+func TestIdleTimeoutBesideStream(t *testing.T) {
+	shortenIdleTimeout(t)
+	client, hangs, changes := serve(t)
+	read := func(function string) (*Stream, chan error) {
+		stream, err := client.InvokeStream(context.Background(), &Request{FunctionName: function})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := io.ReadAll(stream)
+			ended <- err
+		}()
+		return stream, ended
+	}
+	stream, ended := read("hang")
+	expectChange(t, changes, http.StateNew)
+	<-hangs
+	for range [3]struct{}{} {
+		callUnknown(t, client, context.Background())
+		expectChange(t, changes, http.StateNew)
+		expectChange(t, changes, http.StateClosed)
+	}
+	_ = stream.Close()
+	<-ended
+	expectChange(t, changes, http.StateClosed)
+	_, ended = read("unknown")
+	<-ended
+	expectChange(t, changes, http.StateNew)
+	expectChange(t, changes, http.StateClosed)
+}
+
+// panicking is a context one of whose methods panics, or ends its goroutine, when it is called for the nth time.
+type panicking struct {
+	context.Context
+	method string
+	left   *atomic.Int32
+	end    func()
+}
+
+func (p panicking) called(method string) {
+	if method == p.method && p.left.Add(-1) == 0 {
+		p.end()
+	}
+}
+
+func (p panicking) Done() <-chan struct{}       { p.called("Done"); return p.Context.Done() }
+func (p panicking) Err() error                  { p.called("Err"); return p.Context.Err() }
+func (p panicking) Value(key any) any           { p.called("Value"); return p.Context.Value(key) }
+func (p panicking) Deadline() (time.Time, bool) { p.called("Deadline"); return p.Context.Deadline() }
+
+// expectAtRest fails if calls that have ended have left anything behind.
+func expectAtRest(t *testing.T, client *Client) {
+	t.Helper()
+	s := client.owner.state
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	left := fmt.Sprint(s.calls, s.streams, underWay.Load(), len(inC), len(reading))
+	if s.queue != nil {
+		s.queue.mutex.Lock()
+		left += fmt.Sprint(" ", s.queue.leader, len(s.queue.waiting))
+		s.queue.mutex.Unlock()
+	}
+	if want := "0 0 0 0 0"; left != want && left != want+" 0 0" {
+		t.Errorf("calls, streams, under way, in C, reading, leader, waiting: %s", left)
+	}
+}
+
+// A context is the program's code: wherever that panics or ends the goroutine, this reaches the caller, and later calls go on.
+func TestContextThatPanics(t *testing.T) {
+	client, hangs, _ := serve(t)
+	hang := func(ctx context.Context) { _, _ = client.Invoke(ctx, &Request{FunctionName: "hang"}) }
+	for name, run := range map[string]func(ctx context.Context){
+		"alone": func(ctx context.Context) {
+			_, _ = client.Invoke(withoutDone{ctx}, &Request{FunctionName: "unknown"})
+		},
+		"leads": hang,
+		"follows": func(ctx context.Context) {
+			leading, cancel := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_, _ = client.Invoke(leading, &Request{FunctionName: "hold"})
+			}()
+			defer func() { <-ended }()
+			defer cancel()
+			for underWay.Load() == 0 {
+				runtime.Gosched()
+			}
+			hang(ctx)
+		},
+		"streams": func(ctx context.Context) {
+			if stream, err := client.InvokeStream(ctx, &Request{FunctionName: "hang"}); err == nil {
+				defer stream.Close()
+				_, _ = io.ReadAll(stream)
+			}
+		},
+	} {
+		for _, method := range []string{"Done", "Err", "Value", "Deadline"} {
+			for end, how := range map[string]func(){"panic": func() { panic("mine") }, "Goexit": runtime.Goexit} {
+				t.Run(name+" "+method+" "+end, func(t *testing.T) {
+					escaped := 0
+					for nth := int32(1); nth < 30; nth++ {
+						isReached, hasReturned := attempt(t, hangs, run, panicking{method: method, end: how}, nth)
+						if !isReached {
+							break
+						}
+						if !hasReturned {
+							escaped++
+						}
+						expectAtRest(t, client)
+					}
+					if escaped == 0 {
+						t.Error("it never reached the caller")
+					}
+					ctx, cancel := context.WithCancel(context.Background())
+					defer cancel()
+					for range [50]struct{}{} {
+						callUnknown(t, client, context.Background())
+						callUnknown(t, client, ctx)
+					}
+				})
+			}
+		}
+	}
+}
+
+// withoutDone is a context that cannot be cancelled.
+type withoutDone struct{ context.Context }
+
+func (w withoutDone) Done() <-chan struct{} {
+	w.Context.Done()
+	return nil
+}
+
+// attempt runs a call, and ends its context when the function has begun. It tells whether the context's method was called for
+// the nth time, and whether the call returned.
+func attempt(t *testing.T, hangs chan struct{}, run func(context.Context), ctx panicking, nth int32) (isReached, hasReturned bool) {
+	t.Helper()
+	base, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ctx.Context, ctx.left = base, new(atomic.Int32)
+	ctx.left.Store(nth)
+	for len(hangs) > 0 {
+		<-hangs
+	}
+	returned := make(chan bool, 1)
+	go func() {
+		isOver := false
+		defer func() {
+			_ = recover()
+			returned <- isOver
+		}()
+		run(ctx)
+		isOver = true
+	}()
+	for {
+		select {
+		case hasReturned = <-returned:
+			return ctx.left.Load() <= 0, hasReturned
+		case <-hangs:
+			cancel()
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the call hangs after call %d of %s", nth, ctx.method)
+		}
+	}
 }

@@ -258,10 +258,16 @@ func (q *queue) resign() {
 	}
 }
 
-// await waits for the end of a call, which the end of the context cancels. The caller frees the result.
-func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_result) *C.lambda_result {
+// await waits for the end of a call, which the end of the context cancels. The caller frees the result. A method of the context
+// may panic: then the call is cancelled, and nobody wants its result.
+func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_result) (result *C.lambda_result) {
+	defer func() {
+		if result == nil {
+			q.abandon(tag, results)
+		}
+	}()
 	if results == nil {
-		return q.lead(ctx, tag)
+		return q.leadUntil(ctx, tag)
 	}
 	select {
 	case result := <-results:
@@ -276,16 +282,42 @@ func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_
 	return <-results
 }
 
-// lead waits for the end of the leader's call, and hands over the results of others that end before.
-func (q *queue) lead(ctx context.Context, tag uint64) *C.lambda_result {
+// abandon cancels a call and frees its result.
+func (q *queue) abandon(tag uint64, results <-chan *C.lambda_result) {
+	C.lambda_queue_cancel(q.handle, C.uint64_t(tag))
+	if results == nil {
+		C.lambda_result_free(q.lead())
+	} else {
+		C.lambda_result_free(<-results)
+	}
+}
+
+// leadUntil leads until the leader's call ends, which the end of the context cancels.
+func (q *queue) leadUntil(ctx context.Context, tag uint64) *C.lambda_result {
 	if ctx.Done() != nil {
-		unwatch := context.AfterFunc(ctx, func() {
-			if !endedByDeadline(ctx) {
-				q.cancelLeader(tag)
-			}
-		})
+		unwatch := context.AfterFunc(ctx, cancelling(ctx, func() { q.cancelLeader(tag) }))
 		defer unwatch()
 	}
+	return q.lead()
+}
+
+// cancelling returns what the end of the context does on a goroutine of its own, where a panic of the context's methods would end
+// the program. The call is then cancelled, and asks the context again where the caller can recover from a panic.
+func cancelling(ctx context.Context, cancel func()) func() {
+	return func() {
+		isTimeout := false
+		defer func() {
+			_ = recover()
+			if !isTimeout {
+				cancel()
+			}
+		}()
+		isTimeout = endedByDeadline(ctx)
+	}
+}
+
+// lead waits for the end of the leader's call, and hands over the results of others that end before.
+func (q *queue) lead() *C.lambda_result {
 	for {
 		taken := C.wait_and_take(q.handle, &q.room[0], C.int32_t(len(q.room)))
 		q.mutex.Lock()

@@ -63,19 +63,30 @@ func (c *Client) InvokeStream(ctx context.Context, request *Request) (*Stream, e
 	if failure != nil {
 		return nil, failure.of(function)
 	}
+	client.countStream(1)
 	limit := func(begin time.Time) time.Duration { return fixed.limit(ctx, client.timeout, begin) }
-	prepared, failure := fixed.prepare(ctx, limit(time.Now()))
-	if failure != nil {
-		client.release()
+	s := &Stream{ctx: ctx, client: client, function: function, limit: limit}
+	isMade := false
+	// Deferred, since a method of the context may panic.
+	defer func() {
+		if !isMade {
+			s.free()
+		}
+	}()
+	if s.request, failure = fixed.prepare(ctx, limit(time.Now())); failure != nil {
 		return nil, failure.of(function)
 	}
-	s := &Stream{ctx: ctx, client: client, function: function, limit: limit, request: prepared}
-	s.unwatch = context.AfterFunc(ctx, func() {
-		if !endedByDeadline(ctx) {
-			s.cancel()
-		}
-	})
+	s.unwatch = context.AfterFunc(ctx, cancelling(ctx, s.cancel))
+	isMade = true
 	return s, nil
+}
+
+// countStream tells an acquired client of a stream's begin, or with -1 of its end.
+func (s *state) countStream(count int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.streams += count
+	s.restIfIdle()
 }
 
 // Read waits for the next bytes. At the end of a response that is a success it returns io.EOF; everything else, a failed
@@ -126,12 +137,12 @@ func (s *Stream) Close() error {
 	if s.result != nil || s.err != nil {
 		return nil
 	}
+	defer s.free()
 	if s.handle == nil {
 		s.err = refuse(StatusCancelled, nil, "the stream was closed before its request was sent").of(s.function)
 	} else {
 		s.finish()
 	}
-	s.free()
 	return nil
 }
 
@@ -147,6 +158,7 @@ func (s *Stream) begin() *Error {
 		return refuse(StatusCredentials, nil, "the CredentialsProvider calls with its own client, which waits for it").of(s.function)
 	}
 	C.lambda_request_set_timeout_ms(s.request, milliseconds(max(s.limit(time.Now()), 1)))
+	s.client.watchIdle()
 	s.guard.Lock()
 	defer s.guard.Unlock()
 	s.handle = C.lambda_invoke_stream(s.client.handle, s.request)
@@ -170,8 +182,8 @@ func (s *Stream) next() {
 		s.rest = unsafe.Slice((*byte)(unsafe.Pointer(data)), length)
 		return
 	}
+	defer s.free()
 	s.finish()
-	s.free()
 }
 
 // finish frees the library's stream and keeps its result.
@@ -184,16 +196,21 @@ func (s *Stream) finish() {
 	result := newResult(answer)
 	if result.Status == StatusOK {
 		s.result = &result
-	} else {
-		s.err = s.client.failure(s.ctx, s.function, result)
+		return
 	}
+	// A method of the context may panic: the stream is over all the same.
+	s.err = &Error{Result: result, function: s.function}
+	s.err = s.client.failure(s.ctx, s.function, result)
 }
 
 // free releases what a stream holds that is over.
 func (s *Stream) free() {
-	s.unwatch()
+	if s.unwatch != nil {
+		s.unwatch()
+	}
 	C.lambda_request_free(s.request)
 	s.request = nil
+	s.client.countStream(-1)
 	s.client.release()
 }
 
