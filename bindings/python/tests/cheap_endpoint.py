@@ -19,6 +19,8 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        # With python -X dev, asyncio would print what takes long on a busy machine.
+        self.loop.set_debug(False)
         self.begun = 0
         self.open = 0
         self.most_open = 0

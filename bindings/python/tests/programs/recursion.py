@@ -83,7 +83,7 @@ CALLS = {
     "client": lambda: lambda_invoke.Client(credentials=credentials, logger=logger, **settings).describe(),
 }
 ERRORS = (lambda_invoke.CancelledError, lambda_invoke.FunctionError)
-for descend, step in ((at_depth, 1), (at_depth_through_c, 4)):
+for descend, step in ((at_depth, 1), (at_depth_through_c, 8)):
     seen = {name: set() for name in CALLS}
     for left in range(5, 65, step):
         for name, call in CALLS.items():
