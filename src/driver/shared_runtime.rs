@@ -12,8 +12,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -34,7 +33,8 @@ use crate::driver::permits::BEGUN_AT_ONCE;
 use crate::driver::pool::{IdleConnections, Pool};
 use crate::driver::worker::{self, Pace};
 use crate::error::Error;
-use crate::lock::{lock, wait_until};
+use crate::lock::atomic::{AtomicUsize, Ordering};
+use crate::lock::{Condvar, Mutex, lock, thread_local, wait_until};
 use crate::outcome::Outcome;
 use crate::platform::limits;
 use crate::platform::per_process::ThisProcess;
@@ -208,7 +208,8 @@ impl SharedRuntime {
         deadline: Deadline,
         task: impl FnOnce(C, Duty) -> T,
     ) -> Result<Passenger<'_>, C> {
-        let seat = Arc::new(Seat { has_led: HAS_LED.get(), state: Mutex::default(), changed: Condvar::new() });
+        let seat =
+            Arc::new(Seat { has_led: HAS_LED.with(Cell::get), state: Mutex::default(), changed: Condvar::new() });
         let mut made = None;
         let mut inner = lock(&self.inner);
         while matches!(inner.engine, Place::NotMade) {
@@ -250,7 +251,7 @@ impl SharedRuntime {
         let engine = inner.take_engine()?;
         drop(inner);
         lock(&seat.state).waits = false;
-        HAS_LED.set(true);
+        HAS_LED.with(|has_led| has_led.set(true));
         Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
     }
 
