@@ -133,8 +133,8 @@ miri: ## Miri over the parts of ffi, driver and platform that make no system cal
 MIRI_RUNS := ffi:: driver::permits platform::reserve
 MIRI = CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/miri' $(CARGO) +$(NIGHTLY) miri test --locked --quiet
 
-# 1 minute the first time.
-loom: ## every order of the steps that threads take in permits, wait queue, pool, queue, cancellation, state of a process and fork barrier
+# 2 minutes.
+loom: ## every order of the steps that threads take in permits, wait queue, pool, queue, shared runtime, cancellation, state of a process and fork barrier
 	CARGO_TARGET_DIR='$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/loom' $(CARGO) run --locked --quiet --manifest-path tests/loom/Cargo.toml
 
 fuzz: ## SECONDS=n TARGETS=names: the fuzz targets under libFuzzer, by default all for 10 s each; compiled in 6 minutes first

@@ -14,7 +14,10 @@ use crate::{check, check_up_to};
 
 pub(crate) fn check_all() {
     check_up_to(2, "no worker runs during a fork", no_worker_runs_during_a_fork);
-    check("a busy worker lets a fork proceed", a_busy_worker_lets_a_fork_proceed);
+    check("a busy worker lets a fork proceed", || a_busy_worker_lets_a_fork_proceed(ForkBarrier::checkpoint));
+    check("a busy task lets a fork proceed", || {
+        a_busy_worker_lets_a_fork_proceed(|_| ForkBarrier::checkpoint_here());
+    });
     check("a fork sees a worker that was registered meanwhile", a_fork_sees_a_worker_that_was_registered_meanwhile);
     check("a running worker ends during a fork", a_running_worker_ends_during_a_fork);
     check_up_to(2, "one of two threads forks at a time", one_of_two_threads_forks_at_a_time);
@@ -83,14 +86,14 @@ fn no_worker_runs_during_a_fork() {
 }
 
 /// The worker runs until the fork is over.
-fn a_busy_worker_lets_a_fork_proceed() {
+fn a_busy_worker_lets_a_fork_proceed(checkpoint: fn(&ForkBarrier)) {
     let (barrier, state, is_over) = (registered(), State::default(), Arc::new(AtomicBool::new(false)));
     let worker = {
         let (state, is_over) = (state.clone(), Arc::clone(&is_over));
         thread::spawn(move || {
             let _running = barrier.running();
             while !is_over.load(Ordering::Relaxed) {
-                barrier.checkpoint();
+                checkpoint(&barrier);
                 state.change();
                 thread::yield_now();
             }

@@ -2,6 +2,8 @@
 
 pub(crate) mod at_fork;
 pub(crate) mod event;
+pub(crate) mod limits;
 #[path = "../../../src/platform/per_process.rs"]
 pub(crate) mod per_process;
 pub(crate) mod process_mark;
+pub(crate) mod signals;
