@@ -37,8 +37,8 @@ fn here(barrier: *const ForkBarrier) -> *const ForkBarrier {
 
 /// Marks the worker as running while it lives.
 pub(crate) struct Running<'a> {
-    barrier: &'a ForkBarrier,
-    outer: *const ForkBarrier,
+    /// `None` inside another running worker: forks wait for that one.
+    barrier: Option<&'a ForkBarrier>,
     /// It belongs to the thread that runs the worker.
     not_send: PhantomData<*const ()>,
 }
@@ -89,8 +89,18 @@ impl ForkBarrier {
 
     /// Enters the barrier, and leaves it when the returned value is dropped.
     pub(crate) fn running(&self) -> Running<'_> {
-        self.enter();
-        Running { barrier: self, outer: here(self), not_send: PhantomData }
+        // Inside another running worker it would wait for the end of a fork that waits for that one.
+        let barrier = if Self::is_inside() { None } else { Some(self) };
+        if let Some(barrier) = barrier {
+            barrier.enter();
+            here(barrier);
+        }
+        Running { barrier, not_send: PhantomData }
+    }
+
+    /// Returns whether a worker runs on this thread.
+    fn is_inside() -> bool {
+        HERE.with(|here| !here.get().is_null())
     }
 
     /// Runs the caller's code inside a running worker. No fork waits for that code, since it may itself wait for a
@@ -117,8 +127,10 @@ impl ForkBarrier {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        here(self.outer);
-        self.barrier.leave();
+        if let Some(barrier) = self.barrier {
+            here(ptr::null());
+            barrier.leave();
+        }
     }
 }
 
@@ -126,7 +138,8 @@ impl Registered {
     pub(crate) fn new() -> Self {
         at_fork::prepare_once();
         let barrier = Arc::new(ForkBarrier { process: this_process(), running: AtomicBool::new(false) });
-        at_fork::with_barriers(|barriers| barriers.push(Arc::clone(&barrier)));
+        // A worker that makes another one holds no lock then, as when it drops one.
+        ForkBarrier::outside(|| at_fork::with_barriers(|barriers| barriers.push(Arc::clone(&barrier))));
         Self(barrier)
     }
 
@@ -146,10 +159,12 @@ impl std::ops::Deref for Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.leave();
-        at_fork::with_barriers(|barriers| {
-            if let Some(at) = barriers.iter().position(|barrier| Arc::ptr_eq(barrier, &self.0)) {
-                barriers.swap_remove(at);
-            }
+        ForkBarrier::outside(|| {
+            at_fork::with_barriers(|barriers| {
+                if let Some(at) = barriers.iter().position(|barrier| Arc::ptr_eq(barrier, &self.0)) {
+                    barriers.swap_remove(at);
+                }
+            });
         });
     }
 }
@@ -301,12 +316,44 @@ mod at_fork {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::lock::lock;
+
+    /// One fork at a time.
+    static TURN: Mutex<()> = Mutex::new(());
+
+    /// As in the runtime of a queue, which closes the workers of blocking calls for their descriptors.
+    #[test]
+    fn a_worker_that_is_made_used_and_dropped_inside_another_one_does_not_delay_a_fork() {
+        let _turn = lock(&TURN);
+        let uses: [fn(Registered); 3] =
+            [drop, |inner| drop(inner.running()), |_| ForkBarrier::guarded(|| assert!(ForkBarrier::is_inside()))];
+        for use_inside in uses {
+            let (outer, inner) = (Registered::new(), Registered::new());
+            let running = outer.running();
+            let fork = std::thread::spawn(|| {
+                let began = Instant::now();
+                at_fork::before();
+                let took = began.elapsed();
+                at_fork::in_parent();
+                took
+            });
+            while !FORKING.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            use_inside(inner);
+            drop(running);
+            let took = fork.join().unwrap();
+            assert!(took < Duration::from_millis(500), "{took:?}");
+        }
+    }
 
     /// A thread whose own preparation gives up, since another thread forks for longer, leaves that thread's fork alone.
     #[test]
     fn a_fork_that_gave_up_does_not_end_another_threads_fork() {
+        let _turn = lock(&TURN);
         let barriers = lock(&BARRIERS);
         FORKING.store(true, Ordering::SeqCst);
         std::thread::spawn(|| {
