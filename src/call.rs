@@ -181,6 +181,7 @@ const _: () = owns_what_it_needs::<Call>();
 impl Call {
     /// Makes a call. Fails if the request cannot be sent.
     pub(crate) fn new(shared: Arc<Shared>, invocation: &Invocation, started: Instant) -> Result<Box<Self>, Error> {
+        shared.credentials_cache.refuse_inside_callback()?;
         Self::of(Operation::Invoke, shared, invocation, started)
     }
 
@@ -191,10 +192,12 @@ impl Call {
         Ok(call)
     }
 
-    /// Lets the call, and with it its deadline, begin now.
-    pub(crate) fn start(&mut self) {
+    /// Lets the call, and with it its deadline, begin now. Returns its outcome if it is refused.
+    pub(crate) fn start(&mut self) -> Option<Outcome> {
         self.started = Instant::now();
         self.deadline = self.deadline.moved_to(self.started.checked_add(self.timeout));
+        let refused = self.shared.credentials_cache.refuse_inside_callback().err()?;
+        Some(self.finish(Outcome::refused(&refused)))
     }
 
     fn of(
@@ -256,9 +259,6 @@ impl Call {
 
     /// Makes attempts until no further one follows.
     async fn progress(&mut self, driver: &impl Driver) -> Outcome {
-        if let Err(error) = self.shared.credentials_cache.refuse_inside_callback() {
-            return self.finish(Outcome::refused(&error));
-        }
         let mut transport = match driver.begin().await {
             Ok(transport) => transport,
             Err(none) => return self.end_without_transport(none),

@@ -103,7 +103,10 @@ impl Client {
     /// Invokes a function and blocks until there is a response or the deadline passes. Every failure is an outcome.
     ///
     /// Takes a request (its payload is moved), a reference to one (its payload is copied) or an [`Invocation`], which
-    /// also holds the settings of one call. Must not be called inside an asynchronous runtime.
+    /// also holds the settings of one call.
+    ///
+    /// Blocks the thread, so call it in tokio through `spawn_blocking`. On a thread that belongs to a tokio runtime, the call
+    /// and its callbacks run on another thread, which is started for it: some 50 µs more. A [`Queue`] needs no such thread.
     pub fn invoke(&self, invocation: impl Into<Invocation>) -> Outcome {
         self.call(&invocation.into(), None)
     }
@@ -128,10 +131,6 @@ impl Client {
     }
 
     pub(crate) fn submit_call(&self, queue: &Queue, invocation: &Invocation, tag: u64) -> Result<(), Error> {
-        // Only this thread knows that: the call itself runs on another one.
-        if let Err(error) = self.state().shared.credentials_cache.refuse_inside_callback() {
-            return self.submit_refused(queue, invocation, &error, tag);
-        }
         queue.state().submit(Arc::clone(self.state()), invocation, tag)
     }
 

@@ -1,7 +1,7 @@
 //! What became of a call.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::status::{Execution, Status};
@@ -70,6 +70,13 @@ impl Outcome {
     /// Makes the outcome of a call that was refused before anything was sent.
     pub(crate) fn refused(error: &Error) -> Self {
         Self::without_response(error.status(), Execution::None, error.message())
+    }
+
+    /// Makes the outcome of a call that began at `started` and that a panic inside the library ended.
+    pub(crate) fn panicked(started: Instant) -> Self {
+        let message = "a panic was caught inside the library; please report it";
+        let outcome = Self::without_response(Status::Internal, Execution::Unknown, message);
+        Self { duration: started.elapsed(), ..outcome }
     }
 
     /// Makes an outcome of which only status and execution are known.

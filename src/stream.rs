@@ -29,7 +29,8 @@ use crate::status::{Execution, Status};
 /// A chunk of up to 128 KiB is handed out only after its checksum was verified, a longer one as it arrives. A call is never
 /// retried once a chunk was handed out. Dropping a stream that is not over closes its connection.
 ///
-/// Must not be read inside an asynchronous runtime, whose thread it would block. It may move to another thread at any time.
+/// Reading blocks the thread. On one that belongs to a tokio runtime, each wait starts a thread, as a call there does (see
+/// [`Client::invoke`](crate::Client::invoke)). A stream may move to another thread at any time.
 pub struct ResponseStream {
     /// The function, for messages; empty if the call was refused.
     function: String,
@@ -214,9 +215,13 @@ impl ResponseStream {
             return Ok(());
         };
         if let Progress::New { call, .. } = progress {
-            call.start();
+            let refused = call.start();
             self.deadline = call.deadline().clone();
             self.was_begun = true;
+            if refused.is_some() {
+                self.outcome = refused;
+                return Ok(());
+            }
         }
         let deadline = self.deadline.clone();
         let (progress, ended) = where_runtimes_run(interrupt, |interrupt| {

@@ -630,15 +630,3 @@ fn an_interrupt_that_panics_gives_up_its_place_in_the_queue() {
         assert_eq!(client.invoke(Invocation::from(request(b"{}")).timeout(Duration::from_secs(20))).status, Status::Ok);
     });
 }
-
-#[test]
-fn a_used_client_may_be_dropped_inside_a_runtime_but_not_called() {
-    let server = Server::responding(response("200 OK", "", "1"));
-    let client = server.client();
-    assert_eq!(client.invoke(request(b"{}")).status, Status::Ok);
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async move {
-        let outcome = client.invoke(request(b"{}"));
-        assert_eq!(facts(&outcome), (Status::InvalidArgument, Execution::None, 0, 0), "{outcome:?}");
-        drop(client);
-    });
-}

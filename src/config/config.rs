@@ -105,8 +105,8 @@ impl Config {
     }
 
     /// Sets a callback that returns credentials, unless credentials are set. It is called when there are none yet and
-    /// shortly before they expire, on the thread inside the call, never twice at once for one client. Its error becomes part
-    /// of the call's message. It may block: the deadline of the call that it serves is then late.
+    /// shortly before they expire, on the thread inside the call or one of this library's, never twice at once for one client.
+    /// Its error becomes part of the call's message. It may block: the deadline of the call that it serves is then late.
     pub fn set_credentials_callback(
         &mut self,
         callback: impl Fn() -> Result<Credentials, String> + Send + Sync + 'static,

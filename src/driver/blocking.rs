@@ -18,11 +18,12 @@ use crate::driver::client_state::ClientState;
 use crate::driver::descriptors::{self, LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::{Interrupt, Interrupts};
+use crate::driver::other_thread;
 use crate::driver::permits::{self, CallKind, Permit};
-use crate::driver::pool::can_be_reused;
+use crate::driver::pool::{Closed, can_be_reused};
+use crate::driver::runtime::is_driven_here;
 use crate::driver::shared_runtime::{CallersThread, Duty};
 use crate::driver::task::{self, Loading, RunsCallbacks};
-use crate::driver::thread_exit;
 use crate::driver::worker::NoWorker;
 use crate::error::Error;
 use crate::http::transport::{Failure, FailureKind, Transport};
@@ -35,41 +36,42 @@ use crate::response::chunks::Chunks;
 
 /// Invokes a function and blocks until the call ends. Every failure is an outcome.
 pub(crate) fn invoke(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
-    match Handle::try_current() {
-        Ok(_) => {
-            let error = Error::argument(
-                "invoke blocks, but was called inside an asynchronous runtime: call it through spawn_blocking",
-            );
-            client.shared.refuse(invocation, &error)
-        }
-        Err(error) if error.is_thread_local_destroyed() => {
-            let ended = thread_exit::run(|interrupt| drive(client, invocation, Some(interrupt)), interrupt);
-            ended.unwrap_or_else(|error| client.shared.refuse(invocation, &error))
-        }
-        Err(_) => drive(client, invocation, interrupt),
+    let started = Instant::now();
+    if let Err(error) = refuse_inside_log_callback() {
+        // Not logged: the log callback would call again.
+        return Outcome::refused(&error);
     }
+    // On the caller's own thread: it may be refused there.
+    let call = Call::new(Arc::clone(&client.shared), invocation, started);
+    let ended = call.and_then(|call| where_runtimes_run(interrupt, |interrupt| drive(client, call, interrupt)));
+    ended.unwrap_or_else(|error| Outcome { duration: started.elapsed(), ..client.shared.refuse(invocation, &error) })
 }
 
 /// Runs `work`, which drives a runtime, on this thread, or on another one if this thread cannot: at its very end, and inside
-/// an asynchronous runtime. Fails if no other thread could be started.
+/// a runtime of the application. Fails inside a log callback, and if no other thread could be started.
 pub(crate) fn where_runtimes_run<T: Send>(
     interrupt: Option<Interrupt<'_>>,
     work: impl FnOnce(Option<Interrupt<'_>>) -> T + Send,
 ) -> Result<T, Error> {
+    refuse_inside_log_callback()?;
     match Handle::try_current() {
         Err(error) if !error.is_thread_local_destroyed() => Ok(work(interrupt)),
-        _ => thread_exit::run(|interrupt| work(Some(interrupt)), interrupt),
+        // tokio does not tell its threads that may block, as those of spawn_blocking, from those that may not. It panics if
+        // one runtime is driven inside another one.
+        _ => other_thread::run(work, interrupt),
     }
 }
 
-fn drive(client: &Arc<ClientState>, invocation: &Invocation, interrupt: Option<Interrupt<'_>>) -> Outcome {
-    let started = Instant::now();
-    let call = match Call::new(Arc::clone(&client.shared), invocation, started) {
-        Ok(call) => call,
-        Err(error) => {
-            return Outcome { duration: started.elapsed(), ..client.shared.refuse(invocation, &error) };
-        }
-    };
+/// Refuses what drives a runtime inside a runtime of this library. The only code of the caller's that runs there is a log
+/// callback.
+fn refuse_inside_log_callback() -> Result<(), Error> {
+    match is_driven_here() {
+        true => Err(Error::argument("a log callback called this library, which it must not do")),
+        false => Ok(()),
+    }
+}
+
+fn drive(client: &Arc<ClientState>, call: Box<Call>, interrupt: Option<Interrupt<'_>>) -> Outcome {
     let mut interrupts = Interrupts::new(call.deadline().clone(), interrupt);
     let runtime = &client.shared_runtime;
     let under_way = runtime.count();
@@ -363,7 +365,7 @@ impl Resources {
     fn connect(&mut self, mut lease: Lease, mut failure: Option<Failure>, sender: ConnectionsSender) {
         let connections = loop {
             if let Some(failure) = failure.take()
-                && !self.client.descriptors.close_idle()
+                && self.client.descriptors.close_idle() == Closed::Nothing
             {
                 lease = match lease.lacks() {
                     Shortage::LookAgain(lease) => lease,

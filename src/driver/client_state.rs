@@ -108,7 +108,9 @@ impl ClientState {
         let pools = of_hubs.chain([&*self.pool as &dyn IdleConnections, &*self.shared_runtime]).collect::<Vec<_>>();
         if self.permits.are_exceeded_with(pools.iter().map(|pool| pool.count()).sum()) {
             let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
-            oldest.map(|(_, pool)| pool.close_oldest());
+            if let Some((_, pool)) = oldest {
+                pool.close_oldest();
+            }
         }
     }
 

@@ -2,8 +2,9 @@
 //! first has an idle connection closed, whoever's it is; then it waits, first come, first served, for another call to end.
 //!
 //! A release wakes one waiter, not all. A waiter that finds none again goes back to its place and wakes nobody, so nobody
-//! spins; only a call that has nobody else to wait for fails. The application also opens and closes files, which nobody
-//! announces: so the first in the queue looks from time to time by itself.
+//! spins. The application and other parts of this library (name lookups, files, processes) also open and close descriptors,
+//! which nobody announces: so the first in the queue looks from time to time by itself, and a call that has nobody else to
+//! wait for looks once more before it fails.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::driver::pool::{IdleConnections, Pool};
+use crate::driver::pool::{Closed, IdleConnections, Pool};
 use crate::driver::wait_queue::{Place, WaitQueue};
 use crate::driver::worker::Worker;
 use crate::http::transport::Failure;
@@ -24,8 +25,11 @@ use crate::platform::per_process::PerProcess;
 /// The first in the queue looks this often whether the application has closed something.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A queue closes the connections that were taken from it within this time.
+/// Another thread, as that of a queue, closes what it was given within this time.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
+/// Usually it has done so after this time.
+const CLOSES_USUALLY_WITHIN: Duration = Duration::from_millis(2);
 
 static DESCRIPTORS: PerProcess<Arc<Descriptors>> = PerProcess::new();
 
@@ -35,8 +39,8 @@ pub(crate) struct Descriptors {
     counts: Counts,
     queue: Mutex<Queue>,
     pools: Mutex<Vec<Weak<dyn IdleConnections>>>,
-    /// When a connection of a queue was last taken from it, to be closed by its thread.
-    taken_from_a_queue: Mutex<Option<Instant>>,
+    /// When a connection was last given to the thread that closes it.
+    closes_later: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -47,8 +51,7 @@ struct Queue {
 
 /// What is counted of all calls. While none waits, it is counted without a lock, for which the threads of a busy program
 /// would fight. It holds:
-/// - in the lower half the calls that have descriptors or are about to look for some; where somebody waits, there is at least
-///   one;
+/// - in the lower half the calls that have descriptors or are about to look for some;
 /// - the bit [`WAITED_FOR`];
 /// - in the upper half how often descriptors may have been freed, which is only compared.
 #[derive(Default)]
@@ -101,7 +104,8 @@ pub(crate) struct Lease {
     worker: Option<Leased>,
     /// What had been released when this call began to look.
     seen: u64,
-    has_waited: bool,
+    /// When it began to wait in the queue, if it did.
+    waits_since: Option<Instant>,
     /// Nobody announced a release.
     looks_by_itself: bool,
     is_passed_on: bool,
@@ -111,6 +115,14 @@ pub(crate) struct Lease {
 struct Leased {
     pool: Arc<Pool<Box<Worker>>>,
     worker: Box<Worker>,
+}
+
+/// What a call does that finds no descriptor and is alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WhenAlone {
+    LookAgain,
+    Wait,
+    GiveUp,
 }
 
 /// What becomes of a call that finds no descriptor.
@@ -140,27 +152,27 @@ impl Descriptors {
 
     /// Waits behind those who wait already.
     pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
-        Acquire { descriptors: Arc::clone(self), place: None }
+        Acquire { descriptors: Arc::clone(self), place: None, since: None }
     }
 
-    /// Closes the idle connection that has rested longest. `false`: there is none.
-    pub(crate) fn close_idle(&self) -> bool {
+    /// Closes the idle connection that has rested longest.
+    pub(crate) fn close_idle(&self) -> Closed {
         let pools: Vec<_> = lock(&self.pools).iter().filter_map(Weak::upgrade).collect();
         let oldest = pools.iter().filter_map(|pool| Some((pool.oldest()?, pool))).min_by_key(|(since, _)| *since);
-        oldest.is_some_and(|(_, pool)| {
-            if pool.closes_later() {
-                *lock(&self.taken_from_a_queue) = Some(Instant::now());
-            }
-            pool.close_oldest()
-        })
+        let closed = oldest.map_or(Closed::Nothing, |(_, pool)| pool.close_oldest());
+        if closed == Closed::Later {
+            // Before this call ends its lease: until then, no other one takes itself for alone.
+            *lock(&self.closes_later) = Some(Instant::now());
+        }
+        closed
     }
 
-    fn lease(self: &Arc<Self>, worker: Option<Leased>, released: u64, has_waited: bool) -> Lease {
+    fn lease(self: &Arc<Self>, worker: Option<Leased>, released: u64) -> Lease {
         Lease {
             descriptors: Arc::clone(self),
             worker,
             seen: released,
-            has_waited,
+            waits_since: None,
             looks_by_itself: false,
             is_passed_on: false,
         }
@@ -205,17 +217,19 @@ impl Lease {
         let descriptors = Arc::clone(&self.descriptors);
         let mut queue = lock(&descriptors.queue);
         let counts = descriptors.counts.freeze();
-        if counts & HOLDERS == 1 {
-            let released = Counts::released(counts);
+        let (released, now) = (Counts::released(counts), Instant::now());
+        let when_alone = match counts & HOLDERS == 1 {
+            true => self.when_alone(released, now),
+            false => WhenAlone::Wait,
+        };
+        if when_alone != WhenAlone::Wait {
             descriptors.counts.change_locked(!queue.waiting.is_empty(), |counts| counts);
             // The lock goes first: the right is passed on when `self` is dropped.
             drop(queue);
+            if when_alone == WhenAlone::GiveUp {
+                return Shortage::Hopeless;
+            }
             if released == self.seen {
-                let taken = *lock(&descriptors.taken_from_a_queue);
-                if taken.is_none_or(|taken| taken.elapsed() > CLOSES_WITHIN) {
-                    return Shortage::Hopeless;
-                }
-                // The thread of the queue is about to close them.
                 thread::yield_now();
             }
             self.seen = released;
@@ -224,10 +238,28 @@ impl Lease {
         // It had a worker for a moment, which another one may have missed.
         descriptors.counts.change_locked(true, |counts| counts.wrapping_add(RELEASE) - 1);
         self.is_passed_on = true;
-        queue.look_at = Instant::now().checked_add(LOOK_EVERY);
-        let place = if self.has_waited { queue.waiting.join_first(1) } else { queue.waiting.join_last(1) };
+        queue.look_at = now.checked_add(LOOK_EVERY);
+        let place = match self.waits_since {
+            Some(_) => queue.waiting.join_first(1),
+            None => queue.waiting.join_last(1),
+        };
         drop(queue);
-        Shortage::Wait(Acquire { descriptors, place: Some(place) })
+        let since = self.waits_since.or(Some(now));
+        Shortage::Wait(Acquire { descriptors, place: Some(place), since })
+    }
+
+    /// Decides what a call does that found no descriptor, and that no other call is going to release any for.
+    fn when_alone(&self, released: u64, now: Instant) -> WhenAlone {
+        let closes_since = lock(&self.descriptors.closes_later).map(|since| now.saturating_duration_since(since));
+        match closes_since {
+            _ if released != self.seen => WhenAlone::LookAgain,
+            Some(since) if since < CLOSES_USUALLY_WITHIN => WhenAlone::LookAgain,
+            Some(since) if since < CLOSES_WITHIN => WhenAlone::Wait,
+            _ if self.waits_since.is_none_or(|since| now.saturating_duration_since(since) < LOOK_EVERY) => {
+                WhenAlone::Wait
+            }
+            _ => WhenAlone::GiveUp,
+        }
     }
 
     /// Ends the lease with its worker fit for more: for whoever waits, or for later calls.
@@ -247,7 +279,7 @@ impl Lease {
             return;
         }
         let released = Counts::released(descriptors.counts.freeze());
-        let woken = queue.waiting.grant(|| descriptors.lease(Some(leased), released, true));
+        let woken = queue.waiting.grant(|| descriptors.lease(Some(leased), released));
         self.is_passed_on = true;
         drop(queue);
         woken.flatten().into_iter().for_each(Waker::wake);
@@ -267,7 +299,7 @@ impl Drop for Lease {
         }
         let mut queue = lock(queue);
         let released = Counts::released(counts.freeze().wrapping_add(RELEASE));
-        let woken = queue.waiting.grant(|| self.descriptors.lease(None, released, true));
+        let woken = queue.waiting.grant(|| self.descriptors.lease(None, released));
         let ended = u64::from(woken.is_none());
         counts.change_locked(woken.is_some(), |counts| counts.wrapping_add(RELEASE) - ended);
         drop(queue);
@@ -279,6 +311,8 @@ impl Drop for Lease {
 pub(crate) struct Acquire {
     descriptors: Arc<Descriptors>,
     place: Option<Place<Lease>>,
+    /// When it began to wait in the queue.
+    since: Option<Instant>,
 }
 
 impl Future for Acquire {
@@ -290,23 +324,25 @@ impl Future for Acquire {
         if this.place.is_none()
             && let Some(released) = descriptors.counts.begin()
         {
-            return Poll::Ready(descriptors.lease(None, released, false));
+            return Poll::Ready(descriptors.lease(None, released));
         }
         let mut queue = lock(&descriptors.queue);
         let Some(place) = &this.place else {
             let released = Counts::released(descriptors.counts.freeze());
             if queue.waiting.is_empty() {
                 descriptors.counts.change_locked(false, |counts| counts + 1);
-                return Poll::Ready(descriptors.lease(None, released, false));
+                return Poll::Ready(descriptors.lease(None, released));
             }
             let place = queue.waiting.join_last(1);
             let pending = place.poll(context);
             this.place = Some(place);
+            this.since = Some(Instant::now());
             return pending;
         };
-        if let Poll::Ready(lease) = place.poll(context) {
+        if let Poll::Ready(mut lease) = place.poll(context) {
             // Who was granted a lease has left the queue.
             this.place = None;
+            lease.waits_since = this.since;
             return Poll::Ready(lease);
         }
         let now = Instant::now();
@@ -317,8 +353,8 @@ impl Future for Acquire {
         queue.look_at = now.checked_add(LOOK_EVERY);
         let released = Counts::released(descriptors.counts.freeze());
         descriptors.counts.change_locked(!queue.waiting.is_empty(), |counts| counts + 1);
-        let mut lease = descriptors.lease(None, released, true);
-        lease.looks_by_itself = true;
+        let mut lease = descriptors.lease(None, released);
+        (lease.waits_since, lease.looks_by_itself) = (this.since, true);
         Poll::Ready(lease)
     }
 }
@@ -414,16 +450,50 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_is_told_so_unless_something_was_released() {
+    fn who_is_alone_gives_up_after_a_second_look_unless_something_was_released() {
         let descriptors = Arc::<Descriptors>::default();
-        assert!(matches!(begins(&descriptors).lacks(), Shortage::Hopeless));
         let (one, two) = (begins(&descriptors), begins(&descriptors));
         let mut one = waits(one);
         // What the other one had for a moment may have been in its way.
         let Shortage::LookAgain(two) = two.lacks() else { panic!("the other one had a worker for a moment") };
-        assert!(matches!(two.lacks(), Shortage::Hopeless));
-        assert!(matches!(one.poll().unwrap().lacks(), Shortage::Hopeless));
+        let mut two = waits(two);
         assert_eq!(holders_of(&descriptors), 0);
+        assert!(one.poll().is_none() && two.poll().is_none(), "it is too early");
+        let mut newcomer = Call::new(descriptors.acquire());
+        assert!(newcomer.poll().is_none(), "nobody overtakes those who wait");
+        for call in [&mut one, &mut two] {
+            call.acquire.since = Instant::now().checked_sub(LOOK_EVERY);
+        }
+        lock(&descriptors.queue).look_at = Some(Instant::now());
+        assert!(matches!(one.poll().unwrap().lacks(), Shortage::Hopeless));
+        // It has waited, too.
+        assert!(matches!(two.poll().unwrap().lacks(), Shortage::Hopeless));
+        let mut newcomer = waits(newcomer.poll().unwrap());
+        assert_eq!(holders_of(&descriptors), 0);
+        newcomer.acquire.since = Instant::now().checked_sub(LOOK_EVERY);
+        lock(&descriptors.queue).look_at = Some(Instant::now());
+        assert!(matches!(newcomer.poll().unwrap().lacks(), Shortage::Hopeless));
+        assert_eq!(holders_of(&descriptors), 0);
+    }
+
+    #[test]
+    fn who_is_alone_waits_for_the_thread_that_closes_what_it_was_given() {
+        let descriptors = Arc::<Descriptors>::default();
+        *lock(&descriptors.closes_later) = Some(Instant::now() + LOOK_EVERY);
+        let Shortage::LookAgain(lease) = begins(&descriptors).lacks() else { panic!("it does not look at once") };
+        *lock(&descriptors.closes_later) = Instant::now().checked_sub(LOOK_EVERY * 2);
+        let mut call = waits(lease);
+        for gives_up in [false, true] {
+            call.acquire.since = Instant::now().checked_sub(LOOK_EVERY * 2);
+            lock(&descriptors.queue).look_at = Some(Instant::now());
+            let lease = call.poll().unwrap();
+            if gives_up {
+                *lock(&descriptors.closes_later) = Instant::now().checked_sub(CLOSES_WITHIN);
+                assert!(matches!(lease.lacks(), Shortage::Hopeless));
+                return;
+            }
+            call = waits(lease);
+        }
     }
 
     #[test]

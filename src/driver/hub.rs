@@ -10,18 +10,17 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
 use aws_smithy_runtime_api::client::identity::Identity;
-use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use crate::credentials::cache::CallbackLoad;
 use crate::driver::connection::{Connection, close_expired};
-use crate::driver::fork_barrier::{ForkBarrier, Registered};
+use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::permits::CallKind;
 use crate::driver::pool::{Owner, Pool};
+use crate::driver::runtime::{GuardedRuntime, Pace};
 use crate::driver::submissions::{Duty, Submissions, Submitted, Work};
 use crate::driver::task::{self, Loading, RunsCallbacks};
-use crate::driver::worker::{self, Pace};
 use crate::error::Error;
 use crate::platform::limits;
 use crate::platform::signals::{CallersMask, with_all_blocked};
@@ -34,12 +33,7 @@ const PACE: Pace = Pace { max_events: 32, event_interval: 512 };
 
 /// Starts the thread of a queue. It ends when the queue is closed.
 pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Error> {
-    let barrier = Registered::new();
-    let runtime = {
-        let _running = barrier.running();
-        worker::runtime(barrier.barrier(), &PACE)
-    };
-    let runtime = runtime.map_err(|error| {
+    let runtime = GuardedRuntime::new(&PACE).map_err(|error| {
         let why = limits::explained(&error).unwrap_or_else(|| error.to_string());
         Error::new(Status::Connect, format!("the queue could not be started: {why}"))
     })?;
@@ -48,7 +42,7 @@ pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Er
     let started = with_all_blocked(|| {
         thread.spawn(move || {
             mask.give_to_children();
-            if catch_unwind(AssertUnwindSafe(|| run(&*queue, barrier, runtime))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| run(&*queue, runtime))).is_err() {
                 queue.hub_broke();
             }
         })
@@ -57,15 +51,13 @@ pub(crate) fn start<S: Submissions>(queue: &Arc<S>) -> Result<JoinHandle<()>, Er
         .map_err(|error| Error::new(Status::NoMemory, format!("the thread of the queue could not be started: {error}")))
 }
 
-fn run<S: Submissions>(queue: &S, barrier: Registered, runtime: Runtime) {
-    let running = barrier.running();
+fn run<S: Submissions>(queue: &S, runtime: GuardedRuntime) {
     let owner = Owner::default();
     let mut pools = Vec::new();
     runtime.block_on(begin_all(queue, &owner, &mut pools));
     // Drops the calls that are left, and closes their connections; then those that rest are only memory.
     drop(runtime);
-    pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.close_all());
-    drop(running);
+    ForkBarrier::guarded(|| pools.iter().filter_map(Weak::upgrade).for_each(|pool| pool.close_all()));
 }
 
 /// Begins the calls that are submitted, each as a task of its own, until the queue is closed.

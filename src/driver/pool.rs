@@ -35,11 +35,19 @@ pub(crate) trait IdleConnections: Send + Sync {
     /// Returns since when the connection has been idle that has been so for longest.
     fn oldest(&self) -> Option<Instant>;
 
-    /// Closes that connection. `false`: there is none.
-    fn close_oldest(&self) -> bool;
+    /// Closes that connection.
+    fn close_oldest(&self) -> Closed;
+}
 
-    /// Returns whether descriptors are closed a moment after that.
-    fn closes_later(&self) -> bool;
+/// What came of closing an idle connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Closed {
+    /// There was none.
+    Nothing,
+    /// Its descriptors are free.
+    Now,
+    /// Another thread frees its descriptors, a moment later.
+    Later,
 }
 
 /// The hub that the connections of a pool belong to; it is gone when the hub has ended.
@@ -120,13 +128,13 @@ impl<C: Reusable> IdleConnections for Pool<C> {
         lock(&self.idle).front().and_then(Reusable::idle_since)
     }
 
-    fn close_oldest(&self) -> bool {
+    fn close_oldest(&self) -> Closed {
         let oldest = lock(&self.idle).pop_front();
-        oldest.is_some()
-    }
-
-    fn closes_later(&self) -> bool {
-        C::CLOSES_LATER
+        match (oldest, C::CLOSES_LATER) {
+            (None, _) => Closed::Nothing,
+            (Some(_), true) => Closed::Later,
+            (Some(_), false) => Closed::Now,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 use crate::platform::event::{Event, event};
 use crate::platform::per_process::PerProcess;
 use crate::request::invocation::Invocation;
-use crate::status::{Execution, Status};
+use crate::status::Status;
 
 /// Calls under way and their completions, of any number of clients. Any number of threads may share a queue. The first
 /// call starts one thread, which drives all calls of the queue and ends with it.
@@ -426,9 +426,7 @@ impl Accepted {
 impl Drop for Accepted {
     fn drop(&mut self) {
         if !self.is_completed {
-            let message = "a panic was caught inside the library; please report it";
-            let outcome = Outcome::without_response(Status::Internal, Execution::Unknown, message);
-            self.end(Outcome { duration: self.started.elapsed(), ..outcome });
+            self.end(Outcome::panicked(self.started));
         }
     }
 }

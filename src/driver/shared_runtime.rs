@@ -17,7 +17,6 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use aws_smithy_runtime_api::client::identity::Identity;
-use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
@@ -27,11 +26,11 @@ use crate::credentials::cache::CallbackLoad;
 use crate::deadline::Deadline;
 use crate::driver::caller::run_callers_code;
 use crate::driver::connection::{self, Connection};
-use crate::driver::fork_barrier::{ForkBarrier, Registered};
+use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::Interrupts;
 use crate::driver::permits::BEGUN_AT_ONCE;
-use crate::driver::pool::{IdleConnections, Pool};
-use crate::driver::worker::{self, Pace};
+use crate::driver::pool::{Closed, IdleConnections, Pool};
+use crate::driver::runtime::{GuardedRuntime, Pace, is_driven_here};
 use crate::error::Error;
 use crate::lock::atomic::{AtomicUsize, Ordering};
 use crate::lock::{Condvar, Mutex, lock, thread_local, wait_until};
@@ -78,11 +77,7 @@ enum Place {
 }
 
 /// The runtime, which one thread at a time drives.
-struct Engine {
-    barrier: Registered,
-    /// `None` only while it is being dropped.
-    runtime: Option<Runtime>,
-}
+struct Engine(GuardedRuntime);
 
 /// One call, as its own thread and its task see it.
 struct Seat {
@@ -247,12 +242,10 @@ impl SharedRuntime {
     fn lead_or_follow(&self, seat: &Seat) -> Option<Lead<'_>> {
         // Before it looks whether somebody leads: a leader who stops after that calls it.
         lock(&seat.state).waits = true;
-        let mut inner = lock(&self.inner);
-        let engine = inner.take_engine()?;
-        drop(inner);
+        let lead = self.lead()?;
         lock(&seat.state).waits = false;
         HAS_LED.with(|has_led| has_led.set(true));
-        Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
+        Some(lead)
     }
 
     /// If nobody leads, calls a thread that waits.
@@ -282,7 +275,7 @@ impl SharedRuntime {
         let now = Instant::now();
         let is_expired = |since: Instant| now.saturating_duration_since(since) >= default::IDLE_TIMEOUT;
         if self.pool.oldest().is_some_and(is_expired)
-            && let Some(lead) = self.lead_at_rest()
+            && let Some(lead) = self.lead()
         {
             self.pool.close_expired(now);
             lead.turn();
@@ -296,22 +289,23 @@ impl SharedRuntime {
         self.close_at_rest();
     }
 
-    /// Gives the calling thread the lead if no call is under way here.
-    fn lead_at_rest(&self) -> Option<Lead<'_>> {
-        let mut inner = lock(&self.inner);
-        let engine = if inner.is_at_rest() { inner.take_engine()? } else { return None };
+    /// Gives the calling thread the lead if nobody has it. Calls may be under way: their threads run the caller's code.
+    fn lead(&self) -> Option<Lead<'_>> {
+        let engine = lock(&self.inner).take_engine()?;
         Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
     }
 
-    /// Closes the runtime with all its connections if no call is under way here.
-    fn close_at_rest(&self) {
+    /// Closes the runtime with all its connections if no call is under way here. Returns whether it did.
+    fn close_at_rest(&self) -> bool {
         let mut inner = lock(&self.inner);
-        if inner.is_at_rest() {
+        let is_at_rest = inner.is_at_rest();
+        if is_at_rest {
             let engine = mem::take(&mut inner.engine);
             self.pool.close_all();
             drop(inner);
             drop(engine);
         }
+        is_at_rest
     }
 }
 
@@ -325,19 +319,17 @@ impl IdleConnections for SharedRuntime {
         self.pool.oldest()
     }
 
-    fn close_oldest(&self) -> bool {
-        let was_there = self.pool.close_oldest();
-        if Handle::try_current().is_ok() {
+    fn close_oldest(&self) -> Closed {
+        let closed = self.pool.close_oldest();
+        let is_now = match is_driven_here() {
             // One runtime is not driven inside another one.
-            self.close_at_rest();
-        } else if let Some(lead) = self.lead_at_rest() {
-            lead.turn();
+            true => self.close_at_rest(),
+            false => self.lead().map(Lead::turn).is_some(),
+        };
+        match closed {
+            Closed::Later if is_now => Closed::Now,
+            closed => closed,
         }
-        was_there
-    }
-
-    fn closes_later(&self) -> bool {
-        !lock(&self.inner).is_at_rest()
     }
 }
 
@@ -496,30 +488,14 @@ impl Drop for Lead<'_> {
 
 impl Engine {
     fn new(pool: &Arc<Pool<Connection>>) -> io::Result<Self> {
-        let barrier = Registered::new();
-        let runtime = {
-            let _running = barrier.running();
-            let runtime = worker::runtime(barrier.barrier(), &PACE)?;
-            runtime.spawn(connection::close_expired(Arc::downgrade(pool)));
-            runtime
-        };
-        Ok(Self { barrier, runtime: Some(runtime) })
+        let runtime = GuardedRuntime::new(&PACE)?;
+        runtime.enter(|| drop(tokio::spawn(connection::close_expired(Arc::downgrade(pool)))));
+        Ok(Self(runtime))
     }
 
     fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let _signals = SigpipeBlocked::new();
-        let _running = self.barrier.running();
-        self.runtime.as_ref().map(|runtime| runtime.block_on(work))
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _running = self.barrier.running();
-        if let Some(runtime) = self.runtime.take() {
-            // It has no other threads to wait for, and may be dropped inside another runtime, where waiting is not allowed.
-            runtime.shutdown_background();
-        }
+        self.0.block_on(work)
     }
 }
 
@@ -600,9 +576,7 @@ impl Duty {
 impl Drop for Duty {
     fn drop(&mut self) {
         if !self.is_done {
-            let message = "a panic was caught inside the library; please report it";
-            let outcome = Outcome::without_response(Status::Internal, Execution::Unknown, message);
-            self.seat.tell(News::Ended(Outcome { duration: self.started.elapsed(), ..outcome }));
+            self.seat.tell(News::Ended(Outcome::panicked(self.started)));
         }
     }
 }

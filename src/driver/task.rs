@@ -20,7 +20,7 @@ use crate::driver::connection::Connection;
 use crate::driver::descriptors::{Acquire, LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::permits::{CallKind, Permit};
-use crate::driver::pool::{Pool, can_be_reused};
+use crate::driver::pool::{Closed, Pool, can_be_reused};
 use crate::driver::worker::FOR_EVER;
 use crate::error::Error;
 use crate::http::transport::{Failure, Transport};
@@ -127,11 +127,11 @@ impl Driver for TaskDriver {
             held.lease.take()
         };
         // The sockets of this call and of one that rests are closed by their tasks.
-        let has_closed = self.client.descriptors.close_idle();
+        let closed = self.client.descriptors.close_idle();
         yield_now().await;
         let lease = match lease {
             None => looking(self.client.descriptors.acquire()).await,
-            Some(lease) if has_closed => lease,
+            Some(lease) if closed != Closed::Nothing => lease,
             Some(lease) => match lease.lacks() {
                 Shortage::LookAgain(lease) => lease,
                 Shortage::Wait(acquire) => looking(acquire).await,

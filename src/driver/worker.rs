@@ -3,16 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::config::proxy::Proxies;
-use crate::driver::fork_barrier::{ForkBarrier, Registered};
 use crate::driver::pool::Reusable;
+use crate::driver::runtime::{GuardedRuntime, Pace};
 use crate::error::Error;
 use crate::http::transport::{ConnectorSettings, Transport};
 use crate::platform::limits;
@@ -25,19 +23,14 @@ pub(crate) const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 const PACE: Pace = Pace { max_events: 16, event_interval: 61 };
 
 pub(crate) struct Worker {
-    barrier: Registered,
+    /// Wakes the runtime when its work must be interrupted. It stays set from one call to the next: one that is early is
+    /// set anew once it has gone off, which is cheaper than to set one for each call. Dropped before the runtime, whose
+    /// descriptors it holds on to.
+    alarm: Pin<Box<Sleep>>,
+    runtime: GuardedRuntime,
     transport: Transport,
-    /// `None` only while the worker is being dropped.
-    inside: Option<Inside>,
     /// When its last call ended. `None`: there was none, or a call is under way.
     idle_since: Option<Instant>,
-}
-
-struct Inside {
-    /// Wakes the runtime when its work must be interrupted. It stays set from one call to the next: one that is early is
-    /// set anew once it has gone off, which is cheaper than to set one for each call.
-    alarm: Pin<Box<Sleep>>,
-    runtime: Runtime,
 }
 
 /// Why a worker could not be made.
@@ -45,27 +38,6 @@ pub(crate) enum NoWorker {
     /// The process has no descriptor left for it.
     NoDescriptors(io::Error),
     Failed(Error),
-}
-
-/// How much a runtime does at once.
-pub(crate) struct Pace {
-    /// How many events of its sockets it takes at once from the system.
-    pub(crate) max_events: usize,
-    /// How many polls later it looks for events again, if it has not run out of work before.
-    pub(crate) event_interval: u32,
-}
-
-/// Makes a runtime for one thread. A fork may happen while it is parked.
-pub(crate) fn runtime(barrier: &Arc<ForkBarrier>, pace: &Pace) -> io::Result<Runtime> {
-    let (parked, unparked) = (Arc::clone(barrier), Arc::clone(barrier));
-    Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_io_events_per_tick(pace.max_events)
-        .event_interval(pace.event_interval)
-        .on_thread_park(move || parked.leave())
-        .on_thread_unpark(move || unparked.enter())
-        .build()
 }
 
 impl Reusable for Box<Worker> {
@@ -78,28 +50,13 @@ impl Reusable for Box<Worker> {
 
 impl Worker {
     pub(crate) fn new(connector: ConnectorSettings, proxies: &Proxies) -> Result<Self, NoWorker> {
-        let barrier = Registered::new();
-        let running = barrier.running();
-        let (transport, inside) = Self::inside(barrier.barrier(), connector, proxies)?;
-        drop(running);
-        Ok(Self { barrier, transport, inside: Some(inside), idle_since: None })
-    }
-
-    fn inside(
-        barrier: &Arc<ForkBarrier>,
-        connector: ConnectorSettings,
-        proxies: &Proxies,
-    ) -> Result<(Transport, Inside), NoWorker> {
-        let runtime = runtime(barrier, &PACE).map_err(|error| match limits::is_out_of_descriptors(&error) {
+        let runtime = GuardedRuntime::new(&PACE).map_err(|error| match limits::is_out_of_descriptors(&error) {
             true => NoWorker::NoDescriptors(error),
             false => NoWorker::Failed(Error::new(Status::Connect, format!("no connection could be opened: {error}"))),
         })?;
-        let transport = Transport::new(connector, proxies).map_err(NoWorker::Failed)?;
-        let alarm = {
-            let _context = runtime.enter();
-            Box::pin(sleep_until(Self::for_ever()))
-        };
-        Ok((transport, Inside { alarm, runtime }))
+        let (transport, alarm) =
+            runtime.enter(|| (Transport::new(connector, proxies), Box::pin(sleep_until(Self::for_ever()))));
+        Ok(Self { alarm, runtime, transport: transport.map_err(NoWorker::Failed)?, idle_since: None })
     }
 
     fn for_ever() -> tokio::time::Instant {
@@ -122,12 +79,11 @@ impl Worker {
 
     /// Drives `work` on this thread, at the latest until a time. `None`: the time has come.
     pub(crate) fn run<F: Future>(&mut self, work: F, until: Option<Instant>) -> Option<F::Output> {
-        let Inside { alarm, runtime } = self.inside.as_mut()?;
-        let barrier = &self.barrier;
-        let _running = barrier.running();
+        let Self { alarm, runtime, .. } = self;
+        let barrier = runtime.barrier();
         let until = until.map_or_else(Self::for_ever, Into::into);
         let mut work = pin!(work);
-        runtime.block_on(poll_fn(|context| {
+        let driven = runtime.block_on(poll_fn(|context| {
             // A busy runtime does not park, so a waiting fork also proceeds between two polls.
             barrier.checkpoint();
             if let Poll::Ready(done) = work.as_mut().poll(context) {
@@ -143,19 +99,7 @@ impl Worker {
                 alarm.as_mut().reset(until);
             }
             Poll::Pending
-        }))
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _running = self.barrier.running();
-        if let Some(Inside { alarm, runtime }) = self.inside.take() {
-            // It holds on to the runtime's descriptors.
-            drop(alarm);
-            // The runtime has no other threads to wait for, and may be dropped inside another runtime, where waiting is not
-            // allowed.
-            runtime.shutdown_background();
-        }
+        }));
+        driven.flatten()
     }
 }

@@ -1,6 +1,6 @@
-//! Calls made after the thread-local storage of the calling thread has been destroyed, as in an atexit handler or in
-//! the destructor of a static object. A runtime cannot be driven there, so such a call runs on its own thread, which
-//! ends before the call returns.
+//! Calls whose own thread cannot drive a runtime. One is at its very end, as in an atexit handler or in the destructor of a
+//! static object, where its thread-local storage has been destroyed. Another one belongs to a runtime of the application.
+//! Such a call runs on another thread, which ends before the call returns.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -12,31 +12,43 @@ use crate::lock::{lock, wait_until};
 use crate::platform::signals::{CallersMask, with_all_blocked};
 use crate::status::Status;
 
+/// Stops the call when the interrupt panics, since the panic passes on only after the call has ended.
+struct Stops<'s>(&'s AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `call` on another thread, while this one polls `interrupt` for it. Fails if no thread could be started.
 pub(crate) fn run<T: Send>(
-    call: impl FnOnce(&mut dyn FnMut() -> bool) -> T + Send,
+    call: impl FnOnce(Option<Interrupt<'_>>) -> T + Send,
     mut interrupt: Option<Interrupt<'_>>,
 ) -> Result<T, Error> {
     // As in every call, the interrupt is polled before the call begins.
     let stop = AtomicBool::new(interrupt.as_mut().is_some_and(|interrupt| interrupt()));
+    let is_interruptible = interrupt.is_some();
     let (done, rung) = (Mutex::new(None), Condvar::new());
     let mask = CallersMask::current();
     let work = || {
         mask.adopt();
-        let outcome = call(&mut || stop.load(Ordering::Relaxed));
+        let mut is_stopped = || stop.load(Ordering::Relaxed);
+        let outcome = call(if is_interruptible { Some(&mut is_stopped) } else { None });
         *lock(&done) = Some(outcome);
         rung.notify_one();
     };
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("lambda-exit".to_owned());
+        let thread = thread::Builder::new().name("lambda-call".to_owned());
         let callee = match with_all_blocked(|| thread.spawn_scoped(scope, work)) {
             Ok(callee) => callee,
             Err(error) => {
-                let message = format!("no thread could be started for a call at the end of its thread: {error}");
+                let message = format!("no thread could be started for a call that cannot run on its own one: {error}");
                 return Err(Error::new(Status::NoMemory, message));
             }
         };
         if let Some(interrupt) = interrupt {
+            let _stops = Stops(&stop);
             let mut outcome = lock(&done);
             while outcome.is_none() && !callee.is_finished() {
                 drop(outcome);
