@@ -15,10 +15,10 @@ pub(crate) mod permits;
 pub(crate) mod pool;
 #[path = "../../../src/driver/queue.rs"]
 pub(crate) mod queue;
+pub(crate) mod runtime;
 #[path = "../../../src/driver/shared_runtime.rs"]
 pub(crate) mod shared_runtime;
 #[path = "../../../src/driver/submissions.rs"]
 pub(crate) mod submissions;
 #[path = "../../../src/driver/wait_queue.rs"]
 pub(crate) mod wait_queue;
-pub(crate) mod worker;

@@ -67,8 +67,12 @@ impl Runtime {
         Self { scheduler: Arc::new(Scheduler { state: Mutex::default(), changed: Condvar::new() }), barrier }
     }
 
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.scheduler.spawn(Box::pin(future));
+    /// Does in the context of this runtime what does not drive it.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        let outer = HERE.with(|here| here.replace(Some(Arc::clone(&self.scheduler))));
+        let done = work();
+        HERE.with(|here| here.replace(outer));
+        done
     }
 
     /// Drives `main` to its end, and the tasks meanwhile.
