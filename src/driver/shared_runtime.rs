@@ -592,3 +592,38 @@ impl CallersThread {
         loaded
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    /// What an idle connection needs to be closed: that its task runs.
+    #[test]
+    fn the_runtime_lets_go_of_connections_while_its_calls_run_the_callers_code() {
+        let runtime = SharedRuntime::new(1, 8);
+        let (sender, receiver) = oneshot::channel();
+        let (mut sender, has_run) = (Some(sender), Arc::<AtomicBool>::default());
+        let mut polls = 0;
+        let mut interrupt = || {
+            polls += 1;
+            // The first poll comes before the call begins.
+            if polls == 2 {
+                drop(sender.take());
+                runtime.close_oldest();
+                assert!(has_run.load(Ordering::SeqCst));
+            }
+            false
+        };
+        let mut interrupts = Interrupts::new(Deadline::new(None), Some(&mut interrupt));
+        let runs = Arc::clone(&has_run);
+        let outcome = runtime.drive((), &mut interrupts, |(), duty| async move {
+            let _: Result<(), _> = receiver.await;
+            runs.store(true, Ordering::SeqCst);
+            duty.end(Outcome::empty(Status::Ok, Execution::None));
+        });
+        assert!(outcome.is_ok_and(|outcome| outcome.status == Status::Ok));
+        assert!(has_run.load(Ordering::SeqCst));
+    }
+}
