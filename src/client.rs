@@ -11,7 +11,7 @@ use crate::config::settings::{Settings, Surroundings};
 use crate::config::tls::{Tls, TrustedRoots};
 use crate::credentials::source::Source;
 use crate::driver::blocking::invoke;
-use crate::driver::caller::run_callers_code;
+use crate::driver::caller::run_log_callback;
 use crate::driver::client_state::ClientState;
 use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::Interrupt;
@@ -70,7 +70,7 @@ impl Client {
         let profiles = Profiles::read(config.profile.as_deref(), &environment)?;
         let lookup = Lookup { environment: &environment, profiles: &profiles };
         let (stderr, max_connections) = (stderr(), limits::default_max_connections());
-        let surroundings = Surroundings { stderr, callers_sink: through_run_callers_code, max_connections };
+        let surroundings = Surroundings { stderr, callers_sink: through_run_log_callback, max_connections };
         let settings = Settings::resolve(config, &lookup, surroundings)?;
         let source = Source::resolve(config, &lookup, &settings)?;
         let roots = match settings.speaks_tls() || source.speaks_tls() {
@@ -171,8 +171,8 @@ impl Client {
     }
 }
 
-fn through_run_callers_code(sink: Sink) -> Sink {
-    Arc::new(move |level, target, message| run_callers_code(|| sink(level, target, message)))
+fn through_run_log_callback(sink: Sink) -> Sink {
+    Arc::new(move |level, target, message| run_log_callback(|| sink(level, target, message)))
 }
 
 impl std::fmt::Debug for Client {

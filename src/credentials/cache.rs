@@ -146,7 +146,8 @@ impl CredentialsCache {
     /// Refuses a call that the application's callback makes with its own client: the callback would wait for itself, or for
     /// the permit of the call that it serves. Called on the thread that makes the call, before it waits for anything.
     pub(crate) fn refuse_inside_callback(&self) -> Result<(), Error> {
-        match self.state().callback_thread == Some(thread::current().id()) {
+        // The thread may be at its end, where it has no number any more.
+        match self.state().callback_thread.is_some_and(|thread| thread == thread::current().id()) {
             true => Err(no_credentials("the credentials callback calls with its own client, which waits for it")),
             false => Ok(()),
         }

@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 
 use crate::call::{Call, Driver, NoTransport};
 use crate::credentials::cache::CallbackLoad;
-use crate::driver::caller::run_callers_code;
+use crate::driver::caller::{run_callers_code, runs_log_callback};
 use crate::driver::client_state::ClientState;
 use crate::driver::descriptors::{self, LOOK_EVERY, Lease, Shortage, with_limit};
 use crate::driver::fork_barrier::ForkBarrier;
@@ -21,7 +21,6 @@ use crate::driver::interrupt::{Interrupt, Interrupts};
 use crate::driver::other_thread;
 use crate::driver::permits::{self, CallKind, Permit};
 use crate::driver::pool::{Closed, can_be_reused};
-use crate::driver::runtime::is_driven_here;
 use crate::driver::shared_runtime::{CallersThread, Duty};
 use crate::driver::task::{self, Loading, RunsCallbacks};
 use crate::driver::worker::NoWorker;
@@ -62,10 +61,8 @@ pub(crate) fn where_runtimes_run<T: Send>(
     }
 }
 
-/// Refuses what drives a runtime inside a runtime of this library. The only code of the caller's that runs there is a log
-/// callback.
 fn refuse_inside_log_callback() -> Result<(), Error> {
-    match is_driven_here() {
+    match runs_log_callback() {
         true => Err(Error::argument("a log callback called this library, which it must not do")),
         false => Ok(()),
     }

@@ -104,8 +104,9 @@ pub(crate) struct Lease {
     worker: Option<Leased>,
     /// What had been released when this call began to look.
     seen: u64,
-    /// When it began to wait in the queue, if it did.
-    waits_since: Option<Instant>,
+    has_waited: bool,
+    /// See [`Acquire::lacked_at`].
+    lacked_at: Option<Instant>,
     /// Nobody announced a release.
     looks_by_itself: bool,
     is_passed_on: bool,
@@ -152,7 +153,7 @@ impl Descriptors {
 
     /// Waits behind those who wait already.
     pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
-        Acquire { descriptors: Arc::clone(self), place: None, since: None }
+        Acquire { descriptors: Arc::clone(self), place: None, lacked_at: None }
     }
 
     /// Closes the idle connection that has rested longest.
@@ -172,7 +173,8 @@ impl Descriptors {
             descriptors: Arc::clone(self),
             worker,
             seen: released,
-            waits_since: None,
+            has_waited: false,
+            lacked_at: None,
             looks_by_itself: false,
             is_passed_on: false,
         }
@@ -199,7 +201,7 @@ impl Lease {
         if std::mem::take(&mut self.looks_by_itself) {
             // There may be more of what nobody announced: the next one looks at once.
             let mut queue = lock(&self.descriptors.queue);
-            queue.look_at = None;
+            queue.look_at = Some(Instant::now());
             let next = queue.waiting.first_waker();
             drop(queue);
             next.into_iter().for_each(Waker::wake);
@@ -218,8 +220,11 @@ impl Lease {
         let mut queue = lock(&descriptors.queue);
         let counts = descriptors.counts.freeze();
         let (released, now) = (Counts::released(counts), Instant::now());
+        // What a look found a while ago, for an earlier attempt perhaps, says nothing now.
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < CLOSES_WITHIN;
+        let lacked_at = self.lacked_at.filter(is_recent).unwrap_or(now);
         let when_alone = match counts & HOLDERS == 1 {
-            true => self.when_alone(released, now),
+            true => self.when_alone(released, lacked_at, now),
             false => WhenAlone::Wait,
         };
         if when_alone != WhenAlone::Wait {
@@ -239,25 +244,19 @@ impl Lease {
         descriptors.counts.change_locked(true, |counts| counts.wrapping_add(RELEASE) - 1);
         self.is_passed_on = true;
         queue.look_at = now.checked_add(LOOK_EVERY);
-        let place = match self.waits_since {
-            Some(_) => queue.waiting.join_first(1),
-            None => queue.waiting.join_last(1),
-        };
+        let place = if self.has_waited { queue.waiting.join_first(1) } else { queue.waiting.join_last(1) };
         drop(queue);
-        let since = self.waits_since.or(Some(now));
-        Shortage::Wait(Acquire { descriptors, place: Some(place), since })
+        Shortage::Wait(Acquire { descriptors, place: Some(place), lacked_at: Some(lacked_at) })
     }
 
     /// Decides what a call does that found no descriptor, and that no other call is going to release any for.
-    fn when_alone(&self, released: u64, now: Instant) -> WhenAlone {
+    fn when_alone(&self, released: u64, lacked_at: Instant, now: Instant) -> WhenAlone {
         let closes_since = lock(&self.descriptors.closes_later).map(|since| now.saturating_duration_since(since));
         match closes_since {
             _ if released != self.seen => WhenAlone::LookAgain,
             Some(since) if since < CLOSES_USUALLY_WITHIN => WhenAlone::LookAgain,
             Some(since) if since < CLOSES_WITHIN => WhenAlone::Wait,
-            _ if self.waits_since.is_none_or(|since| now.saturating_duration_since(since) < LOOK_EVERY) => {
-                WhenAlone::Wait
-            }
+            _ if now.saturating_duration_since(lacked_at) < LOOK_EVERY => WhenAlone::Wait,
             _ => WhenAlone::GiveUp,
         }
     }
@@ -311,8 +310,8 @@ impl Drop for Lease {
 pub(crate) struct Acquire {
     descriptors: Arc<Descriptors>,
     place: Option<Place<Lease>>,
-    /// When it began to wait in the queue.
-    since: Option<Instant>,
+    /// When the call looked in vain, and has since then looked again from time to time.
+    lacked_at: Option<Instant>,
 }
 
 impl Future for Acquire {
@@ -336,17 +335,18 @@ impl Future for Acquire {
             let place = queue.waiting.join_last(1);
             let pending = place.poll(context);
             this.place = Some(place);
-            this.since = Some(Instant::now());
             return pending;
         };
         if let Poll::Ready(mut lease) = place.poll(context) {
             // Who was granted a lease has left the queue.
             this.place = None;
-            lease.waits_since = this.since;
+            (lease.has_waited, lease.lacked_at) = (true, this.lacked_at);
             return Poll::Ready(lease);
         }
         let now = Instant::now();
-        if !queue.waiting.is_first(place) || queue.look_at.is_some_and(|look_at| now < look_at) {
+        // The first may be a stream that nobody reads: then another one looks.
+        let grace = if queue.waiting.is_first(place) { Duration::ZERO } else { LOOK_EVERY };
+        if queue.look_at.is_some_and(|look_at| now.saturating_duration_since(look_at) < grace || now < look_at) {
             return Poll::Pending;
         }
         queue.waiting.leave(place);
@@ -354,7 +354,7 @@ impl Future for Acquire {
         let released = Counts::released(descriptors.counts.freeze());
         descriptors.counts.change_locked(!queue.waiting.is_empty(), |counts| counts + 1);
         let mut lease = descriptors.lease(None, released);
-        (lease.waits_since, lease.looks_by_itself) = (this.since, true);
+        (lease.has_waited, lease.lacked_at, lease.looks_by_itself) = (true, this.lacked_at, true);
         Poll::Ready(lease)
     }
 }
@@ -462,7 +462,7 @@ mod tests {
         let mut newcomer = Call::new(descriptors.acquire());
         assert!(newcomer.poll().is_none(), "nobody overtakes those who wait");
         for call in [&mut one, &mut two] {
-            call.acquire.since = Instant::now().checked_sub(LOOK_EVERY);
+            call.acquire.lacked_at = Instant::now().checked_sub(LOOK_EVERY);
         }
         lock(&descriptors.queue).look_at = Some(Instant::now());
         assert!(matches!(one.poll().unwrap().lacks(), Shortage::Hopeless));
@@ -470,10 +470,35 @@ mod tests {
         assert!(matches!(two.poll().unwrap().lacks(), Shortage::Hopeless));
         let mut newcomer = waits(newcomer.poll().unwrap());
         assert_eq!(holders_of(&descriptors), 0);
-        newcomer.acquire.since = Instant::now().checked_sub(LOOK_EVERY);
+        newcomer.acquire.lacked_at = Instant::now().checked_sub(LOOK_EVERY);
         lock(&descriptors.queue).look_at = Some(Instant::now());
         assert!(matches!(newcomer.poll().unwrap().lacks(), Shortage::Hopeless));
         assert_eq!(holders_of(&descriptors), 0);
+    }
+
+    /// As a stream that waits for descriptors, and whose reader does something else.
+    #[test]
+    fn a_waiter_that_nobody_polls_stops_nobody() {
+        let descriptors = Arc::<Descriptors>::default();
+        let _unpolled = waits(begins(&descriptors));
+        let mut next = Call::new(descriptors.acquire());
+        assert!(next.poll().is_none(), "it has to wait behind the other one");
+        lock(&descriptors.queue).look_at = Instant::now().checked_sub(LOOK_EVERY);
+        let lease = next.poll().unwrap();
+        // It is first from now on.
+        let mut next = waits(lease);
+        lock(&descriptors.queue).look_at = Some(Instant::now());
+        drop(next.poll().unwrap());
+        assert_eq!(holders_of(&descriptors), 1, "the right has passed to the other one");
+    }
+
+    #[test]
+    fn an_earlier_look_in_vain_says_nothing_of_a_later_shortage() {
+        let descriptors = Arc::<Descriptors>::default();
+        let mut call = waits(begins(&descriptors));
+        call.acquire.lacked_at = Instant::now().checked_sub(CLOSES_WITHIN * 2);
+        lock(&descriptors.queue).look_at = Some(Instant::now());
+        drop(waits(call.poll().unwrap()));
     }
 
     #[test]
@@ -484,7 +509,7 @@ mod tests {
         *lock(&descriptors.closes_later) = Instant::now().checked_sub(LOOK_EVERY * 2);
         let mut call = waits(lease);
         for gives_up in [false, true] {
-            call.acquire.since = Instant::now().checked_sub(LOOK_EVERY * 2);
+            call.acquire.lacked_at = Instant::now().checked_sub(LOOK_EVERY * 2);
             lock(&descriptors.queue).look_at = Some(Instant::now());
             let lease = call.poll().unwrap();
             if gives_up {
@@ -518,7 +543,7 @@ mod tests {
         let (one, two) = (begins(&descriptors), begins(&descriptors));
         let (mut one, mut two) = (waits(one), waits(two));
         assert!(one.poll().is_none() && two.poll().is_none());
-        lock(&descriptors.queue).look_at = Instant::now().checked_sub(LOOK_EVERY);
+        lock(&descriptors.queue).look_at = Some(Instant::now());
         assert!(two.poll().is_none(), "it is not the first");
         let one = one.poll().unwrap();
         assert!(two.poll().is_none(), "the first has just looked");

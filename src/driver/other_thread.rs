@@ -51,11 +51,14 @@ pub(crate) fn run<T: Send>(
             let _stops = Stops(&stop);
             let mut outcome = lock(&done);
             while outcome.is_none() && !callee.is_finished() {
-                drop(outcome);
-                if interrupt() {
-                    stop.store(true, Ordering::Relaxed);
+                outcome = wait_until(&rung, outcome, std::time::Instant::now().checked_add(INTERRUPT_PERIOD));
+                if outcome.is_none() {
+                    drop(outcome);
+                    if interrupt() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    outcome = lock(&done);
                 }
-                outcome = wait_until(&rung, lock(&done), std::time::Instant::now().checked_add(INTERRUPT_PERIOD));
             }
         }
         // A panic there is this library's own; it continues to the boundary of the C ABI.

@@ -1,6 +1,5 @@
 //! A runtime for one thread at a time, during whose polls no other thread forks.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -8,11 +7,6 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::driver::fork_barrier::{ForkBarrier, Registered};
-
-thread_local! {
-    /// This thread drives a runtime of this library. Without a destructor, so it can be read at the very end of a thread.
-    static IS_DRIVEN: Cell<bool> = const { Cell::new(false) };
-}
 
 /// How much a runtime does at once.
 pub(crate) struct Pace {
@@ -62,7 +56,6 @@ impl GuardedRuntime {
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let runtime = self.runtime.as_ref()?;
         let _running = self.barrier.running();
-        let _driven = Driven::begin();
         Some(runtime.block_on(work))
     }
 }
@@ -74,25 +67,5 @@ impl Drop for GuardedRuntime {
             // It has no threads to wait for, and may be dropped inside another runtime, where waiting is not allowed.
             runtime.shutdown_background();
         }
-    }
-}
-
-/// Returns whether this thread drives a runtime of this library. Then the caller's code that it runs is a log callback.
-pub(crate) fn is_driven_here() -> bool {
-    IS_DRIVEN.get()
-}
-
-/// Marks the thread while it lives.
-struct Driven(bool);
-
-impl Driven {
-    fn begin() -> Self {
-        Self(IS_DRIVEN.replace(true))
-    }
-}
-
-impl Drop for Driven {
-    fn drop(&mut self) {
-        IS_DRIVEN.set(self.0);
     }
 }

@@ -17,6 +17,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use aws_smithy_runtime_api::client::identity::Identity;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
@@ -30,7 +31,7 @@ use crate::driver::fork_barrier::ForkBarrier;
 use crate::driver::interrupt::Interrupts;
 use crate::driver::permits::BEGUN_AT_ONCE;
 use crate::driver::pool::{Closed, IdleConnections, Pool};
-use crate::driver::runtime::{GuardedRuntime, Pace, is_driven_here};
+use crate::driver::runtime::{GuardedRuntime, Pace};
 use crate::error::Error;
 use crate::lock::atomic::{AtomicUsize, Ordering};
 use crate::lock::{Condvar, Mutex, lock, thread_local, wait_until};
@@ -242,10 +243,12 @@ impl SharedRuntime {
     fn lead_or_follow(&self, seat: &Seat) -> Option<Lead<'_>> {
         // Before it looks whether somebody leads: a leader who stops after that calls it.
         lock(&seat.state).waits = true;
-        let lead = self.lead()?;
+        let mut inner = lock(&self.inner);
+        let engine = inner.take_engine()?;
+        drop(inner);
         lock(&seat.state).waits = false;
         HAS_LED.with(|has_led| has_led.set(true));
-        Some(lead)
+        Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
     }
 
     /// If nobody leads, calls a thread that waits.
@@ -275,7 +278,7 @@ impl SharedRuntime {
         let now = Instant::now();
         let is_expired = |since: Instant| now.saturating_duration_since(since) >= default::IDLE_TIMEOUT;
         if self.pool.oldest().is_some_and(is_expired)
-            && let Some(lead) = self.lead()
+            && let Some(lead) = self.lead_at_rest()
         {
             self.pool.close_expired(now);
             lead.turn();
@@ -289,9 +292,10 @@ impl SharedRuntime {
         self.close_at_rest();
     }
 
-    /// Gives the calling thread the lead if nobody has it. Calls may be under way: their threads run the caller's code.
-    fn lead(&self) -> Option<Lead<'_>> {
-        let engine = lock(&self.inner).take_engine()?;
+    /// Gives the calling thread the lead if no call is under way here.
+    fn lead_at_rest(&self) -> Option<Lead<'_>> {
+        let mut inner = lock(&self.inner);
+        let engine = if inner.is_at_rest() { inner.take_engine()? } else { return None };
         Some(Lead { runtime: self, engine: Some(engine), is_inside: false })
     }
 
@@ -321,14 +325,18 @@ impl IdleConnections for SharedRuntime {
 
     fn close_oldest(&self) -> Closed {
         let closed = self.pool.close_oldest();
-        let is_now = match is_driven_here() {
+        let is_now = match Handle::try_current() {
             // One runtime is not driven inside another one.
-            true => self.close_at_rest(),
-            false => self.lead().map(Lead::turn).is_some(),
+            Ok(_) => self.close_at_rest(),
+            Err(_) => self.lead_at_rest().map(Lead::turn).is_some(),
         };
         match closed {
             Closed::Later if is_now => Closed::Now,
-            closed => closed,
+            closed => {
+                // A thread of the calls that are under way closes it: another client's must not run what is theirs.
+                self.pass_on_lead();
+                closed
+            }
         }
     }
 }
@@ -590,40 +598,5 @@ impl CallersThread {
         let (sender, loaded) = oneshot::channel();
         self.0.tell(News::Credentials(load, sender));
         loaded
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use super::*;
-
-    /// What an idle connection needs to be closed: that its task runs.
-    #[test]
-    fn the_runtime_lets_go_of_connections_while_its_calls_run_the_callers_code() {
-        let runtime = SharedRuntime::new(1, 8);
-        let (sender, receiver) = oneshot::channel();
-        let (mut sender, has_run) = (Some(sender), Arc::<AtomicBool>::default());
-        let mut polls = 0;
-        let mut interrupt = || {
-            polls += 1;
-            // The first poll comes before the call begins.
-            if polls == 2 {
-                drop(sender.take());
-                runtime.close_oldest();
-                assert!(has_run.load(Ordering::SeqCst));
-            }
-            false
-        };
-        let mut interrupts = Interrupts::new(Deadline::new(None), Some(&mut interrupt));
-        let runs = Arc::clone(&has_run);
-        let outcome = runtime.drive((), &mut interrupts, |(), duty| async move {
-            let _: Result<(), _> = receiver.await;
-            runs.store(true, Ordering::SeqCst);
-            duty.end(Outcome::empty(Status::Ok, Execution::None));
-        });
-        assert!(outcome.is_ok_and(|outcome| outcome.status == Status::Ok));
-        assert!(has_run.load(Ordering::SeqCst));
     }
 }

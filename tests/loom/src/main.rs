@@ -28,7 +28,7 @@ extern crate self as aws_smithy_runtime_api;
 extern crate self as tokio;
 
 use executor::runtime::spawn;
-use executor::{sync, task, time};
+use executor::{runtime, sync, task, time};
 
 mod lock;
 

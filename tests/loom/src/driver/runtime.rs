@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::driver::fork_barrier::Registered;
-use crate::executor::runtime::{Handle, Runtime};
+use crate::executor::runtime::Runtime;
 
 pub(crate) struct Pace {
     pub(crate) max_events: usize,
@@ -45,8 +45,4 @@ impl Drop for GuardedRuntime {
             runtime.shutdown_background();
         }
     }
-}
-
-pub(crate) fn is_driven_here() -> bool {
-    Handle::try_current().is_ok()
 }
