@@ -88,7 +88,7 @@ test-faults-long: export CALLS := 100000
 test-faults-long: export LOAD_CALLS := 1000000
 test-faults-long: test-faults ## the same with 100,000 calls and a new seed, and 1,000,000 calls without faults
 
-# 50 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
+# 40 minutes on two free cores, with at most 1 GB of memory; the report is what SECURITY.md has of it.
 test-faults-million: $(VENV)/ready $(LIB)/$(SO) ## 1,000,000 calls under faults and a new seed, in the background: build/million.log
 	$(FAULT_ENDPOINT)
 	CARGO='$(CARGO)' CC='$(CC)' SEED='$(or $(SEED),random)' CALLS='$(or $(CALLS),1000000)' \
