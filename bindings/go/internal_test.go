@@ -359,6 +359,9 @@ func TestContextThatPanics(t *testing.T) {
 			_, _ = client.Invoke(withoutDone{ctx}, &Request{FunctionName: "unknown"})
 		},
 		"leads": hang,
+		"leads to the end": func(ctx context.Context) {
+			_, _ = client.Invoke(ctx, &Request{FunctionName: "unknown"})
+		},
 		"follows": func(ctx context.Context) {
 			leading, cancel := context.WithCancel(context.Background())
 			ended := make(chan struct{})
@@ -372,6 +375,12 @@ func TestContextThatPanics(t *testing.T) {
 				runtime.Gosched()
 			}
 			hang(ctx)
+		},
+		"streams to the end": func(ctx context.Context) {
+			if stream, err := client.InvokeStream(ctx, &Request{FunctionName: "unknown"}); err == nil {
+				defer stream.Close()
+				_, _ = io.ReadAll(stream)
+			}
 		},
 		"streams": func(ctx context.Context) {
 			if stream, err := client.InvokeStream(ctx, &Request{FunctionName: "hang"}); err == nil {

@@ -261,14 +261,28 @@ func (q *queue) resign() {
 // await waits for the end of a call, which the end of the context cancels. The caller frees the result. A method of the context
 // may panic: then the call is cancelled, and nobody wants its result.
 func (q *queue) await(ctx context.Context, tag uint64, results <-chan *C.lambda_result) (result *C.lambda_result) {
+	hasReturned := false
 	defer func() {
-		if result == nil {
+		switch {
+		case hasReturned:
+		case result == nil:
 			q.abandon(tag, results)
+		default:
+			C.lambda_result_free(result)
 		}
 	}()
 	if results == nil {
-		return q.leadUntil(ctx, tag)
+		q.leadUntil(ctx, tag, &result)
+		hasReturned = true
+		return result
 	}
+	result = q.follow(ctx, tag, results)
+	hasReturned = true
+	return result
+}
+
+// follow waits until the leader passes the result on.
+func (q *queue) follow(ctx context.Context, tag uint64, results <-chan *C.lambda_result) *C.lambda_result {
 	select {
 	case result := <-results:
 		return result
@@ -292,13 +306,14 @@ func (q *queue) abandon(tag uint64, results <-chan *C.lambda_result) {
 	}
 }
 
-// leadUntil leads until the leader's call ends, which the end of the context cancels.
-func (q *queue) leadUntil(ctx context.Context, tag uint64) *C.lambda_result {
+// leadUntil leads until the leader's call ends, which the end of the context cancels. It sets the result before it stops to watch
+// the context, whose methods may panic then.
+func (q *queue) leadUntil(ctx context.Context, tag uint64, result **C.lambda_result) {
 	if ctx.Done() != nil {
 		unwatch := context.AfterFunc(ctx, cancelling(ctx, func() { q.cancelLeader(tag) }))
 		defer unwatch()
 	}
-	return q.lead()
+	*result = q.lead()
 }
 
 // cancelling returns what the end of the context does on a goroutine of its own, where a panic of the context's methods would end

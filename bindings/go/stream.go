@@ -206,7 +206,7 @@ func (s *Stream) finish() {
 // free releases what a stream holds that is over.
 func (s *Stream) free() {
 	if s.unwatch != nil {
-		s.unwatch()
+		defer s.unwatch()
 	}
 	C.lambda_request_free(s.request)
 	s.request = nil

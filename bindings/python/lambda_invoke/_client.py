@@ -592,7 +592,7 @@ class _Template:
     def __init__(self, function_name: str, options: tuple[object, ...], trace_header: str | None) -> None:
         given: dict[str, Any] = dict(zip(_OPTIONS, options), trace_header=trace_header)
         self._request, self.is_complete = _request(function_name, {name: given[name] for name in _FIELDS})
-        _ask_for_log(self._request, given["log"], given["invocation_type"])
+        self.is_complete &= _ask_for_log(self._request, given["log"], given["invocation_type"])
         _set_client_context(self._request, given["client_context"])
         self.function_name = function_name
         self.options = options
@@ -649,13 +649,15 @@ def _request(function_name: str, given: Mapping[str, object]) -> tuple[RequestPo
     return request, all(status == _OK for status in statuses)
 
 
-def _ask_for_log(request: RequestPointer, log: bool, invocation_type: InvocationTypeName | None) -> None:
+def _ask_for_log(request: RequestPointer, log: bool, invocation_type: InvocationTypeName | None) -> bool:
+    """Returns whether the request has what was given."""
     if not switch("log", log):
-        return
+        return True
     if invocation_type is not None and invocation_type != InvocationType.REQUEST_RESPONSE:
         kind = choice("invocation_type", InvocationType, invocation_type)
         raise refused(f"log: is only available with the invocation type 'RequestResponse', not with '{kind}'")
-    library.lambda_request_set_log_type(request, _abi.LOG_TYPE_TAIL)
+    status: int = library.lambda_request_set_log_type(request, _abi.LOG_TYPE_TAIL)
+    return status == _OK
 
 
 def _set_client_context(request: RequestPointer, client_context: Mapping[str, object] | str | None) -> None:

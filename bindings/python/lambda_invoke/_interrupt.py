@@ -124,7 +124,8 @@ def _invoke_asking(client: ClientPointer, request: RequestPointer, stop: Callabl
         asked.stop = None
         # Its traceback would keep the caller's variables.
         asked.raised = []
-        if len(_idle_hooks) < _MAX_IDLE:
+        # On the main thread Ctrl-C could come while it is closed, and would be lost before Python 3.11.
+        if len(_idle_hooks) < _MAX_IDLE or _on_main_thread():
             _idle_hooks.append(hook)
         else:
             hook.watch.close()
@@ -180,6 +181,7 @@ def _watch(asked: _Asked) -> Generator[int, object, None]:
     is before its first line, ctypes would print what the handler raised, and the call would go on.
     """
     asked.begin(None)
+    is_closed = False
     while True:
         try:
             for _ in FOREVER:
@@ -187,10 +189,13 @@ def _watch(asked: _Asked) -> Generator[int, object, None]:
                 try:
                     yield asked.ends
                 except GeneratorExit:
+                    is_closed = True
                     return
                 if asked.stop is not None and asked.stop():
                     asked.ends = 1
         except BaseException as error:
+            if is_closed:
+                raise
             asked.raised.append(error)
             asked.ends = 1
 
