@@ -65,7 +65,7 @@ static void while_the_function_runs(void) {
 }
 
 static void in_the_middle_of_the_answer(void) {
-    lambda_client *client = client_with_timeout(300);
+    lambda_client *client = client_with_timeout(800);
     lambda_result *result = invoke_once(
         client, script_of("half",
                     "send HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\nx-amzn-RequestId: r-1\\r\\n\\r\\nhalf\nwait"));
@@ -74,14 +74,14 @@ static void in_the_middle_of_the_answer(void) {
     CHECK_STRING(result->request_id, "r-1");
     CHECK_INT(result->attempts, 1);
     CHECK_INT(result->unknown_attempts, 0);
-    ends_after(result, 300);
+    ends_after(result, 800);
     lambda_result_free(result);
 
     result = invoke_once(client, script_of("half a head", "send HTTP/1.1 200 OK\\r\\nContent-\nwait"));
     CHECK_RESULT(result, LAMBDA_E_TIMEOUT, LAMBDA_EXECUTION_UNKNOWN);
     CHECK_INT(result->http_status, 0);
     CHECK_INT(result->unknown_attempts, 1);
-    ends_after(result, 300);
+    ends_after(result, 800);
     lambda_result_free(result);
 
     result = invoke_once(client,
@@ -95,7 +95,7 @@ static void in_the_middle_of_the_answer(void) {
     /* The code did not arrive, and it may be one after which the function may have run. */
     CHECK_RESULT(result, LAMBDA_E_SERVICE, LAMBDA_EXECUTION_UNKNOWN);
     CHECK_INT(result->http_status, 404);
-    ends_after(result, 300);
+    ends_after(result, 800);
     lambda_result_free(result);
 
     result = invoke_once(client,
