@@ -40,6 +40,7 @@ pub(crate) fn check_all() {
         check(3, "a callback stops nobody else", a_callback_stops_nobody_else);
         check(2, "callbacks stop nobody else", callbacks_stop_nobody_else);
         check(3, "an interrupt stops nobody else", an_interrupt_stops_nobody_else);
+        check(3, "a call ends that led before an interrupt", a_call_ends_that_led_before_an_interrupt);
         check(3, "a call that breaks ends", a_call_that_breaks_ends);
         check(2, "a call ends during a fork", a_call_ends_during_a_fork);
         check(3, "idle connections are closed", idle_connections_are_closed);
@@ -274,13 +275,36 @@ fn an_interrupt_stops_nobody_else(runtime: &Arc<SharedRuntime>) {
         let interrupt = interrupt.clone();
         start(runtime, move |runtime| interrupt.be_waited_for(runtime))
     };
-    let task = after([&interrupt.ends]);
+    assert_eq!(call_interrupted_by(runtime, &interrupt), Status::Ok);
+    other.join().unwrap();
+}
+
+/// Another thread may lead since the interrupt, and does until this call has ended.
+fn a_call_ends_that_led_before_an_interrupt(runtime: &Arc<SharedRuntime>) {
+    let (interrupt, has_left) = (Code::default(), Signal::default());
+    let other = {
+        let (Code { begins, ends, .. }, left) = (interrupt.clone(), has_left.awaited());
+        start(runtime, move |runtime| {
+            call(runtime, |duty| async move {
+                begins.awaited().await;
+                ends.give();
+                left.await;
+                duty.end(outcome());
+            });
+        })
+    };
+    assert_eq!(call_interrupted_by(runtime, &interrupt), Status::Ok);
+    has_left.give();
+    other.join().unwrap();
+}
+
+/// Makes a call that ends when the interrupt does.
+fn call_interrupted_by(runtime: &SharedRuntime, interrupt: &Code) -> Status {
     let mut run = || {
         interrupt.run();
         false
     };
-    assert_eq!(call_with(runtime, task, Some(&mut run)), Status::Ok);
-    other.join().unwrap();
+    call_with(runtime, after([&interrupt.ends]), Some(&mut run))
 }
 
 /// A task ends as if by a panic.
