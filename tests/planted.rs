@@ -1,6 +1,6 @@
 //! Faults that a tool must find, as a proof that it was on: `make sanitize` and `make miri` run them and expect a report.
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::thread;
 
 /// A number that threads share without a lock.
@@ -14,11 +14,17 @@ unsafe impl Send for Shared {}
 fn race() {
     let mut number = 0_u32;
     let place = &raw mut number;
+    let begun = AtomicU32::new(0);
     thread::scope(|scope| {
         for _ in 0..2 {
-            let shared = Shared(place);
+            let (shared, begun) = (Shared(place), &begun);
             scope.spawn(move || {
                 let Shared(place) = { shared };
+                // Relaxed, so that nothing orders the threads. One that ended before the other begins may be ordered.
+                begun.fetch_add(1, Ordering::Relaxed);
+                while begun.load(Ordering::Relaxed) < 2 {
+                    thread::yield_now();
+                }
                 for _ in 0..1000 {
                     // SAFETY: none, see above.
                     unsafe { place.write_volatile(place.read_volatile() + 1) };
