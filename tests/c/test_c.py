@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from conftest import HERE, Programs, Run, read
+from tested_library import WATCHES_THREADS, allowed_s
 
 # Leaks on purpose.
 LEAKY = "leak"
-PROGRAMS = sorted(path.stem for path in HERE.glob("*.c") if path.stem != LEAKY)
+# Has a data race on purpose.
+RACY = "race"
+PROGRAMS = sorted({path.stem for path in HERE.glob("*.c")} - {LEAKY, RACY})
 
 VALGRIND = shutil.which("valgrind")
 FOUND_BY_VALGRIND = 99
@@ -85,10 +88,10 @@ def under_valgrind(programs: Programs, name: str, folder: Path) -> tuple[Run, Re
     return run, report
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(allowed_s(60))
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name: str, programs: Programs, tmp_path: Path) -> None:
-    run = programs.run(name, tmp_path)
+    run = programs.run(name, tmp_path, light=WATCHES_THREADS)
     assert run.status == 0, str(run)
     # Programs print only what failed, and the library prints nothing, whatever happens.
     assert (run.stdout, run.stderr) == ("", "")
@@ -100,6 +103,15 @@ if "-fsanitize=address" in os.environ.get("CC", ""):
         run = programs.run(LEAKY, tmp_path)
         assert run.status != 0
         assert "LeakSanitizer" in run.stderr
+
+
+if WATCHES_THREADS:
+
+    def test_a_race_is_found(programs: Programs, tmp_path: Path) -> None:
+        run = programs.run(RACY, tmp_path)
+        assert run.status != 0
+        assert "ThreadSanitizer: data race" in run.stderr
+        assert "liblambda_invoke" in run.stderr
 
 
 @without_valgrind

@@ -18,8 +18,8 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from compilers import standard_option  # noqa: E402
+from tested_library import LIBRARY, WATCHES_THREADS, allowed_s  # noqa: E402
 
-LIBRARY = ROOT / "build" / "lib"
 LOCAL = ROOT / "local" / "lambda-local"
 # Those of the conformance suite serve here as well.
 STREAMING = [ROOT / "tests" / "functions" / f"{name}.py" for name in ("counting", "streamed")]
@@ -32,9 +32,11 @@ WITHOUT_EXCEPTIONS = "-fno-exceptions"
 
 # Leaks on purpose.
 LEAKY = "leak"
+# Has a data race on purpose.
+RACY = "race"
 # From several files.
 UNITS = "units"
-PROGRAMS = sorted({path.stem for path in HERE.glob("*.cpp")} - {LEAKY})
+PROGRAMS = sorted({path.stem for path in HERE.glob("*.cpp")} - {LEAKY, RACY})
 
 DEFAULT_COMPILER = shlex.split(os.environ.get("CXX", "c++"))
 # clang knows warnings and an attribute that g++ does not.
@@ -127,11 +129,11 @@ def is_well(done: subprocess.CompletedProcess[str]) -> None:
     assert said == (0, "", ""), f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(allowed_s(120))
 @pytest.mark.parametrize("standard", ["c++17", "c++20"])
 @pytest.mark.parametrize("name", [*PROGRAMS, UNITS])
 def test_program(name: str, standard: str, programs: Programs) -> None:
-    is_well(run_local([str(programs.get(name, standard))], FUNCTIONS))
+    is_well(run_local([str(programs.get(name, standard))], FUNCTIONS, light=WATCHES_THREADS))
 
 
 if "-fsanitize=address" in os.environ.get("CXX", ""):
@@ -140,6 +142,14 @@ if "-fsanitize=address" in os.environ.get("CXX", ""):
         done = run_local([str(programs.get(LEAKY, "c++20"))], FUNCTIONS)
         assert done.returncode != 0
         assert "LeakSanitizer" in done.stderr
+
+
+if WATCHES_THREADS:
+
+    def test_a_race_is_found(programs: Programs) -> None:
+        done = run_local([str(programs.get(RACY, "c++20"))], FUNCTIONS)
+        assert done.returncode != 0
+        assert "ThreadSanitizer: data race" in done.stderr
 
 
 def under_valgrind(programs: Programs, name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], str]:

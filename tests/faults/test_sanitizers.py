@@ -1,5 +1,6 @@
 """Calls under faults with AddressSanitizer and UndefinedBehaviorSanitizer in the C program. They also watch what the
-library allocates. ThreadSanitizer would need a library that is instrumented too, since it does not see Rust's locks."""
+library allocates. ThreadSanitizer needs a library that is instrumented too, since it does not see Rust's locks:
+`make sanitize`."""
 
 from __future__ import annotations
 
