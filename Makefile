@@ -134,7 +134,8 @@ sanitize: $(VENV)/ready $(LIB)/$(SO) ## AddressSanitizer, UBSan and ThreadSaniti
 	$(CC) -O1 -fPIC -c tests/faults/thread_sanitizer.c -o '$(THREAD_SANITIZER_TARGET)/thread_sanitizer.o'
 	$(call thread_sanitizer,rustc) --lib --features capi --crate-type cdylib -- -Clink-arg='$(THREAD_SANITIZER_TARGET)/thread_sanitizer.o'
 	ln -sf $(SO) '$(SANITIZED_LIB)/$(SO).$(ABI)'
-	CC='$(CC) -fsanitize=thread' CXX='$(CXX) -fsanitize=thread' TEST_LIBRARY='$(SANITIZED_LIB)' TSAN_OPTIONS=die_after_fork=0 \
+	CC='$(CC) -fsanitize=thread' CXX='$(CXX) -fsanitize=thread' TEST_LIBRARY='$(SANITIZED_LIB)' \
+		TSAN_OPTIONS="die_after_fork=0 suppressions='$(CURDIR)/tests/faults/thread_sanitizer.supp'" \
 		$(FIXED_ADDRESSES) $(VENV)/bin/pytest -rs tests/c/test_c.py tests/cpp/test_cpp.py -k '$(PROGRAMS_WITH_THREAD_SANITIZER)'
 
 # 4 minutes the first time, 1 afterwards.
